@@ -1,0 +1,1 @@
+"""Constraint profiles: boards, runtimes and what an application leaves to a network."""

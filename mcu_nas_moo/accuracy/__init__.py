@@ -1,0 +1,1 @@
+"""Accuracy of subnets: supernet, labels and predictor; nothing here knows devices."""

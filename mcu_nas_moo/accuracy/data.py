@@ -1,0 +1,152 @@
+"""Image folders as arrays: reading, splitting, augmenting, resizing."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image, UnidentifiedImageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+IMAGE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".webp"}
+#: Side of the stored images; subnets of lower resolution see them scaled down.
+IMAGE_SIZE = 32
+#: Share of the training images that is held out for labels and search.
+VALIDATION_SHARE = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """Images ``(N, 3, height, width)`` uint8 and their class numbers ``(N,)`` int64."""
+
+    pixels: torch.Tensor
+    targets: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def __getitem__(self, rows: slice | torch.Tensor) -> Images:
+        return Images(self.pixels[rows], self.targets[rows])
+
+    def to(self, device: str | torch.device) -> Images:
+        """The same images on another device."""
+        return Images(self.pixels.to(device), self.targets.to(device))
+
+    def batches(self, size: int) -> Iterator[Images]:
+        """Consecutive batches of at most ``size`` images, in order."""
+        for start in range(0, len(self), size):
+            yield self[start : start + size]
+
+
+def read_images(folder: Path) -> Images:
+    """Read ``folder/<class>/<image>``; classes are numbered in alphabetical order.
+
+    Images are converted to RGB and scaled to 32x32 if they have another size.
+
+    Raises:
+        ValueError: if the folder is missing, has fewer than two classes, a class has no images,
+            or an image cannot be decoded.
+    """
+    if not folder.is_dir():
+        raise ValueError(
+            f"no folder {folder}; expected an image folder with train/<class>/<image> "
+            "and, for final figures, test/<class>/<image>"
+        )
+    classes = sorted(path for path in folder.iterdir() if path.is_dir())
+    if len(classes) < 2:
+        raise ValueError(f"{folder} has {len(classes)} class folders; at least 2 are needed")
+    paths, targets = [], []
+    for number, folder_of_class in enumerate(classes):
+        found = sorted(p for p in folder_of_class.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+        if not found:
+            raise ValueError(f"{folder_of_class} has no images ({', '.join(IMAGE_SUFFIXES)})")
+        paths += found
+        targets += [number] * len(found)
+    with ThreadPoolExecutor() as pool:
+        pixels = np.stack(list(pool.map(_decode, paths)))
+    return Images(torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(), torch.tensor(targets))
+
+
+def _decode(path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    try:
+        with Image.open(path) as image:
+            rgb = image.convert("RGB")
+    except (UnidentifiedImageError, OSError) as error:
+        raise ValueError(f"cannot decode image {path}: {error}") from error
+    if rgb.size != (IMAGE_SIZE, IMAGE_SIZE):
+        rgb = rgb.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BILINEAR)
+    return np.asarray(rgb)
+
+
+def split_validation(images: Images, seed: int = 0) -> tuple[Images, Images]:
+    """Split into training and validation images, each class in the same proportion.
+
+    The validation images come in random order, so that any prefix of them is a fair sample.
+    """
+    rng = np.random.default_rng(seed)
+    targets = images.targets.numpy()
+    train, validation = [], []
+    for number in np.unique(targets):
+        rows = rng.permutation(np.flatnonzero(targets == number))
+        held_out = max(1, round(VALIDATION_SHARE * len(rows)))
+        validation.append(rows[:held_out])
+        train.append(rows[held_out:])
+    return (
+        images[torch.from_numpy(np.sort(np.concatenate(train)))],
+        images[torch.from_numpy(rng.permutation(np.concatenate(validation)))],
+    )
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """Mean and standard deviation per channel, of pixels in [0, 255]."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @classmethod
+    def of(cls, images: Images) -> Normalisation:
+        """Measured on ``images``, in portions so that memory stays small."""
+        count = images.pixels[:, 0].numel()
+        total = sum(b.pixels.double().sum((0, 2, 3)) for b in images.batches(4096))
+        square = sum((b.pixels.double() ** 2).sum((0, 2, 3)) for b in images.batches(4096))
+        mean = torch.as_tensor(total) / count
+        std = (torch.as_tensor(square) / count - mean**2).sqrt()
+        return cls(tuple(mean.tolist()), tuple(std.tolist()))
+
+    def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Pixels as channels-last float32 with zero mean and unit deviation."""
+        shape = (1, len(self.mean), 1, 1)
+        mean = torch.tensor(self.mean, device=pixels.device).reshape(shape)
+        std = torch.tensor(self.std, device=pixels.device).reshape(shape)
+        return ((pixels.float() - mean) / std).contiguous(memory_format=torch.channels_last)
+
+
+def augment(pixels: torch.Tensor, generator: torch.Generator, padding: int = 4) -> torch.Tensor:
+    """Random crop after reflection padding, and random horizontal flip; ``(B, 3, H, W)`` uint8."""
+    batch, _, height, width = pixels.shape
+    padded = F.pad(pixels.float(), [padding] * 4, mode="reflect").to(torch.uint8)
+    corner = torch.randint(0, 2 * padding + 1, (2, batch), generator=generator)
+    windows = padded.unfold(2, height, 1).unfold(3, width, 1)
+    rows = torch.arange(batch, device=pixels.device)
+    top, left = corner.to(pixels.device)
+    cropped = windows[rows, :, top, left]
+    flip = (torch.rand(batch, generator=generator) < 0.5).to(pixels.device)
+    return torch.where(flip[:, None, None, None], cropped.flip(3), cropped)
+
+
+def resize(images: torch.Tensor, resolution: int) -> torch.Tensor:
+    """Scale float images ``(B, C, H, W)`` to ``resolution``, with antialiasing."""
+    if images.shape[-1] == resolution and images.shape[-2] == resolution:
+        return images
+    scaled = F.interpolate(
+        images, size=(resolution, resolution), mode="bilinear", antialias=True, align_corners=False
+    )
+    return scaled.contiguous(memory_format=torch.channels_last)

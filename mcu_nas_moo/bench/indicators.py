@@ -1,0 +1,93 @@
+"""How good a run is: hypervolume of all that it evaluated, and shares and times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mcu_nas_moo.bench.history import History
+    from mcu_nas_moo.bench.reference import Reference
+    from mcu_nas_moo.typing import BoolArray, FloatArray, Genotypes
+
+
+def feasible(G: FloatArray) -> BoolArray:
+    """Which rows of ``G`` ``(N, n_con)`` meet all constraints, shape ``(N,)``."""
+    met: BoolArray = (G <= 0).all(axis=1)
+    return met
+
+
+def hypervolume_curve(F: FloatArray, G: FloatArray, reference: Reference) -> FloatArray:
+    """Hypervolume ratio of the feasible archive after each evaluation.
+
+    Args:
+        F: objectives in the order of evaluation, shape ``(N, n_obj)``.
+        G: constraints, shape ``(N, n_con)``.
+        reference: what 1.0 means: the hypervolume of its front.
+
+    Returns:
+        shape ``(N,)``, in [0, 1] unless the run goes beyond the reference front; 0 before the
+        first feasible evaluation that dominates the reference point.
+    """
+    import moocore
+
+    points, corner = reference.normalise(F), reference.reference_point
+    # Points outside the box add nothing; neither do repetitions of what came before.
+    inside = np.flatnonzero(feasible(G) & (points < corner).all(axis=1))
+    curve = np.zeros(len(F))
+    front = np.zeros((0, F.shape[1]))
+    for index in inside:
+        point = points[index]
+        if (front <= point).all(axis=1).any():
+            continue
+        front = np.concatenate([front[(front < point).any(axis=1)], point[None, :]])
+        curve[index] = moocore.hypervolume(front, ref=corner) / reference.hypervolume
+    return np.maximum.accumulate(curve)
+
+
+@dataclass(frozen=True)
+class Score:
+    """What one run is worth.
+
+    Attributes:
+        algorithm, seed: which run.
+        evaluations: how many genotypes it evaluated.
+        hypervolume_ratio: of its feasible archive, relative to the reference front.
+        first_feasible: number of the first feasible evaluation, from 1; None if there is none.
+        feasible_share, unique_share: of its evaluations, in [0, 1]; unique are distinct networks.
+        optimiser_ms: time of asking and telling per evaluation.
+        wall_s: time of the whole run.
+    """
+
+    algorithm: str
+    seed: int
+    evaluations: int
+    hypervolume_ratio: float
+    first_feasible: int | None
+    feasible_share: float
+    unique_share: float
+    optimiser_ms: float
+    wall_s: float
+
+
+def score(
+    history: History, curve: FloatArray, canonical: Callable[[Genotypes], Genotypes]
+) -> Score:
+    """Score a run whose any-time hypervolume ratio is ``curve``, shape ``(N,)``."""
+    met = feasible(history.G)
+    n = len(history.X)
+    return Score(
+        algorithm=history.algorithm,
+        seed=history.seed,
+        evaluations=n,
+        hypervolume_ratio=float(curve[-1]),
+        first_feasible=int(met.argmax()) + 1 if met.any() else None,
+        feasible_share=float(met.mean()),
+        unique_share=len(np.unique(canonical(history.X), axis=0)) / n,
+        optimiser_ms=1e3 * float(history.optimiser_seconds.sum()) / n,
+        wall_s=history.total_seconds,
+    )

@@ -1,0 +1,131 @@
+"""The contract of every optimiser, and the register of those that can be compared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from mcu_nas_moo.naming import unknown_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mcu_nas_moo.task import Task
+    from mcu_nas_moo.typing import FloatArray, Genotypes
+
+
+class Optimiser(Protocol):
+    """Proposes genotypes and learns from what they are worth.
+
+    The harness calls :meth:`ask` and :meth:`tell` in turn until the budget is used up.
+    """
+
+    def ask(self) -> Genotypes:
+        """Genotypes to evaluate next, shape ``(n, n_genes)``; no rows ends the run."""
+
+    def tell(self, X: Genotypes, F: FloatArray, G: FloatArray) -> None:
+        """Take in objectives ``F`` ``(n, n_obj)`` and constraints ``G`` ``(n, n_con)``.
+
+        ``X`` is what was asked, or its first rows where the budget ends within a batch.
+        """
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What an optimiser may know before it starts.
+
+    Attributes:
+        task: the problem; an optimiser must not evaluate it by itself.
+        ideal, nadir: shape ``(n_obj,)``, the range of the objectives on the reference front.
+        budget: number of evaluations of the run.
+        seed: of all randomness.
+    """
+
+    task: Task
+    ideal: FloatArray
+    nadir: FloatArray
+    budget: int
+    seed: int
+
+
+class _Entry(NamedTuple):
+    description: str
+    build: Callable[[Setting], Optimiser]
+
+
+def _random(setting: Setting) -> Optimiser:
+    from mcu_nas_moo.bench.random_search import RandomSearch
+
+    return RandomSearch(setting)
+
+
+def _ga(setting: Setting) -> Optimiser:
+    from mcu_nas_moo.bench.epsilon_constraint import EpsilonConstraintGA
+
+    return EpsilonConstraintGA(setting)
+
+
+def _nsga2(setting: Setting) -> Optimiser:
+    from mcu_nas_moo.bench.pymoo_optimisers import nsga2
+
+    return nsga2(setting)
+
+
+def _nsga3(setting: Setting) -> Optimiser:
+    from mcu_nas_moo.bench.pymoo_optimisers import nsga3
+
+    return nsga3(setting)
+
+
+def _tpe(setting: Setting) -> Optimiser:
+    from mcu_nas_moo.bench.optuna_optimisers import TPE
+
+    return TPE(setting)
+
+
+def _ppo(setting: Setting) -> Optimiser:
+    import torch
+
+    from mcu_nas_moo.ppo import PPOOptimiser
+
+    # Runs are parallel already, and sums in one thread do not depend on the number of cores.
+    torch.set_num_threads(1)
+    task = setting.task
+    return PPOOptimiser(
+        task.n_choices, task.n_obj, task.n_con, setting.seed, canonical=task.space.canonical
+    )
+
+
+_REGISTER = {
+    "random": _Entry("uniform random search", _random),
+    "ga": _Entry("single-objective GA (pymoo), swept over bounds on the other objectives", _ga),
+    "nsga2": _Entry("NSGA-II (pymoo) with operators for small alphabets", _nsga2),
+    "nsga3": _Entry("NSGA-III (pymoo), Das-Dennis directions, same operators", _nsga3),
+    "tpe": _Entry("multivariate TPE (Optuna); about 100 ms per evaluation", _tpe),
+    "ppo": _Entry("PPO on a policy over all genes (Stable-Baselines3)", _ppo),
+}
+
+
+def list_optimisers() -> dict[str, str]:
+    """Names of the optimisers and one line about each."""
+    return {name: entry.description for name, entry in _REGISTER.items()}
+
+
+def check_optimiser(name: str) -> str:
+    """Return ``name`` if an optimiser has it.
+
+    Raises:
+        ValueError: if none has; the message lists the names and the nearest one.
+    """
+    if name not in _REGISTER:
+        raise unknown_name("algorithm", name, list(_REGISTER))
+    return name
+
+
+def make_optimiser(name: str, setting: Setting) -> Optimiser:
+    """A fresh optimiser for one run.
+
+    Raises:
+        ValueError: for an unknown name.
+    """
+    return _REGISTER[check_optimiser(name)].build(setting)

@@ -1,0 +1,144 @@
+"""pymoo's algorithms behind the ask/tell contract."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pymoo.algorithms.moo.nsga2 import NSGA2
+from pymoo.algorithms.moo.nsga3 import NSGA3
+from pymoo.core.problem import Problem
+from pymoo.operators.selection.tournament import TournamentSelection
+from pymoo.termination import get_termination
+from pymoo.util.ref_dirs import get_reference_directions
+
+from mcu_nas_moo.operators import integer_operators
+
+if TYPE_CHECKING:
+    from mcu_nas_moo.bench.optimiser import Setting
+    from mcu_nas_moo.task import Task
+    from mcu_nas_moo.typing import FloatArray, Genotypes
+
+#: Never reached: the harness owns the budget.
+UNLIMITED = ("n_eval", 10**12)
+
+
+def blank_problem(task: Task, n_obj: int, n_ieq_constr: int) -> Problem:
+    """A pymoo problem that only states sizes and bounds; it is never evaluated."""
+    return Problem(
+        n_var=task.n_genes,
+        n_obj=n_obj,
+        n_ieq_constr=n_ieq_constr,
+        xl=np.zeros(task.n_genes, dtype=np.int64),
+        xu=task.n_choices - 1,
+        vtype=int,
+    )
+
+
+class PymooOptimiser:
+    """One pymoo algorithm, asked and told.
+
+    When the algorithm cannot make another new genotype (pymoo then proposes nothing and stops),
+    random genotypes are proposed instead, so that the whole budget is used.
+
+    Args:
+        algorithm: set up with :data:`UNLIMITED` evaluations; its state is used and changed.
+        problem: sizes and bounds of the genotypes, objectives and constraints told.
+        task: where random genotypes come from.
+        settings: recorded with the run.
+    """
+
+    def __init__(
+        self,
+        algorithm: Any,
+        problem: Problem,
+        task: Task,
+        seed: int,
+        settings: dict[str, Any] | None = None,
+    ) -> None:
+        self.settings = settings or {}
+        self._space = task.space
+        self._rng = np.random.default_rng([seed, 1])
+        self._algorithm = algorithm
+        self._algorithm.setup(problem, termination=get_termination(*UNLIMITED), seed=seed)
+        self._asked: Any = None
+
+    def ask(self) -> Genotypes:
+        self._asked = self._algorithm.ask()
+        if self._asked is None or len(self._asked) == 0:
+            self._asked = None
+            return self._space.sample(self._algorithm.pop_size, self._rng)
+        return np.asarray(self._asked.get("X")).astype(np.int64)
+
+    def tell(self, X: Genotypes, F: FloatArray, G: FloatArray) -> None:
+        if self._asked is None or len(X) < len(self._asked):
+            return  # random genotypes, or the end of the budget within a generation
+        self._asked.set("F", F, "G", G)
+        self._algorithm.tell(infills=self._asked)
+
+
+def population_size(budget: int) -> int:
+    """Individuals per generation: at least 20 generations, and between 20 and 100 individuals."""
+    return int(np.clip(budget // 20, 20, 100))
+
+
+def nsga2(setting: Setting) -> PymooOptimiser:
+    """NSGA-II (Deb et al. 2002)."""
+    task, size = setting.task, population_size(setting.budget)
+    return PymooOptimiser(
+        NSGA2(pop_size=size, **integer_operators(task.space.canonical)),
+        blank_problem(task, task.n_obj, task.n_con),
+        task,
+        setting.seed,
+        {"pop_size": size},
+    )
+
+
+def nsga3(setting: Setting) -> PymooOptimiser:
+    """NSGA-III (Deb and Jain 2014) with one individual per Das-Dennis direction."""
+    task, size = setting.task, population_size(setting.budget)
+    directions = das_dennis(task.n_obj, size)
+    return PymooOptimiser(
+        NSGA3(
+            ref_dirs=directions,
+            pop_size=max(len(directions), 4),
+            selection=TournamentSelection(func_comp=_by_violation),
+            **integer_operators(task.space.canonical),
+        ),
+        blank_problem(task, task.n_obj, task.n_con),
+        task,
+        setting.seed,
+        {"directions": len(directions)},
+    )
+
+
+def das_dennis(n_obj: int, at_most: int) -> FloatArray:
+    """The finest Das-Dennis grid of at most ``at_most`` directions, shape ``(n, n_obj)``."""
+    if n_obj == 1:
+        return np.ones((1, 1))
+    partitions = 1
+    while True:
+        finer: FloatArray = get_reference_directions(
+            "das-dennis", n_obj, n_partitions=partitions + 1
+        )
+        if len(finer) > at_most:
+            break
+        partitions += 1
+    grid: FloatArray = get_reference_directions("das-dennis", n_obj, n_partitions=partitions)
+    return grid
+
+
+def _by_violation(
+    pop: Any, P: Any, random_state: np.random.Generator, **_: Any
+) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """NSGA-III's binary tournament: less violation wins, ties are drawn.
+
+    pymoo 0.6.2's own version draws ties from an unseeded generator, so that a run could not be
+    repeated.
+    """
+    violation = pop.get("CV")[:, 0]
+    first, second = P[:, 0], P[:, 1]
+    coin = random_state.random(len(P)) < 0.5
+    better = violation[first] < violation[second]
+    equal = violation[first] == violation[second]
+    return np.where(better | (equal & coin), first, second)[:, None].astype(np.int64)

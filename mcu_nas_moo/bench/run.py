@@ -1,0 +1,96 @@
+"""One run: an optimiser, a task, a seed and an exact number of evaluations."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, is_dataclass
+from importlib.metadata import PackageNotFoundError, version
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mcu_nas_moo.bench.history import History
+from mcu_nas_moo.bench.optimiser import Setting, make_optimiser
+
+if TYPE_CHECKING:
+    from mcu_nas_moo.bench.reference import Reference
+    from mcu_nas_moo.task import Task
+
+
+def run_optimiser(
+    algorithm: str, task: Task, reference: Reference, budget: int, seed: int
+) -> History:
+    """Run a registered optimiser for exactly ``budget`` evaluations.
+
+    Fewer only if the optimiser has nothing left to propose. The reference gives the optimiser the
+    range of the objectives, nothing else.
+
+    Raises:
+        ValueError: for an unknown algorithm, or one that proposes genotypes outside the space.
+    """
+    begin = perf_counter()
+    setting = Setting(task, reference.ideal, reference.nadir, budget, seed)
+    optimiser = make_optimiser(algorithm, setting)
+    preparation = perf_counter() - begin
+    X = np.zeros((budget, task.n_genes), dtype=np.int64)
+    F, G = np.zeros((budget, task.n_obj)), np.zeros((budget, task.n_con))
+    optimiser_seconds = np.zeros(budget)
+    evaluation_seconds = 0.0
+    done = 0
+    while done < budget:
+        asked = perf_counter()
+        batch = optimiser.ask()[: budget - done]
+        answered = perf_counter()
+        if len(batch) == 0:
+            break
+        evaluation = task.evaluate(batch)
+        evaluated = perf_counter()
+        optimiser.tell(batch, *evaluation)
+        told = perf_counter()
+        rows = slice(done, done + len(batch))
+        X[rows], F[rows], G[rows] = batch, *evaluation
+        optimiser_seconds[rows] = (told - evaluated + answered - asked) / len(batch)
+        evaluation_seconds += evaluated - answered
+        done += len(batch)
+    if done == 0:
+        raise ValueError(f"{algorithm} proposed nothing to evaluate")
+    # Setting up is the optimiser's own work as well.
+    optimiser_seconds[:done] += preparation / done
+    return History(
+        algorithm=algorithm,
+        seed=seed,
+        X=X[:done],
+        F=F[:done],
+        G=G[:done],
+        optimiser_seconds=optimiser_seconds[:done],
+        evaluation_seconds=evaluation_seconds,
+        total_seconds=perf_counter() - begin,
+        metadata={
+            "budget": budget,
+            "fingerprint": task.fingerprint,
+            "settings": _settings(optimiser),
+            "versions": _versions(),
+        },
+    )
+
+
+def _settings(optimiser: object) -> dict[str, Any]:
+    """What the optimiser says about its settings, as plain data."""
+    settings = getattr(optimiser, "settings", {})
+    if is_dataclass(settings) and not isinstance(settings, type):
+        settings = asdict(settings)
+    return {str(name): _plain(value) for name, value in dict(settings).items()}
+
+
+def _plain(value: object) -> object:
+    return value if isinstance(value, bool | int | float | str | list | None) else str(value)
+
+
+def _versions() -> dict[str, str]:
+    versions = {}
+    for package in ("mcu-nas-moo", "numpy", "pymoo", "optuna", "stable-baselines3", "torch"):
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "not installed"
+    return versions

@@ -1,0 +1,155 @@
+"""Many runs: a folder that keeps what is finished, and processes that do the rest."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, NamedTuple
+
+from mcu_nas_moo.bench.history import History, load_history
+from mcu_nas_moo.bench.reference import Reference, load_reference
+from mcu_nas_moo.bench.run import run_optimiser
+from mcu_nas_moo.files import write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from mcu_nas_moo.task import Task
+
+
+class Run(NamedTuple):
+    """Names a run of a study."""
+
+    algorithm: str
+    seed: int
+
+
+class Finished(NamedTuple):
+    """A run that has ended; ``problem`` says why it failed, None if it did not."""
+
+    run: Run
+    problem: str | None
+
+
+class Study:
+    """Runs of several optimisers and seeds on one task with one budget, kept in a folder.
+
+    The folder holds ``study.json`` (task and budget), ``reference.json`` and one file per finished
+    run under ``runs/``. Opening a study with the same folder continues it.
+
+    Args:
+        folder: made if missing.
+        task: what is optimised.
+        budget: evaluations per run, positive.
+
+    Raises:
+        ValueError: if the folder holds runs of another task or budget.
+    """
+
+    def __init__(self, folder: Path, task: Task, budget: int) -> None:
+        if budget < 1:
+            raise ValueError(f"the budget must be at least 1 evaluation, got {budget}")
+        self.folder = folder
+        self.task = task
+        self.budget = budget
+        facts = {
+            "space": task.space.name,
+            "profile": task.profile.name,
+            "objectives": list(task.objectives),
+            "limits": task.limits,
+            "budget": budget,
+            "fingerprint": task.fingerprint,
+        }
+        path = folder / "study.json"
+        if path.exists():
+            self._compare(path, facts)
+        else:
+            text = json.dumps(facts, indent=1) + "\n"
+            write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+
+    @staticmethod
+    def _compare(path: Path, facts: dict[str, object]) -> None:
+        try:
+            known = dict(json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{path} is damaged ({error}); choose another --out") from error
+        for name, value in facts.items():
+            if known.get(name) != value:
+                what = (
+                    "the space, the predictor or the cost model changed"
+                    if name == "fingerprint"
+                    else f"{name} {known.get(name)} there, {value} now"
+                )
+                raise ValueError(
+                    f"{path.parent} holds runs of another study ({what}); "
+                    "choose another --out or delete the folder"
+                )
+
+    def reference(self) -> Reference | None:
+        """The reference that earlier starts in this folder used, None if there is none."""
+        path = self.folder / "reference.json"
+        if not path.exists():
+            return None
+        reference = load_reference(path)
+        return reference if reference.fingerprint == self.task.fingerprint else None
+
+    def fix_reference(self, reference: Reference) -> None:
+        """Keep ``reference`` for all later starts in this folder."""
+        reference.save(self.folder / "reference.json")
+
+    def path(self, run: Run) -> Path:
+        """Where the history of a finished run lies."""
+        return self.folder / "runs" / f"{run.algorithm}-s{run.seed}.npz"
+
+    def missing(self, runs: Iterable[Run]) -> list[Run]:
+        """Those of ``runs`` that are not finished yet, in their order."""
+        return [run for run in runs if not self.path(run).exists()]
+
+    def histories(self, runs: Iterable[Run]) -> list[History]:
+        """The finished ones of ``runs``, in their order.
+
+        Raises:
+            ValueError: if a file is damaged or belongs to another task or budget.
+        """
+        return [self._history(run) for run in runs if self.path(run).exists()]
+
+    def _history(self, run: Run) -> History:
+        history = load_history(self.path(run))
+        expected = (*run, self.budget, self.task.fingerprint)
+        metadata = history.metadata
+        found = (
+            history.algorithm,
+            history.seed,
+            metadata.get("budget"),
+            metadata.get("fingerprint"),
+        )
+        if found != expected:
+            raise ValueError(
+                f"{self.path(run)} belongs to another study; delete it, the next start makes the "
+                "run again"
+            )
+        return history
+
+    def run(self, runs: Sequence[Run], reference: Reference, jobs: int) -> Iterator[Finished]:
+        """Make the missing ones of ``runs`` in ``jobs`` processes; yields them as they end.
+
+        A run saves itself when it ends, so that an interruption costs only unfinished ones. A run
+        that fails does not stop the others.
+        """
+        from joblib import Parallel, delayed, parallel_config
+
+        todo = self.missing(runs)
+        if not todo:
+            return
+        with parallel_config(backend="loky", inner_max_num_threads=1):
+            workers = Parallel(n_jobs=min(jobs, len(todo)), return_as="generator_unordered")
+            yield from workers(delayed(_make)(self, run, reference) for run in todo)
+
+
+def _make(study: Study, run: Run, reference: Reference) -> Finished:
+    try:
+        history = run_optimiser(run.algorithm, study.task, reference, study.budget, run.seed)
+    except Exception as error:
+        return Finished(run, f"{type(error).__name__}: {error}")
+    history.save(study.path(run))
+    return Finished(run, None)

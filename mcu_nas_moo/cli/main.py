@@ -1,0 +1,311 @@
+"""The command ``mcu-nas``: supernet, labels and accuracy predictor."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from mcu_nas_moo.cli.errors import user_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mcu_nas_moo.accuracy.data import Images
+
+DATA = click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Image folder with train/<class>/<image> and, for evaluate, test/<class>/<image>.",
+)
+WEIGHTS = click.option(
+    "--weights", type=click.Path(path_type=Path), help="Supernet weights (default: shipped)."
+)
+DEVICE = click.option("--device", default="auto", show_default=True, help="cpu, cuda or auto.")
+SEED = click.option("--seed", default=0, show_default=True)
+
+
+@click.group()
+@click.version_option(package_name="mcu-nas-moo")
+def main() -> None:
+    """Train a supernet, label its subnets and fit the accuracy predictor."""
+
+
+@main.group()
+def supernet() -> None:
+    """Train a supernet and evaluate its subnets."""
+
+
+@supernet.command()
+@DATA
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("supernet"),
+    show_default=True,
+    help="Folder of the weights, the checkpoint and the TensorBoard log.",
+)
+@click.option("--space", "spaces", multiple=True, help="Spaces to train for (default: all).")
+@click.option("--epochs", default=24, show_default=True)
+@click.option("--batch-size", default=64, show_default=True)
+@click.option("--learning-rate", default=0.08, show_default=True)
+@SEED
+@DEVICE
+@user_errors
+def train(
+    data: Path,
+    out: Path,
+    spaces: tuple[str, ...],
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    seed: int,
+    device: str,
+) -> None:
+    """Train a supernet; started again with the same --out, continue."""
+    device = _start_torch(device)
+    from mcu_nas_moo.accuracy.data import read_images, split_validation
+    from mcu_nas_moo.accuracy.training import SupernetTrainer, TrainingSettings, train_supernet
+    from mcu_nas_moo.spaces import list_spaces, load_space
+
+    settings = TrainingSettings(
+        epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, seed=seed
+    )
+    images, validation = split_validation(read_images(data / "train"))
+    trainer = SupernetTrainer(
+        [load_space(name) for name in spaces or list_spaces()[::-1]],
+        images.to(device),
+        validation.to(device),
+        settings,
+        out,
+        device,
+    )
+    trained = train_supernet(trainer)
+    trained.save(out / "supernet.safetensors")
+    click.echo(f"weights: {out / 'supernet.safetensors'}")
+
+
+@supernet.command()
+@DATA
+@WEIGHTS
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("labels.csv"), show_default=True
+)
+@click.option("--subnets", default=1500, show_default=True, help="Labels per space.")
+@click.option("--space", "spaces", multiple=True, help="Spaces to label (default: the supernet's).")
+@SEED
+@DEVICE
+@user_errors
+def label(
+    data: Path,
+    weights: Path | None,
+    out: Path,
+    subnets: int,
+    spaces: tuple[str, ...],
+    seed: int,
+    device: str,
+) -> None:
+    """Evaluate sampled subnets on the validation images; started again, continue."""
+    device = _start_torch(device)
+    import numpy as np
+
+    from mcu_nas_moo.accuracy.artifacts import register
+    from mcu_nas_moo.accuracy.labels import label_subnets, sample_for_labels
+    from mcu_nas_moo.accuracy.weights import TrainedSupernet
+
+    trained = TrainedSupernet.load(weights, device)
+    chosen = trained.spaces_named(spaces)
+    _, calibration, validation = _images(data, device)
+    samples = [
+        (space, sample_for_labels(space, subnets, np.random.default_rng([seed, number])))
+        for number, space in enumerate(chosen)
+    ]
+    with _progress("labelling", subnets * len(samples)) as advance:
+        labels = label_subnets(
+            trained.supernet,
+            samples,
+            calibration,
+            validation,
+            trained.normalise,
+            out,
+            advance=advance,
+        )
+    register(out)
+    click.echo(f"{len(labels)} labels: {out}")
+
+
+@supernet.command()
+@DATA
+@WEIGHTS
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("evaluation.csv"), show_default=True
+)
+@click.option("--random", "random_subnets", default=8, show_default=True, help="Random subnets.")
+@SEED
+@DEVICE
+@user_errors
+def evaluate(
+    data: Path, weights: Path | None, out: Path, random_subnets: int, seed: int, device: str
+) -> None:
+    """Accuracy of the smallest, the largest and random subnets on validation and test images."""
+    device = _start_torch(device)
+    from mcu_nas_moo.accuracy.data import read_images
+    from mcu_nas_moo.accuracy.evaluation import evaluate_subnets
+    from mcu_nas_moo.accuracy.weights import TrainedSupernet
+
+    trained = TrainedSupernet.load(weights, device)
+    _, calibration, validation = _images(data, device)
+    splits = {"validation": validation, "test": read_images(data / "test").to(device)}
+    table = evaluate_subnets(trained, calibration, splits, random_subnets, seed)
+    _write_table(table, out)
+
+
+@supernet.command()
+@DATA
+@WEIGHTS
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("ranking.csv"), show_default=True
+)
+@click.option("--subnets", default=8, show_default=True, help="Subnets to train alone.")
+@click.option("--epochs", default=5, show_default=True, help="Epochs of each.")
+@SEED
+@DEVICE
+@user_errors
+def rank(
+    data: Path, weights: Path | None, out: Path, subnets: int, epochs: int, seed: int, device: str
+) -> None:
+    """Train some subnets alone and compare their order with that of shared weights."""
+    device = _start_torch(device)
+    from mcu_nas_moo.accuracy.ranking import compare_rankings
+    from mcu_nas_moo.accuracy.training import TrainingSettings
+    from mcu_nas_moo.accuracy.weights import TrainedSupernet
+
+    trained = TrainedSupernet.load(weights, device)
+    images, calibration, validation = _images(data, device)
+    settings = TrainingSettings(epochs=epochs, seed=seed)
+    with _progress("training alone", subnets) as advance:
+        table = compare_rankings(
+            trained, images, calibration, validation, settings, subnets, advance=advance
+        )
+    _write_table(table, out)
+    tau = table.shared.corr(table.alone, method="kendall")
+    click.echo(f"Kendall's tau of shared and stand-alone accuracy: {tau:.2f}")
+
+
+@main.group()
+def predictor() -> None:
+    """Fit the accuracy predictor."""
+
+
+@predictor.command()
+@click.option("--labels", "labels_file", type=click.Path(path_type=Path), help="Default: shipped.")
+@WEIGHTS
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("predictor.safetensors"),
+    show_default=True,
+)
+@SEED
+@user_errors
+def fit(labels_file: Path | None, weights: Path | None, out: Path, seed: int) -> None:
+    """Fit the predictor to labels and report its quality by 5-fold cross-validation."""
+    from dataclasses import replace
+
+    from mcu_nas_moo.accuracy.artifacts import register
+    from mcu_nas_moo.accuracy.fitting import (
+        FOLDS,
+        cross_validated,
+        fit_predictor,
+        labelled_features,
+        quality,
+    )
+    from mcu_nas_moo.accuracy.labels import Labels
+    from mcu_nas_moo.accuracy.weights import TrainedSupernet
+
+    labels = Labels.load(labels_file)
+    spaces = TrainedSupernet.load(weights).spaces
+    inputs, targets, owner = labelled_features(spaces, labels)
+    predicted = cross_validated(inputs, targets, seed)
+    figures = {"all": quality(predicted, targets)}
+    for number, space in enumerate(spaces):
+        figures[space.name] = quality(predicted[owner == number], targets[owner == number])
+    fitted = replace(fit_predictor(inputs, targets, seed), details=figures)
+    fitted.save(out)
+    register(out)
+    for name, row in figures.items():
+        click.echo(
+            f"{name}: Kendall's tau {row['kendall_tau']:.3f}, RMSE {100 * row['rmse']:.2f} points "
+            f"on {row['labels']} labels, each predicted without it ({FOLDS}-fold)"
+        )
+    click.echo(f"predictor: {out}")
+
+
+@main.command("model-card")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("MODEL_CARD.md"), show_default=True
+)
+@user_errors
+def model_card(out: Path) -> None:
+    """Write the model card of the shipped weights, labels and predictor from their figures."""
+    from mcu_nas_moo.accuracy.card import render_model_card
+
+    from mcu_nas_moo.files import write_atomically
+
+    text = render_model_card()
+    write_atomically(out, lambda path: path.write_text(text, encoding="utf-8"))
+    click.echo(f"model card: {out}")
+
+
+def _start_torch(device: str) -> str:
+    """Prepare torch and resolve ``auto``."""
+    from mcu_nas_moo.accuracy.cpu import prepare_cpu
+
+    prepare_cpu()
+    import torch
+
+    found = "cuda" if torch.cuda.is_available() else "cpu"
+    if device not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"--device must be cpu, cuda or auto, got {device!r}")
+    if device == "cuda" and found == "cpu":
+        raise ValueError("no CUDA device was found; use --device cpu")
+    return found if device == "auto" else device
+
+
+def _images(data: Path, device: str) -> tuple[Images, Images, Images]:
+    """Training, calibration and validation images on ``device``."""
+    from mcu_nas_moo.accuracy.data import read_images, split_validation
+    from mcu_nas_moo.accuracy.supernet import calibration_images
+
+    train, validation = split_validation(read_images(data / "train"))
+    calibration = calibration_images(train)
+    return train.to(device), calibration.to(device), validation.to(device)
+
+
+@contextmanager
+def _progress(description: str, total: int) -> Iterator[Callable[[int], object]]:
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (TextColumn(description), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns) as progress:
+        bar = progress.add_task(description, total=total)
+        yield lambda count: progress.advance(bar, count)
+
+
+def _write_table(table: Any, out: Path) -> None:
+    from mcu_nas_moo.accuracy.artifacts import register
+    from mcu_nas_moo.files import write_atomically
+
+    text = table.to_csv(index=False, float_format="%.4f", lineterminator="\n")
+    write_atomically(out, lambda path: path.write_text(text, encoding="utf-8"))
+    register(out)
+    click.echo(table.to_string(index=False, float_format=lambda value: f"{value:.4f}"))
+    click.echo(f"table: {out}")

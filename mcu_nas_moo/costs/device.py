@@ -1,0 +1,87 @@
+"""Devices: boards, their chips, and how fast and power-hungry their cores are."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from mcu_nas_moo.costs.data import Facts, load_named, names
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
+Positive = Annotated[float, Field(gt=0)]
+
+
+class Figure(Facts):
+    """A physical figure with where it comes from.
+
+    Args:
+        value: in the unit that the field's name gives.
+        basis: ``measured`` on this very board, ``scaled`` from another board with the same core,
+            ``estimated`` from a data sheet, or ``given`` by a user without a source.
+        source: the publication, row or calculation behind it.
+    """
+
+    value: Positive
+    basis: Literal["measured", "scaled", "estimated", "given"]
+    source: str
+
+
+def _figure(value: Any) -> Any:
+    """Let a plain number stand for a figure without a source."""
+    if isinstance(value, int | float):
+        return {"value": value, "basis": "given", "source": "given without a source"}
+    return value
+
+
+SourcedFigure = Annotated[Figure, BeforeValidator(_figure)]
+
+
+class Device(Facts):
+    """A board with one microcontroller.
+
+    Args:
+        board: name of the board.
+        chip: part number of the microcontroller.
+        core: its processor core.
+        clock_mhz: clock of the core at which latency and power hold.
+        flash_kib: Flash of the chip.
+        sram_kib: SRAM of the chip that can hold data; core-coupled instruction memory and backup
+            memory left out.
+        cycles_factor: clock cycles that the core needs for the work of one Cortex-M7 cycle.
+        active_power_mw: power while a network runs.
+        memory_source: where the memory sizes stand.
+    """
+
+    board: str
+    chip: str
+    core: Literal["cortex-m0plus", "cortex-m4", "cortex-m7", "cortex-m33"]
+    clock_mhz: Positive
+    flash_kib: Positive
+    sram_kib: Positive
+    cycles_factor: SourcedFigure
+    active_power_mw: SourcedFigure
+    memory_source: str = "given without a source"
+
+
+def _folder() -> Traversable:
+    return files("mcu_nas_moo.costs") / "devices"
+
+
+def list_devices() -> list[str]:
+    """Names of the devices that the package ships."""
+    return names(_folder())
+
+
+@lru_cache(maxsize=None)
+def load_device(name: str) -> Device:
+    """The shipped device of that name.
+
+    Raises:
+        ValueError: if there is none; the message lists those there are.
+    """
+    return load_named(Device, "device", name, _folder())

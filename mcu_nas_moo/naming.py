@@ -1,0 +1,23 @@
+"""One wording for names that do not exist."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> ValueError:
+    """The error to raise for a ``name`` that is not among the ``known`` ones, on one line.
+
+    Args:
+        kind: what the name should refer to, as users call it ("profile", "algorithm").
+        name: what was given.
+        known: every valid name; the nearest one is suggested if it is near enough.
+    """
+    names = list(known)
+    nearest = get_close_matches(name.lower(), names, n=1)
+    hint = f" did you mean {nearest[0]!r}?" if nearest else ""
+    return ValueError(f"unknown {kind} {name!r};{hint} choose one of {', '.join(names)}")

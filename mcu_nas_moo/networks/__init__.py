@@ -1,0 +1,1 @@
+"""Networks as layer tables and as torch modules; nothing here knows genotypes or devices."""

@@ -1,0 +1,182 @@
+"""Layer tables: the layers of N networks at once.
+
+All networks of a table share one *topology*, a fixed sequence of slots; each network fills the
+slots with its own shapes and leaves some of them out. Costs and torch modules are both made from
+this table, so that they cannot disagree about a shape.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from mcu_nas_moo.typing import BoolArray, IntArray
+
+
+class Op(StrEnum):
+    """Kinds of layers. Activations and batch norm are fused into the layer before them."""
+
+    CONV = "conv"
+    DEPTHWISE = "depthwise"
+    ADD = "add"
+    GLOBAL_POOL = "global_pool"
+    DENSE = "dense"
+
+
+class Slot(NamedTuple):
+    """A place for a layer. Tensor 0 is the network input; slot ``l`` writes tensor ``l + 1``."""
+
+    name: str
+    op: Op
+    inputs: tuple[int, ...]
+    relu: bool = False
+
+
+class Layer(NamedTuple):
+    """One layer of one network, in plain integers. ``inputs`` and ``output`` are tensor numbers."""
+
+    name: str
+    op: Op
+    inputs: tuple[int, ...]
+    output: int
+    relu: bool
+    in_channels: int
+    out_channels: int
+    kernel: int
+    stride: int
+    in_size: tuple[int, int]
+    out_size: tuple[int, int]
+
+    @property
+    def groups(self) -> int:
+        """Groups of the convolution: the number of channels if depthwise, else 1."""
+        return self.in_channels if self.op is Op.DEPTHWISE else 1
+
+
+@dataclass(frozen=True, eq=False)
+class Topology:
+    """The slots of a layer table, in order of execution; the last one writes the output.
+
+    A slot left out passes its first input on under its own tensor number. A space must therefore
+    give the two tensors the same shape.
+    """
+
+    slots: tuple[Slot, ...]
+
+    @cached_property
+    def last_use(self) -> IntArray:
+        """Slot that reads each tensor last, shape ``(L + 1,)``; the output outlives all slots."""
+        last = np.arange(-1, len(self.slots), dtype=np.int64)
+        for step, slot in enumerate(self.slots):
+            last[list(slot.inputs)] = step
+        last[-1] = len(self.slots)
+        return last
+
+    @cached_property
+    def live(self) -> BoolArray:
+        """``live[t, l]``: tensor ``t`` is in memory while slot ``l`` runs, shape ``(L + 1, L)``."""
+        steps = np.arange(len(self.slots))
+        born = np.arange(-1, len(self.slots))
+        return (born[:, None] <= steps) & (steps <= self.last_use[:, None])
+
+    def columns(self, *ops: Op) -> IntArray:
+        """Numbers of the slots that hold one of ``ops``."""
+        return np.flatnonzero([slot.op in ops for slot in self.slots])
+
+
+@dataclass(frozen=True, eq=False)
+class LayerTable:
+    """The layers of N networks with L slots; every array has shape ``(N, L)``.
+
+    Sizes are in elements (one byte each in an int8 network). ``kernel`` and ``stride`` are those
+    of convolutions, square, padded with ``kernel // 2`` on each side, and 1 elsewhere. Shapes of
+    slots that are left out count for nothing: use ``active``, or the derived quantities, which
+    are 0 there.
+    """
+
+    topology: Topology
+    active: BoolArray
+    in_channels: IntArray
+    out_channels: IntArray
+    kernel: IntArray
+    stride: IntArray
+    in_height: IntArray
+    in_width: IntArray
+    out_height: IntArray
+    out_width: IntArray
+
+    def __len__(self) -> int:
+        return len(self.active)
+
+    @cached_property
+    def input_elements(self) -> IntArray:
+        """Elements of the network input, shape ``(N,)``."""
+        return self.in_channels[:, 0] * self.in_height[:, 0] * self.in_width[:, 0]
+
+    @cached_property
+    def out_elements(self) -> IntArray:
+        """Elements that each layer writes."""
+        return self.out_channels * (self.out_height * self.out_width) * self.active
+
+    @cached_property
+    def tensor_elements(self) -> IntArray:
+        """Elements of each tensor, shape ``(N, L + 1)``; of slots left out, those passed on."""
+        written = self.out_channels * (self.out_height * self.out_width)
+        return np.concatenate([self.input_elements[:, None], written], axis=1)
+
+    @cached_property
+    def weights(self) -> IntArray:
+        """Weights of each layer, without biases."""
+        weights: IntArray = np.zeros_like(self.out_channels)
+        full = self.topology.columns(Op.CONV, Op.DENSE)
+        depthwise = self.topology.columns(Op.DEPTHWISE)
+        weights[:, full] = self.in_channels[:, full] * self.out_channels[:, full]
+        weights[:, depthwise] = self.out_channels[:, depthwise]
+        weights *= self.kernel**2
+        weights *= self.active
+        return weights
+
+    @cached_property
+    def biases(self) -> IntArray:
+        """Biases of each layer (batch norm is folded into them)."""
+        biases: IntArray = np.zeros_like(self.out_channels)
+        weighted = self.topology.columns(Op.CONV, Op.DEPTHWISE, Op.DENSE)
+        biases[:, weighted] = (self.out_channels * self.active)[:, weighted]
+        return biases
+
+    @cached_property
+    def macs(self) -> IntArray:
+        """Multiply-accumulates of each layer; adds and pools have none."""
+        return self.weights * (self.out_height * self.out_width)
+
+    def layers(self, row: int = 0) -> list[Layer]:
+        """The layers of network ``row`` alone, left-out slots resolved."""
+        alias = {0: 0}
+        layers = []
+        for column, slot in enumerate(self.topology.slots):
+            inputs = tuple(alias[tensor] for tensor in slot.inputs)
+            if not self.active[row, column]:
+                alias[column + 1] = inputs[0]
+                continue
+            alias[column + 1] = column + 1
+            layers.append(
+                Layer(
+                    slot.name,
+                    slot.op,
+                    inputs,
+                    column + 1,
+                    slot.relu,
+                    int(self.in_channels[row, column]),
+                    int(self.out_channels[row, column]),
+                    int(self.kernel[row, column]),
+                    int(self.stride[row, column]),
+                    (int(self.in_height[row, column]), int(self.in_width[row, column])),
+                    (int(self.out_height[row, column]), int(self.out_width[row, column])),
+                )
+            )
+        return layers

@@ -1,0 +1,73 @@
+"""One network of a layer table as a torch module."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from mcu_nas_moo.networks.table import Layer, Op
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class ConvNorm(nn.Module):
+    """A convolution without bias and its batch norm, which deployment folds into one layer."""
+
+    def __init__(self, layer: Layer) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(
+            layer.in_channels,
+            layer.out_channels,
+            layer.kernel,
+            layer.stride,
+            layer.kernel // 2,
+            groups=layer.groups,
+            bias=False,
+        )
+        self.norm = nn.BatchNorm2d(layer.out_channels)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = self.norm(self.conv(x))
+        return out
+
+
+class SubnetModule(nn.Module):
+    """The network that ``layers`` describe, see :meth:`LayerTable.layers`.
+
+    Maps images ``(B, channels, height, width)`` to logits ``(B, classes)``.
+    """
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        super().__init__()
+        self.layers = tuple(layers)
+        self.weighted = nn.ModuleDict()
+        for layer in layers:
+            if layer.op in (Op.CONV, Op.DEPTHWISE):
+                self.weighted[_key(layer)] = ConvNorm(layer)
+            elif layer.op is Op.DENSE:
+                self.weighted[_key(layer)] = nn.Linear(layer.in_channels, layer.out_channels)
+
+    def module_of(self, layer: Layer) -> nn.Module:
+        """The module that holds the weights of ``layer``."""
+        return self.weighted[_key(layer)]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        tensors = {0: x}
+        for layer in self.layers:
+            first = tensors[layer.inputs[0]]
+            if layer.op is Op.ADD:
+                out = first + tensors[layer.inputs[1]]
+            elif layer.op is Op.GLOBAL_POOL:
+                out = first.mean(dim=(2, 3))
+            else:
+                out = self.module_of(layer)(first)
+            tensors[layer.output] = F.relu(out) if layer.relu else out
+        return tensors[self.layers[-1].output]
+
+
+def _key(layer: Layer) -> str:
+    return layer.name.replace(".", "_")

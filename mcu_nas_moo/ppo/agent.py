@@ -1,0 +1,216 @@
+"""The policy and its training: stable-baselines3's PPO without its environment loop.
+
+The policy sees a preference (weights of the objectives) and chooses all genes in one step, so an
+episode is one step long. SB3's own loop pulls experience from an environment; an optimiser that
+is asked and told gets it pushed. Therefore only SB3's policy, rollout buffer and ``train()`` are
+used, as ``PPO.load`` also makes them, without an environment.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import gymnasium as gym
+import numpy as np
+import torch
+from stable_baselines3 import PPO
+from stable_baselines3.common.buffers import RolloutBuffer
+from stable_baselines3.common.distributions import MultiCategoricalDistribution
+from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.policies import ActorCriticPolicy
+from torch.distributions import Categorical
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mcu_nas_moo.ppo.settings import PPOSettings
+    from mcu_nas_moo.typing import FloatArray, Genotypes, IntArray
+
+
+class Experience(NamedTuple):
+    """Samples of the policy; each array has N rows.
+
+    ``log_probs`` and ``values`` are those of the policy that made the sample.
+    """
+
+    weights: FloatArray
+    actions: Genotypes
+    log_probs: FloatArray
+    values: FloatArray
+
+    def rows(self) -> Iterator[Experience]:
+        """Each sample for itself, as N = 1."""
+        for columns in zip(*(column[:, None] for column in self), strict=True):
+            yield Experience(*columns)
+
+    @classmethod
+    def joined(cls, parts: list[Experience]) -> Experience:
+        """All samples of ``parts``, in order."""
+        return cls(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+class Agent:
+    """A policy over genotypes, conditioned on a preference.
+
+    Args:
+        n_choices: options per gene, shape ``(n_genes,)``.
+        n_objectives: length of a preference.
+        settings: hyperparameters.
+        rng: source of all randomness; torch's global generator is left as it was.
+    """
+
+    def __init__(
+        self,
+        n_choices: IntArray,
+        n_objectives: int,
+        settings: PPOSettings,
+        rng: np.random.Generator,
+    ) -> None:
+        self._rng = rng
+        self._settings = settings
+        self._model = PPO(
+            IndependentGenesPolicy,
+            env=None,  # type: ignore[arg-type]
+            learning_rate=settings.learning_rate,
+            batch_size=settings.minibatch_size,
+            n_epochs=settings.epochs,
+            n_steps=settings.batch_size,
+            gamma=1.0,
+            gae_lambda=1.0,
+            clip_range=settings.clip_range,
+            vf_coef=settings.value_coefficient,
+            policy_kwargs={"net_arch": [settings.hidden, settings.hidden]},
+            device="cpu",
+            _init_setup_model=False,
+        )
+        self._model.observation_space = gym.spaces.Box(0.0, 1.0, (n_objectives,), np.float32)
+        self._model.action_space = gym.spaces.MultiDiscrete(n_choices)
+        self._model.n_envs = 1
+        self._model.set_logger(Logger(folder=None, output_formats=[]))
+        with self._seeded():
+            self._model._setup_model()
+
+    def sample(self, weights: FloatArray) -> Experience:
+        """Sample one genotype for each preference ``(N, n_obj)``."""
+        observations = torch.as_tensor(weights, dtype=torch.float32)
+        with self._seeded(), torch.no_grad():
+            actions, values, log_probs = self._model.policy(observations)
+        return Experience(
+            weights, actions.numpy(), log_probs.numpy(), values.numpy().reshape(len(weights))
+        )
+
+    def learn(self, experience: Experience, rewards: FloatArray, entropy: float) -> None:
+        """Update the policy by PPO from its own samples, made since the last update.
+
+        Args:
+            experience: N samples, at least 2.
+            rewards: what each of them earned, shape ``(N,)``.
+            entropy: weight of the entropy bonus.
+        """
+        buffer = OneStepBuffer(
+            len(rewards),
+            self._model.observation_space,
+            self._model.action_space,
+            device="cpu",
+        )
+        buffer.fill(experience, rewards, self._rng)
+        self._model.rollout_buffer = buffer
+        self._model.ent_coef = entropy
+        self._model.train()
+
+    def imitate(self, weights: FloatArray, actions: Genotypes) -> None:
+        """Make ``actions`` likelier under the preferences ``weights``: one gradient step.
+
+        The actions may come from anywhere; nothing is assumed about how likely they were.
+        """
+        policy = self._model.policy
+        policy.set_training_mode(True)
+        _, log_probs, _ = policy.evaluate_actions(
+            torch.as_tensor(weights, dtype=torch.float32), torch.as_tensor(actions)
+        )
+        # Per gene, so that the step does not grow with the number of genes.
+        loss = -log_probs.mean() / actions.shape[1]
+        policy.optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(policy.parameters(), self._model.max_grad_norm)
+        policy.optimizer.step()
+
+    @contextmanager
+    def _seeded(self) -> Iterator[None]:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(int(self._rng.integers(2**63)))
+            yield
+
+
+class OneStepBuffer(RolloutBuffer):
+    """Rollouts whose episodes have one step: the return is the reward, nothing is discounted."""
+
+    def fill(self, experience: Experience, rewards: FloatArray, rng: np.random.Generator) -> None:
+        """Take all rows at once; ``rng`` shuffles them, where SB3 would use numpy's global one."""
+        self.observations[:, 0] = experience.weights
+        self.actions[:, 0] = experience.actions
+        self.log_probs[:, 0] = experience.log_probs
+        self.values[:, 0] = experience.values
+        self.rewards[:, 0] = self.returns[:, 0] = rewards
+        self.advantages[:, 0] = rewards - experience.values
+        self.full, self._rng = True, rng
+
+    def get(self, batch_size: int | None = None) -> Iterator[Any]:  # type: ignore[override]
+        if not self.generator_ready:
+            for name in (
+                "observations",
+                "actions",
+                "values",
+                "log_probs",
+                "advantages",
+                "returns",
+            ):
+                setattr(self, name, self.swap_and_flatten(getattr(self, name)))
+            self.generator_ready = True
+        order = self._rng.permutation(self.buffer_size)
+        # Parts of nearly equal size: SB3 would leave a remainder, and normalises per part.
+        n_parts = -(-self.buffer_size // (batch_size or self.buffer_size))
+        for rows in np.array_split(order, n_parts):
+            yield self._get_samples(rows)
+
+
+class IndependentGenes(MultiCategoricalDistribution):
+    """One categorical distribution per gene, all in one tensor instead of one object per gene."""
+
+    def __init__(self, action_dims: list[int]) -> None:
+        super().__init__(action_dims)
+        options = torch.arange(max(action_dims))
+        self._exists = options < torch.as_tensor(action_dims)[:, None]
+
+    def proba_distribution(self, action_logits: torch.Tensor) -> IndependentGenes:
+        # Far below any logit, yet finite: the entropy multiplies it by a probability of 0.
+        logits = action_logits.new_full((len(action_logits), *self._exists.shape), -1e9)
+        logits[:, self._exists] = action_logits
+        self._genes: Any = Categorical(logits=logits, validate_args=False)
+        return self
+
+    def log_prob(self, actions: torch.Tensor) -> torch.Tensor:
+        log_prob: torch.Tensor = self._genes.log_prob(actions).sum(dim=1)
+        return log_prob
+
+    def entropy(self) -> torch.Tensor:
+        entropy: torch.Tensor = self._genes.entropy().sum(dim=1)
+        return entropy
+
+    def sample(self) -> torch.Tensor:
+        actions: torch.Tensor = self._genes.sample()
+        return actions
+
+    def mode(self) -> torch.Tensor:
+        actions: torch.Tensor = self._genes.logits.argmax(dim=2)
+        return actions
+
+
+class IndependentGenesPolicy(ActorCriticPolicy):
+    """SB3's policy with :class:`IndependentGenes`, some ten times faster on twenty genes."""
+
+    def _build(self, lr_schedule: Any) -> None:
+        dims = [int(n) for n in self.action_space.nvec]  # type: ignore[attr-defined]
+        self.action_dist = IndependentGenes(dims)
+        super()._build(lr_schedule)

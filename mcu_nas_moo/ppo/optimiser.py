@@ -1,0 +1,231 @@
+"""PPO with ask and tell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from mcu_nas_moo.discrete import cross, mutate, random_genotypes, row_keys
+from mcu_nas_moo.ppo.memory import Memory, Rows
+from mcu_nas_moo.ppo.settings import PPOSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy.typing as npt
+
+    from mcu_nas_moo.ppo.agent import Experience
+    from mcu_nas_moo.typing import FloatArray, Genotypes
+
+#: Attempts to find points that are not known yet, each for all that still lack.
+ATTEMPTS = 4
+#: Share of the bred proposals that have two parents before mutation.
+CROSSOVER_SHARE = 0.5
+#: Elites that compete, per preference, to be imitated: many, so that the fittest are.
+MODELS = 64
+
+
+class Earned(NamedTuple):
+    """A sample of the policy (N = 1) with its objectives and constraints, each of shape (n,)."""
+
+    sample: Experience
+    F: FloatArray
+    G: FloatArray
+
+
+class PPOOptimiser:
+    """Constrained multi-objective optimiser of a finite, discrete space.
+
+    A policy proposes points for random preferences between the objectives, and PPO trains it
+    on what they turned out to be worth. Three additions make it efficient: the policy imitates
+    the best points known; part of the proposals are bred from these by crossover and mutation,
+    a share that fades; and points known already are not proposed again, while the policy still
+    learns from having sampled them.
+
+    Args:
+        n_choices: options per gene, integers of at least 1, shape ``(n_genes,)``.
+        n_objectives: number of objectives, all minimised.
+        n_constraints: number of constraints, each met if ``<= 0``; best given without units.
+        seed: same seed and same answers, same proposals.
+        settings: hyperparameters.
+        canonical: maps points ``(N, n_genes)`` to the representatives of what they denote, for
+            spaces in which several points denote the same; proposals are representatives.
+
+    Raises:
+        ValueError: if an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        n_choices: npt.ArrayLike,
+        n_objectives: int,
+        n_constraints: int = 0,
+        seed: int | None = None,
+        settings: PPOSettings | None = None,
+        *,
+        canonical: Callable[[Genotypes], Genotypes] | None = None,
+    ) -> None:
+        choices = np.asarray(n_choices)
+        if choices.ndim != 1 or not len(choices) or not np.issubdtype(choices.dtype, np.integer):
+            raise ValueError("n_choices must be a sequence of integers, one per gene")
+        if choices.min() < 1:
+            raise ValueError(f"every gene needs at least one option, got {choices.tolist()}")
+        if n_objectives < 1 or n_constraints < 0:
+            raise ValueError(
+                "n_objectives must be at least 1 and n_constraints at least 0, "
+                f"got {n_objectives} and {n_constraints}"
+            )
+        from mcu_nas_moo.ppo.agent import Agent
+
+        self.n_choices = choices.astype(np.int64)
+        self.n_objectives = n_objectives
+        self.n_constraints = n_constraints
+        self.settings = PPOSettings() if settings is None else settings
+        self._canonical = canonical
+        self._rng = np.random.default_rng(seed)
+        self._agent = Agent(self.n_choices, n_objectives, self.settings, self._rng)
+        self._memory = Memory(
+            len(self.n_choices), n_objectives, n_constraints, self.settings.elites
+        )
+        # Asked and not told yet; with the sample, if the present policy made it.
+        self._pending: dict[bytes, Experience | None] = {}
+        # Samples of the present policy with what they turned out to be, not learnt yet.
+        self._earned: list[Earned] = []
+        self._told = 0
+        self._told_since_update = 0
+
+    def ask(self, n: int | None = None) -> Genotypes:
+        """Propose points to evaluate.
+
+        They differ, and none of them was told or asked before, unless some attempts found no
+        new ones: when the space is nearly exhausted, known points fill the rest.
+
+        Args:
+            n: how many, by default ``settings.batch_size``.
+
+        Returns:
+            shape ``(n, n_genes)``, int64.
+        """
+        n = self.settings.batch_size if n is None else n
+        if n < 1:
+            raise ValueError(f"n must be at least 1, got {n}")
+        share = self.settings.variation_at(self._told) if len(self._memory) else 0.0
+        n_sampled = n - int(self._rng.binomial(n, share))
+        proposals: dict[bytes, Genotypes] = {}
+        # A policy that has settled samples mostly known points; elites then breed new ones.
+        for source, wanted in ((self._sample, n_sampled), (self._breed, n), (self._draw, n)):
+            for _ in range(ATTEMPTS):
+                if len(proposals) < wanted:
+                    source(wanted - len(proposals), proposals)
+        X = np.array(list(proposals.values()), dtype=np.int64).reshape(-1, len(self.n_choices))
+        if len(X) < n:
+            known = random_genotypes(n - len(X), self.n_choices, self._rng)
+            X = np.concatenate([X, self._representatives(known)])
+        # A caller may evaluate only the first few: those are then a fair choice, too.
+        return X[self._rng.permutation(n)]
+
+    def tell(self, X: npt.ArrayLike, F: npt.ArrayLike, G: npt.ArrayLike | None = None) -> None:
+        """Report evaluations, and learn from them.
+
+        Any points may be told: part of what was asked, more, or others, in any order. PPO learns
+        from those that its present policy sampled; the others serve as parents and models.
+
+        Args:
+            X: points, shape ``(N, n_genes)``.
+            F: their objectives, shape ``(N, n_objectives)``, finite.
+            G: their constraints, shape ``(N, n_constraints)``, finite; None if there are none.
+
+        Raises:
+            ValueError: if a shape, dtype or value does not fit.
+        """
+        rows = self._checked(X, F, G)
+        keys = row_keys(rows.X)
+        self._memory.add(keys, rows)
+        for row, key in enumerate(keys):
+            sample = self._pending.pop(key, None)
+            if sample is not None:
+                self._earned.append(Earned(sample, rows.F[row], rows.G[row]))
+        self._told += len(keys)
+        self._told_since_update += len(keys)
+        if self._told_since_update >= self.settings.batch_size:
+            self._update()
+
+    def _sample(self, n: int, proposals: dict[bytes, Genotypes]) -> None:
+        """Propose samples of the policy; known ones earn at once what is remembered of them."""
+        samples = self._agent.sample(self._preferences(n))
+        X = self._representatives(samples.actions)
+        for key, x, sample in zip(row_keys(X), X, samples.rows(), strict=True):
+            if key in self._memory:
+                self._earned.append(Earned(sample, *self._memory.recall(key)))
+            elif key not in self._pending:
+                proposals[key] = x
+                self._pending[key] = sample
+
+    def _breed(self, n: int, proposals: dict[bytes, Genotypes]) -> None:
+        """Propose children of the elites."""
+        if not len(self._memory):
+            return
+        # Partners compete under the same preference, so they come from the same region.
+        weights, size = self._preferences(n), self.settings.tournament
+        first = self._memory.choose(weights, size, self._rng)
+        second = self._memory.choose(weights, size, self._rng)
+        crossed = self._rng.random((n, 1)) < CROSSOVER_SHARE
+        children = np.where(crossed, cross(first, second, self._rng), first)
+        self._offer(mutate(children, self.n_choices, self._rng), proposals)
+
+    def _draw(self, n: int, proposals: dict[bytes, Genotypes]) -> None:
+        """Propose uniform random points."""
+        self._offer(random_genotypes(n, self.n_choices, self._rng), proposals)
+
+    def _offer(self, X: Genotypes, proposals: dict[bytes, Genotypes]) -> None:
+        X = self._representatives(X)
+        for key, x in zip(row_keys(X), X, strict=True):
+            if key not in self._memory and key not in self._pending:
+                proposals[key] = x
+                self._pending[key] = None
+
+    def _update(self) -> None:
+        from mcu_nas_moo.ppo.agent import Experience
+
+        if len(self._earned) > 1:
+            experience = Experience.joined([earned.sample for earned in self._earned])
+            rewards = self._memory.scale.reward(
+                np.array([earned.F for earned in self._earned]),
+                np.array([earned.G for earned in self._earned]),
+                experience.weights,
+            )
+            self._agent.learn(experience, rewards, self.settings.entropy_at(self._told))
+        for _ in range(self.settings.imitation_steps):
+            weights = self._preferences(self.settings.minibatch_size)
+            models = self._memory.choose(weights, MODELS, self._rng)
+            self._agent.imitate(weights, models)
+        # The policy has changed: samples still unanswered are no longer its own.
+        self._earned.clear()
+        self._pending = dict.fromkeys(self._pending)
+        self._told_since_update = 0
+
+    def _preferences(self, n: int) -> FloatArray:
+        return self._rng.dirichlet(np.ones(self.n_objectives), size=n)
+
+    def _representatives(self, X: Genotypes) -> Genotypes:
+        return X if self._canonical is None else self._canonical(X)
+
+    def _checked(self, X: npt.ArrayLike, F: npt.ArrayLike, G: npt.ArrayLike | None) -> Rows:
+        X = np.asarray(X)
+        if X.ndim != 2 or X.shape[1] != len(self.n_choices):
+            raise ValueError(f"X must have shape (N, {len(self.n_choices)}), got {X.shape}")
+        if not np.issubdtype(X.dtype, np.integer):
+            raise ValueError(f"X must hold integers (indices of options), got dtype {X.dtype}")
+        if ((X < 0) | (X >= self.n_choices)).any():
+            raise ValueError("X holds an index outside [0, n_choices)")
+        F = np.asarray(F, dtype=np.float64)
+        G = np.empty((len(X), 0)) if G is None else np.asarray(G, dtype=np.float64)
+        for name, values, columns in (("F", F, self.n_objectives), ("G", G, self.n_constraints)):
+            if values.shape != (len(X), columns):
+                raise ValueError(
+                    f"{name} must have shape ({len(X)}, {columns}), got {values.shape}"
+                )
+            if not np.isfinite(values).all():
+                raise ValueError(f"{name} holds a NaN or an infinity; leave such points out")
+        return Rows(self._representatives(X.astype(np.int64, copy=False)), F, G)

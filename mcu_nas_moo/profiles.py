@@ -1,0 +1,135 @@
+"""Profiles: a device, the runtime on it, and what the application leaves to the network."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, model_validator
+
+from mcu_nas_moo.costs.data import Facts, names, parse, validate
+from mcu_nas_moo.costs.device import Device, Positive, load_device
+from mcu_nas_moo.costs.runtime import list_runtimes
+from mcu_nas_moo.naming import unknown_name
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
+
+class Limits(Facts):
+    """Upper limits of a network's costs: what the application leaves to it.
+
+    Args:
+        flash_kib: Flash for parameters, code and runtime.
+        sram_kib: SRAM for tensors and runtime.
+        latency_ms: time for one inference.
+    """
+
+    flash_kib: Positive
+    sram_kib: Positive
+    latency_ms: Positive
+
+
+def _device(value: Any) -> Any:
+    """Let the name of a shipped device stand for its facts."""
+    return load_device(value) if isinstance(value, str) else value
+
+
+def _known_runtime(name: str) -> str:
+    if name not in list_runtimes():
+        raise unknown_name("runtime", name, list_runtimes())
+    return name
+
+
+class Profile(Facts):
+    """A device, the runtime on it, and the limits of an application.
+
+    Args:
+        name: how commands and results refer to the profile.
+        description: the application that the limits stand for.
+        device: facts of the board; in a file, the name of a shipped device or a mapping.
+        runtime: name of a shipped runtime.
+        limits: what the application leaves to the network; no more than the chip has.
+    """
+
+    name: str
+    description: str = ""
+    device: Annotated[Device, BeforeValidator(_device)]
+    runtime: Annotated[str, AfterValidator(_known_runtime)]
+    limits: Limits
+
+    @model_validator(mode="after")
+    def _limits_within_chip(self) -> Profile:
+        problems = [
+            f"limits.{field}: expected at most {available:g}, the {memory} of "
+            f"{self.device.chip}, got {limit:g}"
+            for field, memory, limit, available in (
+                ("flash_kib", "Flash", self.limits.flash_kib, self.device.flash_kib),
+                ("sram_kib", "SRAM", self.limits.sram_kib, self.device.sram_kib),
+            )
+            if limit > available
+        ]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def with_limits(
+        self,
+        flash_kib: float | None = None,
+        sram_kib: float | None = None,
+        latency_ms: float | None = None,
+    ) -> Profile:
+        """The same profile with other limits; ``None`` keeps one.
+
+        Raises:
+            ValueError: if a limit is not positive or exceeds what the chip has.
+        """
+        given = {"flash_kib": flash_kib, "sram_kib": sram_kib, "latency_ms": latency_ms}
+        limits = self.limits.model_dump() | {k: v for k, v in given.items() if v is not None}
+        return validate(Profile, self.model_dump() | {"limits": limits}, f"profile {self.name!r}")
+
+
+def _folder() -> Traversable:
+    """Where the shipped profiles are: installed as a package, or beside it in a source tree."""
+    try:
+        return files("mcu_nas_moo.constraint_profiles")
+    except ModuleNotFoundError:
+        return Path(__file__).parent.parent / "constraint_profiles"
+
+
+def list_profiles() -> list[str]:
+    """Names of the profiles that the package ships."""
+    return names(_folder())
+
+
+def load_profile(name_or_path: str | Path) -> Profile:
+    """A shipped profile by its name, or a user's by the path of its YAML file.
+
+    A :class:`~pathlib.Path`, or a string that ends in ``.yaml`` or ``.yml`` or holds a folder, is a
+    path. A file without a ``name`` is called after the file.
+
+    Raises:
+        ValueError: on one line; for an unknown name it lists the valid ones, for a file that is
+            missing or wrong it says which file, which field, and what was expected.
+    """
+    path = Path(name_or_path)
+    file: Traversable
+    if isinstance(name_or_path, Path) or path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
+        file, source = path, str(path)
+        if not path.is_file():
+            raise ValueError(
+                f"{source}: expected a profile file, but there is none; "
+                f"shipped profiles are {', '.join(list_profiles())}"
+            )
+    else:
+        name = str(name_or_path)
+        if name not in list_profiles():
+            raise unknown_name("profile", name, list_profiles())
+        file, source = _folder() / f"{name}.yaml", f"{name}.yaml"
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{source}: expected a readable text file ({error})") from None
+    values = {"name": path.stem if path.suffix else path.name, **parse(text, source)}
+    return validate(Profile, values, source)

@@ -1,0 +1,348 @@
+"""MBConv spaces: a stem, stages of inverted-residual blocks, a head and a classifier.
+
+The block is that of MobileNetV2 (Sandler et al., CVPR 2018): 1x1 expansion, depthwise
+convolution, 1x1 projection, with a shortcut around every block but the first of its stage.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.resources import files
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from mcu_nas_moo.networks.table import LayerTable, Op, Slot, Topology
+from mcu_nas_moo.spaces.genes import Gene, SearchSpace
+
+if TYPE_CHECKING:
+    from mcu_nas_moo.typing import BoolArray, Genotypes, IntArray
+
+
+def _listed(options: Any) -> Any:
+    """Turn ``{min, max, step}`` into the list of values it stands for."""
+    if isinstance(options, dict) and set(options) == {"min", "max", "step"}:
+        return list(range(options["min"], options["max"] + 1, options["step"]))
+    return options
+
+
+Options = Annotated[
+    tuple[Annotated[int, Field(gt=0)], ...], Field(min_length=1), BeforeValidator(_listed)
+]
+
+
+class StageSpec(BaseModel):
+    """Options of one stage. Exactly one of the two ways to give expansion ratios is set."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    stride: Literal[1, 2]
+    depth: Options
+    kernel: Options
+    width: Options
+    expansion: Options | None = None
+    expansion_by_depth: dict[int, int] | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> StageSpec:
+        if (self.expansion is None) == (self.expansion_by_depth is None):
+            raise ValueError("give either expansion or expansion_by_depth")
+        if self.expansion_by_depth is not None and set(self.expansion_by_depth) != set(self.depth):
+            raise ValueError(f"expansion_by_depth must have the keys {list(self.depth)}")
+        if any(kernel % 2 == 0 for kernel in self.kernel):
+            raise ValueError(f"kernel sizes must be odd, got {list(self.kernel)}")
+        return self
+
+    @property
+    def expansions(self) -> tuple[int, ...]:
+        """All expansion ratios that a block of the stage may have."""
+        return self.expansion or tuple(sorted(set((self.expansion_by_depth or {}).values())))
+
+
+class MBConvSpec(BaseModel):
+    """A space as data; the YAML files of ``spaces/data`` have this form."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    granularity: Literal["stage", "block"]
+    classes: Annotated[int, Field(gt=1)]
+    resolution: Options
+    stem: Options
+    stages: Annotated[tuple[StageSpec, ...], Field(min_length=1)]
+    head: Options
+
+
+@dataclass(frozen=True, eq=False)
+class Blocks:
+    """What N genotypes say about each of S stages and B block places.
+
+    Attributes:
+        resolution, stem, head: shape ``(N,)``.
+        depth, width: shape ``(N, S)``.
+        kernel, expansion: shape ``(N, B)``; arbitrary where ``active`` is false.
+        active: shape ``(N, B)``, false for blocks beyond the depth of their stage.
+    """
+
+    resolution: IntArray
+    stem: IntArray
+    head: IntArray
+    depth: IntArray
+    width: IntArray
+    kernel: IntArray
+    expansion: IntArray
+    active: BoolArray
+
+
+class MBConvSpace(SearchSpace):
+    """The search space that an :class:`MBConvSpec` describes."""
+
+    def __init__(self, spec: MBConvSpec) -> None:
+        self.spec = spec
+        genes = [
+            Gene("resolution", spec.resolution),
+            Gene("stem", spec.stem),
+            Gene("head", spec.head),
+        ]
+        #: For each gene, the block place that must exist for it to matter, or -1.
+        places = [-1, -1, -1]
+        first = 0
+        for number, stage in enumerate(spec.stages, start=1):
+            genes += [
+                Gene(f"stage{number}_depth", stage.depth),
+                Gene(f"stage{number}_width", stage.width),
+            ]
+            places += [-1, -1]
+            if spec.granularity == "stage":
+                genes.append(Gene(f"stage{number}_kernel", stage.kernel))
+                places.append(-1)
+                if stage.expansion_by_depth is None:
+                    genes.append(Gene(f"stage{number}_expansion", stage.expansions))
+                    places.append(-1)
+            else:
+                for block in range(max(stage.depth)):
+                    label = f"stage{number}_block{block + 1}"
+                    genes.append(Gene(f"{label}_kernel", stage.kernel))
+                    genes.append(Gene(f"{label}_expansion", stage.expansions))
+                    places += [first + block] * 2
+            first += max(stage.depth)
+        chosen = [len(gene.options) > 1 for gene in genes]
+        self._fixed = {
+            gene.name: gene.options[0] for gene, free in zip(genes, chosen, strict=True) if not free
+        }
+        self._places = np.array(places)[chosen]
+        super().__init__(
+            spec.name, tuple(gene for gene, free in zip(genes, chosen, strict=True) if free)
+        )
+        self._column = {gene.name: column for column, gene in enumerate(self.genes)}
+        self._options = {gene.name: np.array(gene.options) for gene in self.genes}
+
+    @cached_property
+    def stage_of_place(self) -> IntArray:
+        """Stage number (from 0) of each block place, shape ``(B,)``."""
+        return np.repeat(
+            np.arange(len(self.spec.stages)), [max(stage.depth) for stage in self.spec.stages]
+        )
+
+    @cached_property
+    def position_of_place(self) -> IntArray:
+        """Position of each block place within its stage (from 0), shape ``(B,)``."""
+        return np.concatenate([np.arange(max(stage.depth)) for stage in self.spec.stages])
+
+    @cached_property
+    def n_networks(self) -> int:
+        """Number of distinct networks, counted stage by stage."""
+        spec = self.spec
+        count = len(spec.resolution) * len(spec.stem) * len(spec.head)
+        for stage in spec.stages:
+            kinds = len(stage.kernel) * (
+                1 if stage.expansion_by_depth is not None else len(stage.expansions)
+            )
+            if spec.granularity == "stage":
+                count *= len(stage.width) * len(stage.depth) * kinds
+            else:
+                count *= len(stage.width) * sum(kinds**depth for depth in stage.depth)
+        return count
+
+    @property
+    def largest(self) -> Genotypes:
+        """Genotype ``(1, n_genes)`` of the network that contains all others."""
+        return self.n_choices[None, :] - 1
+
+    @property
+    def smallest(self) -> Genotypes:
+        """Genotype ``(1, n_genes)`` of the network that all others contain."""
+        return np.zeros((1, self.n_genes), dtype=np.int64)
+
+    def _values(self, X: Genotypes, name: str) -> IntArray:
+        if name in self._fixed:
+            return np.full(len(X), self._fixed[name])
+        return self._options[name][X[:, self._column[name]]]
+
+    def active(self, X: Any) -> BoolArray:
+        X = self.check(X)
+        mask = np.ones(X.shape, dtype=np.bool_)
+        bound = self._places >= 0
+        mask[:, bound] = self._active_places(X)[:, self._places[bound]]
+        return mask
+
+    def _active_places(self, X: Genotypes) -> BoolArray:
+        depth = self._stage_values(X, "depth")
+        return self.position_of_place < depth[:, self.stage_of_place]
+
+    def _stage_values(self, X: Genotypes, what: str) -> IntArray:
+        stages = range(1, len(self.spec.stages) + 1)
+        return np.stack([self._values(X, f"stage{s}_{what}") for s in stages], axis=1)
+
+    def blocks(self, X: Any) -> Blocks:
+        """Stages and blocks of the genotypes ``X``, shape ``(N, n_genes)``."""
+        X = self.check(X)
+        depth = self._stage_values(X, "depth")
+        if self.spec.granularity == "stage":
+            kernel = self._stage_values(X, "kernel")[:, self.stage_of_place]
+            expansion = np.stack(
+                [
+                    self._values(X, f"stage{number}_expansion")
+                    if stage.expansion_by_depth is None
+                    else _lookup(stage.expansion_by_depth)[depth[:, number - 1]]
+                    for number, stage in enumerate(self.spec.stages, start=1)
+                ],
+                axis=1,
+            )[:, self.stage_of_place]
+        else:
+            labels = [
+                f"stage{stage + 1}_block{position + 1}"
+                for stage, position in zip(self.stage_of_place, self.position_of_place, strict=True)
+            ]
+            kernel = np.stack([self._values(X, f"{label}_kernel") for label in labels], axis=1)
+            expansion = np.stack(
+                [self._values(X, f"{label}_expansion") for label in labels], axis=1
+            )
+        return Blocks(
+            resolution=self._values(X, "resolution"),
+            stem=self._values(X, "stem"),
+            head=self._values(X, "head"),
+            depth=depth,
+            width=self._stage_values(X, "width"),
+            kernel=kernel,
+            expansion=expansion,
+            active=self.position_of_place < depth[:, self.stage_of_place],
+        )
+
+    @cached_property
+    def topology(self) -> Topology:
+        """Slots of every network of the space, with the blocks of the deepest one."""
+        slots = [Slot("stem", Op.CONV, (0,), relu=True)]
+        for stage, position in zip(self.stage_of_place, self.position_of_place, strict=True):
+            label = f"stage{stage + 1}.block{position + 1}"
+            x = len(slots)
+            slots += [
+                Slot(f"{label}.expand", Op.CONV, (x,), relu=True),
+                Slot(f"{label}.depthwise", Op.DEPTHWISE, (x + 1,), relu=True),
+                Slot(f"{label}.project", Op.CONV, (x + 2,)),
+            ]
+            if position > 0:
+                # The shortcut comes first: a block left out passes it on.
+                slots.append(Slot(f"{label}.add", Op.ADD, (x, x + 3)))
+        slots.append(Slot("head", Op.CONV, (len(slots),), relu=True))
+        slots.append(Slot("pool", Op.GLOBAL_POOL, (len(slots),)))
+        slots.append(Slot("classifier", Op.DENSE, (len(slots),)))
+        return Topology(tuple(slots))
+
+    @cached_property
+    def _block_columns(self) -> dict[str, IntArray]:
+        """Slot numbers of each part of the blocks, in the order of the block places."""
+        names = [slot.name for slot in self.topology.slots]
+        return {
+            part: np.array([c for c, name in enumerate(names) if name.endswith(f".{part}")])
+            for part in ("expand", "depthwise", "project", "add")
+        }
+
+    def network(self, X: Any) -> LayerTable:
+        """Layer table of the genotypes ``X``, shape ``(N, n_genes)``."""
+        blocks = self.blocks(X)
+        n, n_slots = len(blocks.stem), len(self.topology.slots)
+        stage, first = self.stage_of_place, self.position_of_place == 0
+        halved = [spec.stride for spec in self.spec.stages]
+
+        # Spatial size after each stage: convolutions are padded, so stride 2 rounds up.
+        size = [blocks.resolution]
+        for stride in halved:
+            size.append(-(-size[-1] // stride))
+        sizes = np.stack(size, axis=1)
+        before = np.concatenate([blocks.stem[:, None], blocks.width[:, :-1]], axis=1)
+        block_out = blocks.width[:, stage]
+        block_in = np.where(first, before[:, stage], block_out)
+        hidden = block_in * blocks.expansion
+        out_size = sizes[:, stage + 1]
+        in_size = np.where(first, sizes[:, stage], out_size)
+
+        ones = np.ones((n, n_slots), dtype=np.int64)
+        active = np.ones((n, n_slots), dtype=np.bool_)
+        in_channels, out_channels, kernel, stride_of = (ones.copy() for _ in range(4))
+        height_in, height_out = ones.copy(), ones.copy()
+        columns = self._block_columns
+        parts = (
+            ("expand", slice(None), block_in, hidden, in_size, in_size),
+            ("depthwise", slice(None), hidden, hidden, in_size, out_size),
+            ("project", slice(None), hidden, block_out, out_size, out_size),
+            ("add", ~first, block_out, block_out, out_size, out_size),
+        )
+        for part, places, channels_in, channels_out, size_in, size_out in parts:
+            at = columns[part]
+            active[:, at] = blocks.active[:, places]
+            in_channels[:, at] = channels_in[:, places]
+            out_channels[:, at] = channels_out[:, places]
+            height_in[:, at] = size_in[:, places]
+            height_out[:, at] = size_out[:, places]
+        kernel[:, columns["depthwise"]] = blocks.kernel
+        stride_of[:, columns["depthwise"]] = np.where(first, np.array(halved)[stage], 1)
+
+        in_channels[:, 0], out_channels[:, 0], kernel[:, 0] = 3, blocks.stem, 3
+        height_in[:, 0] = height_out[:, 0] = blocks.resolution
+        in_channels[:, -3], out_channels[:, -3] = blocks.width[:, -1], blocks.head
+        height_in[:, -3] = height_out[:, -3] = height_in[:, -2] = sizes[:, -1]
+        in_channels[:, -2] = out_channels[:, -2] = in_channels[:, -1] = blocks.head
+        out_channels[:, -1] = self.spec.classes
+        return LayerTable(
+            self.topology,
+            active,
+            in_channels,
+            out_channels,
+            kernel,
+            stride_of,
+            height_in,
+            height_in,
+            height_out,
+            height_out,
+        )
+
+
+def _lookup(table: dict[int, int]) -> IntArray:
+    """Array ``a`` with ``a[key] = value``; 0 between the keys."""
+    array = np.zeros(max(table) + 1, dtype=np.int64)
+    array[list(table)] = list(table.values())
+    return array
+
+
+def list_spaces() -> list[str]:
+    """Names of the spaces that the package ships."""
+    data = files("mcu_nas_moo.spaces") / "data"
+    return sorted(
+        path.name.removesuffix(".yaml") for path in data.iterdir() if path.name.endswith(".yaml")
+    )
+
+
+def load_space(name: str) -> MBConvSpace:
+    """The shipped space of that name.
+
+    Raises:
+        ValueError: if there is none; the message lists those there are.
+    """
+    if name not in list_spaces():
+        raise ValueError(f"unknown space {name!r}; choose one of {', '.join(list_spaces())}")
+    text = (files("mcu_nas_moo.spaces") / "data" / f"{name}.yaml").read_text(encoding="utf-8")
+    return MBConvSpace(MBConvSpec.model_validate(yaml.safe_load(text)))

@@ -1,0 +1,175 @@
+"""The search problem: objectives and constraints of the subnets of a space on a device."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from mcu_nas_moo.accuracy.predictor import AccuracyPredictor
+from mcu_nas_moo.costs import CostModel
+from mcu_nas_moo.naming import unknown_name
+from mcu_nas_moo.profiles import Profile, load_profile
+from mcu_nas_moo.spaces import MBConvSpace, load_space
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from mcu_nas_moo.typing import FloatArray, Genotypes, IntArray
+
+#: Objectives that can be chosen, and the metric that each one minimises.
+OBJECTIVES = {
+    "error": "error",
+    "latency": "latency_ms",
+    "sram": "sram_kib",
+    "flash": "flash_kib",
+    "energy": "energy_mj",
+    "macs": "macs_m",
+}
+#: Constraints, in the order of the columns of ``G``, and the metric that each one limits.
+CONSTRAINTS = {"flash": "flash_kib", "sram": "sram_kib", "latency": "latency_ms"}
+#: Networks that are evaluated together: their layer tables fit into the second-level cache.
+CHUNK = 2048
+
+
+class Evaluation(NamedTuple):
+    """Objectives ``F`` ``(N, n_obj)``, minimised, and constraints ``G`` ``(N, n_con)``, <= 0."""
+
+    F: FloatArray
+    G: FloatArray
+
+
+class Task:
+    """Space, accuracy predictor, cost model and limits, evaluated together.
+
+    This is the one place that computes objectives and constraints; the pymoo problem, the Optuna
+    objective and the Gymnasium environment only translate.
+
+    Args:
+        space: a space or the name of a shipped one.
+        profile: a profile, the name of a shipped one, or the path of a YAML file.
+        objectives: names out of :data:`OBJECTIVES`, in the order of the columns of ``F``.
+        limits: replace limits of the profile, by the keys ``flash_kib``, ``sram_kib`` and
+            ``latency_ms``.
+        predictor: accuracy predictor; the shipped one by default.
+
+    Raises:
+        ValueError: for unknown names, repeated objectives or bad limits.
+    """
+
+    def __init__(
+        self,
+        space: str | MBConvSpace = "mbconv-stage",
+        profile: str | Path | Profile = "cortex-m7",
+        objectives: Sequence[str] = ("error", "latency"),
+        *,
+        limits: Mapping[str, float] | None = None,
+        predictor: AccuracyPredictor | None = None,
+    ) -> None:
+        for name in objectives:
+            if name not in OBJECTIVES:
+                raise unknown_name("objective", name, list(OBJECTIVES))
+        if not objectives or len(set(objectives)) != len(objectives):
+            raise ValueError(f"objectives must be different and at least one, got {objectives}")
+        unknown = set(limits or {}) - set(CONSTRAINTS.values())
+        if unknown:
+            raise unknown_name("limit", min(unknown), list(CONSTRAINTS.values()))
+        self.space = load_space(space) if isinstance(space, str) else space
+        profile = profile if isinstance(profile, Profile) else load_profile(profile)
+        self.profile = profile.with_limits(**dict(limits or {}))
+        self.objectives = tuple(objectives)
+        self.predictor = predictor or AccuracyPredictor.load()
+        self.cost_model = CostModel.of(self.profile)
+
+    @property
+    def n_genes(self) -> int:
+        """Number of genes of a genotype."""
+        return self.space.n_genes
+
+    @property
+    def n_choices(self) -> IntArray:
+        """Options per gene, shape ``(n_genes,)``."""
+        return self.space.n_choices
+
+    @property
+    def n_obj(self) -> int:
+        """Number of objectives."""
+        return len(self.objectives)
+
+    @property
+    def n_con(self) -> int:
+        """Number of constraints."""
+        return len(CONSTRAINTS)
+
+    @property
+    def constraint_names(self) -> tuple[str, ...]:
+        """Names of the columns of ``G``."""
+        return tuple(CONSTRAINTS)
+
+    @cached_property
+    def limits(self) -> dict[str, float]:
+        """Upper limit of each constrained metric."""
+        return {metric: getattr(self.profile.limits, metric) for metric in CONSTRAINTS.values()}
+
+    def evaluate(self, X: Any) -> Evaluation:
+        """Objectives and constraints of the genotypes ``X``, integers of shape ``(N, n_genes)``.
+
+        Constraints are ``value / limit - 1``, free of units.
+
+        Raises:
+            ValueError: if shape, dtype or a value of ``X`` does not fit the space.
+        """
+        metrics = self.metrics(X)
+        return Evaluation(
+            np.stack([metrics[OBJECTIVES[name]] for name in self.objectives], axis=1),
+            np.stack([metrics[m] / limit - 1.0 for m, limit in self.limits.items()], axis=1),
+        )
+
+    def metrics(self, X: Any) -> dict[str, FloatArray]:
+        """All figures of the genotypes ``X``, integers of shape ``(N, n_genes)``.
+
+        Returns:
+            arrays of shape ``(N,)``: ``accuracy`` and ``accuracy_std`` (of the ensemble) in
+            [0, 1], ``error`` = 1 - accuracy, ``latency_ms``, ``sram_kib``, ``flash_kib``,
+            ``energy_mj`` per inference, and ``macs_m`` in millions.
+        """
+        X = self.space.check(X)
+        chunks = [X[start : start + CHUNK] for start in range(0, len(X), CHUNK)] or [X]
+        if len(chunks) == 1:
+            return self._metrics_of_chunk(X)
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            parts = list(pool.map(self._metrics_of_chunk, chunks))
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _metrics_of_chunk(self, X: Genotypes) -> dict[str, FloatArray]:
+        table = self.space.network(X)
+        costs = self.cost_model.evaluate(table)
+        predicted = self.predictor.predict(self.space, X)
+        return {
+            "accuracy": predicted.accuracy,
+            "accuracy_std": predicted.std,
+            "error": 1.0 - predicted.accuracy,
+            "latency_ms": costs.latency_ms,
+            "sram_kib": costs.sram_kib,
+            "flash_kib": costs.flash_kib,
+            "energy_mj": costs.energy_mj,
+            "macs_m": table.macs.sum(axis=1) / 1e6,
+        }
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of all that decides the objectives and constraints: equal hash, equal problem."""
+        facts = {
+            "space": self.space.spec.model_dump(mode="json"),
+            "predictor": self.predictor.fingerprint,
+            "costs": self.cost_model.fingerprint,
+            "limits": self.limits,
+            "objectives": self.objectives,
+        }
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
