@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pymoo.core.problem import Problem
 
-from mcu_nas_moo.operators import integer_operators
 from mcu_nas_moo.adapter import task_of
+from mcu_nas_moo.operators import integer_operators
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from mcu_nas_moo.spaces.genes import Subnet
+    from mcu_nas_moo.profiles import Profile
+    from mcu_nas_moo.spaces import MBConvSpace
     from mcu_nas_moo.task import Task
     from mcu_nas_moo.typing import Genotypes
 
@@ -32,8 +34,8 @@ class McuNasProblem(Problem):  # type: ignore[misc]
         problem.subnets(result.X)
 
     Args:
-        profile: name of a profile, or path of a YAML file.
-        space: name of a search space.
+        profile: a profile, its name, or the path of a YAML file.
+        space: a search space or its name.
         objectives: what to minimise, of error, latency, sram, flash, energy and macs.
         limits: replace those of the profile; keys flash_kib, sram_kib, latency_ms.
         task: a ready task instead of the settings above, whose defaults are those of
@@ -45,8 +47,8 @@ class McuNasProblem(Problem):  # type: ignore[misc]
 
     def __init__(
         self,
-        profile: str | Path | None = None,
-        space: str | None = None,
+        profile: str | Path | Profile | None = None,
+        space: str | MBConvSpace | None = None,
         objectives: Sequence[str] | None = None,
         *,
         limits: Mapping[str, float] | None = None,

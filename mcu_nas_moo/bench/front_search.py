@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mcu_nas_moo.bench.indicators import feasible
-from mcu_nas_moo.bench.optimiser import Setting, make_optimiser
+from mcu_nas_moo.bench.optimiser import Setting, load_optimiser
 from mcu_nas_moo.bench.reference import Reference
 from mcu_nas_moo.discrete import row_keys
 
@@ -57,7 +57,7 @@ class FrontSearch:
     def evolve(self, algorithm: str, budget: int, seed: int) -> None:
         """Run an optimiser of the register for ``budget`` evaluations."""
         span = (self.F.min(axis=0), self.F.max(axis=0))
-        optimiser = make_optimiser(algorithm, Setting(self.task, *span, budget, seed))
+        optimiser = load_optimiser(algorithm)(Setting(self.task, *span, budget, seed))
         left = budget
         while left > 0:
             X = optimiser.ask()[:left]

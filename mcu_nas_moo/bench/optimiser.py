@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from mcu_nas_moo.naming import unknown_name
 
@@ -48,52 +48,62 @@ class Setting:
     seed: int
 
 
+#: Builds a fresh optimiser for one run.
+Factory: TypeAlias = "Callable[[Setting], Optimiser]"
+
+
 class _Entry(NamedTuple):
+    """``load`` imports what the optimiser needs and returns what builds it."""
+
     description: str
-    build: Callable[[Setting], Optimiser]
+    load: Callable[[], Factory]
 
 
-def _random(setting: Setting) -> Optimiser:
+def _random() -> Factory:
     from mcu_nas_moo.bench.random_search import RandomSearch
 
-    return RandomSearch(setting)
+    return RandomSearch
 
 
-def _ga(setting: Setting) -> Optimiser:
+def _ga() -> Factory:
     from mcu_nas_moo.bench.epsilon_constraint import EpsilonConstraintGA
 
-    return EpsilonConstraintGA(setting)
+    return EpsilonConstraintGA
 
 
-def _nsga2(setting: Setting) -> Optimiser:
+def _nsga2() -> Factory:
     from mcu_nas_moo.bench.pymoo_optimisers import nsga2
 
-    return nsga2(setting)
+    return nsga2
 
 
-def _nsga3(setting: Setting) -> Optimiser:
+def _nsga3() -> Factory:
     from mcu_nas_moo.bench.pymoo_optimisers import nsga3
 
-    return nsga3(setting)
+    return nsga3
 
 
-def _tpe(setting: Setting) -> Optimiser:
+def _tpe() -> Factory:
     from mcu_nas_moo.bench.optuna_optimisers import TPE
 
-    return TPE(setting)
+    return TPE
 
 
-def _ppo(setting: Setting) -> Optimiser:
+def _ppo() -> Factory:
     import torch
 
     from mcu_nas_moo.ppo import PPOOptimiser
 
     # Runs are parallel already, and sums in one thread do not depend on the number of cores.
     torch.set_num_threads(1)
-    task = setting.task
-    return PPOOptimiser(
-        task.n_choices, task.n_obj, task.n_con, setting.seed, canonical=task.space.canonical
-    )
+
+    def build(setting: Setting) -> Optimiser:
+        task = setting.task
+        return PPOOptimiser(
+            task.n_choices, task.n_obj, task.n_con, setting.seed, canonical=task.space.canonical
+        )
+
+    return build
 
 
 _REGISTER = {
@@ -122,10 +132,10 @@ def check_optimiser(name: str) -> str:
     return name
 
 
-def make_optimiser(name: str, setting: Setting) -> Optimiser:
-    """A fresh optimiser for one run.
+def load_optimiser(name: str) -> Factory:
+    """What builds the optimiser of that name; imports all that the optimiser needs.
 
     Raises:
         ValueError: for an unknown name.
     """
-    return _REGISTER[check_optimiser(name)].build(setting)
+    return _REGISTER[check_optimiser(name)].load()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mcu_nas_moo.bench.history import History
-from mcu_nas_moo.bench.optimiser import Setting, make_optimiser
+from mcu_nas_moo.bench.optimiser import Setting, load_optimiser
 
 if TYPE_CHECKING:
     from mcu_nas_moo.bench.reference import Reference
@@ -28,9 +28,10 @@ def run_optimiser(
     Raises:
         ValueError: for an unknown algorithm, or one that proposes genotypes outside the space.
     """
+    build = load_optimiser(algorithm)  # imports are not the run's time
     begin = perf_counter()
     setting = Setting(task, reference.ideal, reference.nadir, budget, seed)
-    optimiser = make_optimiser(algorithm, setting)
+    optimiser = build(setting)
     preparation = perf_counter() - begin
     X = np.zeros((budget, task.n_genes), dtype=np.int64)
     F, G = np.zeros((budget, task.n_obj)), np.zeros((budget, task.n_con))

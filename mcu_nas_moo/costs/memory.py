@@ -17,92 +17,106 @@ from mcu_nas_moo.networks.table import Op
 if TYPE_CHECKING:
     from mcu_nas_moo.costs.runtime import MemoryRule
     from mcu_nas_moo.networks.table import LayerTable, Topology
-    from mcu_nas_moo.typing import FloatArray, IntArray
+    from mcu_nas_moo.typing import IntArray
 
 
-class _Overlap(NamedTuple):
-    """Slots and, for each, one input that dies there; a slot's other dying inputs come later."""
+class _Tensors(NamedTuple):
+    """One tensor for each of some slots."""
 
     slots: IntArray
-    inputs: IntArray
+    tensors: IntArray
+
+
+def _in_turn(by_slot: list[list[int]]) -> tuple[_Tensors, ...]:
+    """The first tensor of every slot that has one, then the second, and so on."""
+    turns = []
+    for turn in range(max(map(len, by_slot), default=0)):
+        slots = [slot for slot, tensors in enumerate(by_slot) if len(tensors) > turn]
+        tensors = [by_slot[slot][turn] for slot in slots]
+        turns.append(_Tensors(np.array(slots), np.array(tensors)))
+    return tuple(turns)
 
 
 @lru_cache(maxsize=128)
-def _live(topology: Topology) -> FloatArray:
-    return topology.live.astype(np.float64)
+def _held(topology: Topology) -> tuple[_Tensors, ...]:
+    """Tensors in memory while each slot runs, its output aside."""
+    live = topology.live
+    return _in_turn(
+        [
+            [int(tensor) for tensor in np.flatnonzero(live[:, slot]) if tensor != slot + 1]
+            for slot in range(live.shape[1])
+        ]
+    )
 
 
 @lru_cache(maxsize=128)
-def _overlaps(topology: Topology, ops: tuple[Op, ...]) -> tuple[_Overlap, ...]:
-    """The n-th dying input of every slot that holds one of ``ops``, for n = 0, 1, ..."""
-    dying = [
-        [tensor for tensor in dict.fromkeys(slot.inputs) if topology.last_use[tensor] == step]
-        if slot.op in ops
-        else []
-        for step, slot in enumerate(topology.slots)
-    ]
-    overlaps = []
-    for number in range(max(map(len, dying), default=0)):
-        slots = [step for step, tensors in enumerate(dying) if len(tensors) > number]
-        inputs = [dying[step][number] for step in slots]
-        overlaps.append(_Overlap(np.array(slots), np.array(inputs)))
-    return tuple(overlaps)
+def _dying(topology: Topology, ops: tuple[Op, ...]) -> tuple[_Tensors, ...]:
+    """Inputs that each slot with one of ``ops`` reads last."""
+    return _in_turn(
+        [
+            [tensor for tensor in dict.fromkeys(slot.inputs) if topology.last_use[tensor] == step]
+            if slot.op in ops
+            else []
+            for step, slot in enumerate(topology.slots)
+        ]
+    )
 
 
-def working_set(table: LayerTable, rule: MemoryRule) -> FloatArray:
+def working_set(table: LayerTable, rule: MemoryRule) -> IntArray:
     """Bytes in memory while each layer runs, shape ``(N, L)``; 0 for layers left out.
 
-    Exact for topologies in which no tensor outlives the slots that make a copy of it by being
-    left out; elsewhere an upper bound, because such a copy is counted beside its original.
+    Exact if a tensor that a left-out slot passes on is read by no later slot under its old number;
+    elsewhere an upper bound, because the tensor is then counted under both numbers.
     """
-    elements = table.tensor_elements.astype(np.float64)
-    written = elements[:, 1:]
-    total = elements @ _live(table.topology)
+    # Tensors along the first axis: picking tensors then copies whole rows, which is much faster.
+    elements = np.ascontiguousarray(table.tensor_elements.T)
+    total = elements[1:].copy()
+    for slots, tensors in _held(table.topology):
+        total[slots] += elements[tensors]
     if rule.explicit_padding:
         _add_padding(table, elements, total)
     else:
-        _subtract_overlaps(table.topology, rule.in_place, elements, written, total)
-    return np.multiply(total, table.active, out=total)
+        _subtract_overlaps(table.topology, rule.in_place, elements, total)
+    total *= table.active.T
+    return total.T
 
 
 def _subtract_overlaps(
-    topology: Topology,
-    ops: tuple[Op, ...],
-    elements: FloatArray,
-    written: FloatArray,
-    total: FloatArray,
+    topology: Topology, ops: tuple[Op, ...], elements: IntArray, total: IntArray
 ) -> None:
     """Take from ``total`` what outputs share with the largest input that dies with them."""
-    overlaps = _overlaps(topology, ops)
-    if not overlaps:
+    dying = _dying(topology, ops)
+    if not dying:
         return
-    first, *others = overlaps
-    shared = elements[:, first.inputs]
+    (slots, tensors), *others = dying
+    shared = elements[tensors]
     for other in others:
-        columns = np.searchsorted(first.slots, other.slots)
-        shared[:, columns] = np.maximum(shared[:, columns], elements[:, other.inputs])
-    total[:, first.slots] -= np.minimum(shared, written[:, first.slots])
+        rows = np.searchsorted(slots, other.slots)
+        shared[rows] = np.maximum(shared[rows], elements[other.tensors])
+    total[slots] -= np.minimum(shared, elements[slots + 1])
 
 
-def _add_padding(table: LayerTable, elements: FloatArray, total: FloatArray) -> None:
+def _add_padding(table: LayerTable, elements: IntArray, total: IntArray) -> None:
     """Let each convolution wider than 1 read a padded copy of its input.
 
     Two steps follow each other: input and copy while padding, copy and output while convolving.
-    The input is gone in the second if nothing else reads it.
+    An input that nothing else reads is gone in the second, so the layer needs the copy and the
+    larger of input and output.
     """
     topology = table.topology
-    convolutions = topology.columns(Op.CONV, Op.DEPTHWISE)
-    columns = convolutions[(table.kernel[:, convolutions] > 1).any(axis=0)]
-    if not len(columns):
+    slots = topology.columns(Op.CONV, Op.DEPTHWISE)
+    slots = slots[(table.kernel[:, slots] > 1).any(axis=0)]
+    if not len(slots):
         return
-    inputs = np.array([topology.slots[column].inputs[0] for column in columns])
-    kernel = table.kernel[:, columns]
+    inputs = np.array([topology.slots[slot].inputs[0] for slot in slots])
+    kernel = table.kernel[:, slots]
     border = 2 * (kernel // 2)
     copy = (
-        table.in_channels[:, columns]
-        * (table.in_height[:, columns] + border)
-        * (table.in_width[:, columns] + border)
+        table.in_channels[:, slots]
+        * (table.in_height[:, slots] + border)
+        * (table.in_width[:, slots] + border)
     )
-    dying = topology.last_use[inputs] == columns
-    freed = np.minimum(elements[:, inputs] * dying, elements[:, columns + 1])
-    total[:, columns] += np.where(kernel > 1, copy - freed, 0)
+    dying = (topology.last_use[inputs] == slots)[:, None]
+    freed = np.minimum(elements[inputs], elements[slots + 1]) * dying
+    total[slots] += np.where(kernel > 1, copy, 0).T
+    total[slots] -= np.where(kernel.T > 1, freed, 0)
