@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from mcu_nas_moo.spaces import load_space
 
@@ -17,3 +18,19 @@ def rng():
 def space(request):
     """Each shipped space."""
     return load_space(request.param)
+
+
+@pytest.fixture(scope="session")
+def image_folder(tmp_path_factory):
+    """Two classes that differ in colour: red is brighter in one, blue in the other."""
+    rng = np.random.default_rng(0)
+    root = tmp_path_factory.mktemp("images")
+    for split, count in (("train", 60), ("test", 20)):
+        for channel, name in ((0, "red"), (2, "blue")):
+            folder = root / split / name
+            folder.mkdir(parents=True)
+            for number in range(count):
+                pixels = rng.integers(0, 160, (32, 32, 3), dtype=np.uint8)
+                pixels[..., channel] += 90
+                Image.fromarray(pixels).save(folder / f"{number:03}.png")
+    return root

@@ -44,9 +44,17 @@ def fit_predictor(inputs: FloatArray, targets: FloatArray, seed: int = 0) -> Acc
     """Fit an ensemble to features ``(N, D)`` and accuracies ``(N,)``.
 
     Members differ in their initial weights and in the bootstrap sample they see.
+
+    Raises:
+        ValueError: if the accuracies are all equal.
     """
     import torch
 
+    if not np.ptp(targets) > 0:
+        raise ValueError(
+            f"{len(targets)} labels without any difference teach nothing; train the supernet "
+            "longer, or label more subnets"
+        )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         mean, deviation = inputs.mean(axis=0), inputs.std(axis=0)
@@ -99,7 +107,13 @@ def _forward(
 
 
 def cross_validated(inputs: FloatArray, targets: FloatArray, seed: int = 0) -> FloatArray:
-    """Prediction ``(N,)`` for each label by an ensemble that was fitted without it."""
+    """Prediction ``(N,)`` for each label by an ensemble that was fitted without it.
+
+    Raises:
+        ValueError: for fewer labels than :data:`FOLDS`.
+    """
+    if len(targets) < FOLDS:
+        raise ValueError(f"{len(targets)} labels are too few; at least {FOLDS} are needed")
     fold = np.random.default_rng(seed).permutation(len(targets)) % FOLDS
     predicted = np.empty_like(targets)
     for number in range(FOLDS):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from mcu_nas_moo.cli.errors import user_errors
+from mcu_nas_moo.cli.errors import bad_input_in_one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -53,7 +53,7 @@ def supernet() -> None:
 @click.option("--learning-rate", default=0.08, show_default=True)
 @SEED
 @DEVICE
-@user_errors
+@bad_input_in_one_line
 def train(
     data: Path,
     out: Path,
@@ -73,9 +73,10 @@ def train(
     settings = TrainingSettings(
         epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, seed=seed
     )
+    chosen = [load_space(name) for name in spaces or list_spaces()[::-1]]
     images, validation = split_validation(read_images(data / "train"))
     trainer = SupernetTrainer(
-        [load_space(name) for name in spaces or list_spaces()[::-1]],
+        chosen,
         images.to(device),
         validation.to(device),
         settings,
@@ -97,7 +98,7 @@ def train(
 @click.option("--space", "spaces", multiple=True, help="Spaces to label (default: the supernet's).")
 @SEED
 @DEVICE
-@user_errors
+@bad_input_in_one_line
 def label(
     data: Path,
     weights: Path | None,
@@ -145,7 +146,7 @@ def label(
 @click.option("--random", "random_subnets", default=8, show_default=True, help="Random subnets.")
 @SEED
 @DEVICE
-@user_errors
+@bad_input_in_one_line
 def evaluate(
     data: Path, weights: Path | None, out: Path, random_subnets: int, seed: int, device: str
 ) -> None:
@@ -172,7 +173,7 @@ def evaluate(
 @click.option("--epochs", default=5, show_default=True, help="Epochs of each.")
 @SEED
 @DEVICE
-@user_errors
+@bad_input_in_one_line
 def rank(
     data: Path, weights: Path | None, out: Path, subnets: int, epochs: int, seed: int, device: str
 ) -> None:
@@ -209,7 +210,7 @@ def predictor() -> None:
     show_default=True,
 )
 @SEED
-@user_errors
+@bad_input_in_one_line
 def fit(labels_file: Path | None, weights: Path | None, out: Path, seed: int) -> None:
     """Fit the predictor to labels and report its quality by 5-fold cross-validation."""
     from dataclasses import replace
@@ -247,7 +248,7 @@ def fit(labels_file: Path | None, weights: Path | None, out: Path, seed: int) ->
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("MODEL_CARD.md"), show_default=True
 )
-@user_errors
+@bad_input_in_one_line
 def model_card(out: Path) -> None:
     """Write the model card of the shipped weights, labels and predictor from their figures."""
     from mcu_nas_moo.accuracy.card import render_model_card

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -77,7 +77,7 @@ def list_devices() -> list[str]:
     return names(_folder())
 
 
-@lru_cache(maxsize=None)
+@cache
 def load_device(name: str) -> Device:
     """The shipped device of that name.
 

@@ -6,14 +6,14 @@ come from and how well they fit them.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from mcu_nas_moo.costs.data import Facts, load_named, names
-from mcu_nas_moo.networks.table import Op
+from mcu_nas_moo.networks.table import Op  # noqa: TC001 - pydantic reads it
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -140,7 +140,7 @@ def list_runtimes() -> list[str]:
     return names(_folder())
 
 
-@lru_cache(maxsize=None)
+@cache
 def load_runtime(name: str) -> Runtime:
     """The shipped runtime of that name.
 

@@ -15,6 +15,7 @@ import numpy as np
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from mcu_nas_moo.naming import unknown_name
 from mcu_nas_moo.networks.table import LayerTable, Op, Slot, Topology
 from mcu_nas_moo.spaces.genes import Gene, SearchSpace
 
@@ -343,6 +344,6 @@ def load_space(name: str) -> MBConvSpace:
         ValueError: if there is none; the message lists those there are.
     """
     if name not in list_spaces():
-        raise ValueError(f"unknown space {name!r}; choose one of {', '.join(list_spaces())}")
+        raise unknown_name("space", name, list_spaces())
     text = (files("mcu_nas_moo.spaces") / "data" / f"{name}.yaml").read_text(encoding="utf-8")
     return MBConvSpace(MBConvSpec.model_validate(yaml.safe_load(text)))

@@ -1,0 +1,35 @@
+# `make bench` and `make test` work in a fresh checkout: they make .venv and install the project.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+SOURCES := $(shell find mcu_nas_moo constraint_profiles benchmarks/reference_fronts -type f \
+	-not -path '*/__pycache__/*') setup.cfg pyproject.toml constraints.txt
+WORKERS ?= 2
+
+.PHONY: bench test lint types clean
+
+# Compare random search, GA, NSGA-II, NSGA-III and PPO; results go to bench-results/.
+bench: $(INSTALLED)
+	$(BIN)/mcu-nas-bench $(BENCH_OPTIONS)
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest -n $(WORKERS) $(TEST_OPTIONS)
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(INSTALLED)
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info bench-results
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(INSTALLED): $(VENV)/bin/python $(SOURCES)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch==2.13.0
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt '.[test,dev]'
+	touch $@

@@ -1,0 +1,261 @@
+"""``mcu-nas-bench``: compare optimisers on the search problem of a device."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mcu_nas_moo.cli.errors import bad_input_in_one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from mcu_nas_moo.bench.reference import Reference
+    from mcu_nas_moo.bench.study import Run, Study
+    from mcu_nas_moo.bench.summary import Standing
+    from mcu_nas_moo.task import Task
+
+DEFAULT_ALGORITHMS = "random,ga,nsga2,nsga3,ppo"
+DEFAULT_OBJECTIVES = "error,latency"
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--algos", default=DEFAULT_ALGORITHMS, show_default=True, help="Algorithms, with commas."
+)
+@click.option(
+    "--profile", default="cortex-m7", show_default=True, help="Device: a name, or a YAML file."
+)
+@click.option("--space", default="mbconv-stage", show_default=True, help="Search space.")
+@click.option(
+    "--objectives",
+    default=DEFAULT_OBJECTIVES,
+    show_default=True,
+    help="What to minimise, with commas; two at least.",
+)
+@click.option(
+    "--budget",
+    type=click.IntRange(min=1),
+    default=2000,
+    show_default=True,
+    help="Evaluations per run, exact.",
+)
+@click.option(
+    "--seeds",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="Runs per algorithm; seeds 0, 1, ...",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=None,
+    help="Processes.  [default: one per core]",
+)
+@click.option("--flash-kib", type=float, help="Flash limit instead of the profile's.")
+@click.option("--sram-kib", type=float, help="SRAM limit instead of the profile's.")
+@click.option("--latency-ms", type=float, help="Latency limit instead of the profile's.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=None,
+    help="Folder of the results; a second start continues there.  [default: in bench-results/]",
+)
+@click.option("--list", "listing", is_flag=True, help="Show algorithms, profiles and spaces.")
+@bad_input_in_one_line
+def main(
+    algos: str,
+    profile: str,
+    space: str,
+    objectives: str,
+    budget: int,
+    seeds: int,
+    jobs: int | None,
+    flash_kib: float | None,
+    sram_kib: float | None,
+    latency_ms: float | None,
+    out: Path | None,
+    listing: bool,
+) -> None:
+    """Compare optimisers on the constrained search for networks that fit a microcontroller.
+
+    Every algorithm gets the same number of evaluations per run. All that a run evaluated is kept
+    and scored by the hypervolume of its feasible part, relative to a reference front that was
+    fixed before. Prints a ranking; the results folder gets tables, pictures and full histories.
+    """
+    # Runs are parallel; more threads within each of them would only get in the way, and the
+    # numbers would depend on how many there are.
+    for library in ("OMP", "OPENBLAS", "MKL"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=False)
+    if listing:
+        _show_choices(console)
+        return
+    from mcu_nas_moo.bench.optimiser import check_optimiser
+    from mcu_nas_moo.bench.reachability import check_limits
+    from mcu_nas_moo.bench.report import write_report
+    from mcu_nas_moo.bench.study import Run, Study
+
+    names = [check_optimiser(name) for name in _split(algos, "--algos")]
+    given = {"flash_kib": flash_kib, "sram_kib": sram_kib, "latency_ms": latency_ms}
+    limits = {name: value for name, value in given.items() if value is not None}
+    task = _task(space, profile, objectives, limits)
+    check_limits(task)
+    study = Study(out or _default_folder(task, limits, budget), task, budget)
+    reference = _reference(study, console)
+    runs = [Run(name, seed) for name in names for seed in range(seeds)]
+    study.histories(runs)
+    problems = _make_runs(study, runs, reference, jobs, console)
+    _show_ranking(study, write_report(study, runs, reference), console)
+    for problem in problems:
+        click.echo(problem, err=True)
+    if problems:
+        raise SystemExit(1)
+
+
+def _split(text: str, option: str) -> list[str]:
+    """Names between commas, each once."""
+    names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names:
+        raise ValueError(f"{option} names nothing; see mcu-nas-bench --list")
+    return names
+
+
+def _task(space: str, profile: str, objectives: str, limits: dict[str, float]) -> Task:
+    from mcu_nas_moo.task import Task
+
+    task = Task(space, profile, _split(objectives, "--objectives"), limits=limits)
+    if task.n_obj < 2:
+        raise ValueError(
+            f"--objectives {objectives} has no trade-off; give two at least, "
+            f"such as {DEFAULT_OBJECTIVES}"
+        )
+    return task
+
+
+def _default_folder(task: Task, limits: dict[str, float], budget: int) -> Path:
+    """A folder of its own for each combination of options that makes another study."""
+    parts = [task.space.name, task.profile.name]
+    if ",".join(task.objectives) != DEFAULT_OBJECTIVES:
+        parts.append("-".join(task.objectives))
+    parts += [f"{name.replace('_', '-')}-{value:g}" for name, value in limits.items()]
+    return Path("bench-results") / "-".join([*parts, str(budget)])
+
+
+def _show_choices(console: Console) -> None:
+    from mcu_nas_moo.bench.optimiser import list_optimisers
+    from mcu_nas_moo.profiles import list_profiles, load_profile
+    from mcu_nas_moo.spaces import list_spaces, load_space
+    from mcu_nas_moo.task import OBJECTIVES
+
+    groups = {
+        "algorithms": list_optimisers(),
+        "profiles": {name: load_profile(name).description for name in list_profiles()},
+        "spaces": {name: f"{load_space(name).n_networks:.2g} networks" for name in list_spaces()},
+        "objectives": dict(OBJECTIVES),
+    }
+    from rich.table import Table
+
+    for heading, entries in groups.items():
+        table = Table(box=None, show_header=False, padding=(0, 2))
+        table.add_column(no_wrap=True, min_width=14)
+        table.add_column()
+        for name, description in entries.items():
+            table.add_row(name, description)
+        console.print(heading, style="bold")
+        console.print(table)
+
+
+def _reference(study: Study, console: Console) -> Reference:
+    """The reference of earlier starts, or the shipped one, or a new one."""
+    from mcu_nas_moo.bench.front_search import pooled_reference
+    from mcu_nas_moo.bench.reference import shipped_reference
+
+    reference = study.reference()
+    if reference is None:
+        reference = shipped_reference(study.task)
+        if reference is None:
+            text = "No shipped reference front for this problem; making one"
+            with console.status(f"{text} ...") as status:
+                reference = pooled_reference(
+                    study.task, say=lambda what: status.update(f"{text}: {what} ...")
+                )
+            console.print(
+                f"No shipped reference front for this problem; made one of {len(reference.F)} "
+                f"subnets from {reference.origin['evaluations']:,} evaluations."
+            )
+        study.fix_reference(reference)
+    return reference
+
+
+def _make_runs(
+    study: Study, runs: Sequence[Run], reference: Reference, jobs: int | None, console: Console
+) -> list[str]:
+    """Make the missing runs; returns a line for each that failed."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+    from rich.progress import TimeElapsedColumn
+
+    missing = study.missing(runs)
+    if len(missing) < len(runs):
+        console.print(f"{len(runs) - len(missing)} of {len(runs)} runs are finished already.")
+    problems = []
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("runs"),
+        TimeElapsedColumn(),
+        console=console,
+    ) as progress:
+        bars = {}
+        for name in dict.fromkeys(run.algorithm for run in runs):
+            own = [run for run in runs if run.algorithm == name]
+            done = sum(run not in missing for run in own)
+            bars[name] = progress.add_task(name, total=len(own), completed=done)
+        try:
+            for run, problem in study.run(runs, reference, jobs or _cores()):
+                progress.advance(bars[run.algorithm])
+                if problem is not None:
+                    problems.append(f"{run.algorithm} with seed {run.seed} failed: {problem}")
+        except KeyboardInterrupt:
+            progress.stop()
+            click.echo(
+                f"Stopped. Finished runs are in {study.folder}; the same command continues.",
+                err=True,
+            )
+            raise SystemExit(130) from None
+    return problems
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _show_ranking(study: Study, standings: Sequence[Standing], console: Console) -> None:
+    from mcu_nas_moo.bench.summary import caution, ranked_table, verdict
+
+    task = study.task
+    title = (
+        f"{task.space.name} on {task.profile.name}: {' and '.join(task.objectives)}, "
+        f"{study.budget:,} evaluations"
+    )
+    console.print()
+    console.print(ranked_table(standings, title))
+    console.print(verdict(standings), style="bold")
+    warning = caution(min((standing.seeds for standing in standings), default=0))
+    if warning and standings:
+        console.print(warning)
+    console.print(f"Tables, pictures and histories are in {study.folder}{os.sep}")
+
+
+if __name__ == "__main__":
+    main()

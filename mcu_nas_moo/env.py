@@ -1,0 +1,125 @@
+"""The search problem for Gymnasium."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import gymnasium as gym
+import numpy as np
+import numpy.typing as npt
+
+from mcu_nas_moo.adapter import task_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from mcu_nas_moo.profiles import Profile
+    from mcu_nas_moo.spaces import MBConvSpace
+    from mcu_nas_moo.task import Task
+
+Observation = npt.NDArray[np.float32]
+Action = npt.NDArray[np.int64]
+
+#: Random networks that set the range of the objectives, always the same ones.
+SCALE_SAMPLE = 1000
+
+
+class SubnetEnv(gym.Env[Observation, Action]):
+    """Networks for a microcontroller as an environment: an episode chooses one network, at once.
+
+    - **Action**: a genotype; ``MultiDiscrete(n_choices)``.
+    - **Observation**: the preference, weights of the objectives, which are non-negative and sum to
+      1. It is drawn uniformly from them at each reset, unless ``weights`` fix it.
+    - **Reward**: minus the weighted sum of the objectives, each scaled by the range it has over
+      random networks, minus ``penalty`` times the sum of the constraint violations
+      (``value / limit - 1`` where positive). Neither part has a unit.
+    - **Episode**: one step. ``info`` holds every metric of :meth:`Task.metrics`, ``feasible``, and
+      the readable ``subnet``.
+
+    To search under one latency target, as is usual, give ``weights`` that count the error alone
+    and ``limits={"latency_ms": target}``.
+
+    Args:
+        profile: a profile, its name, or the path of a YAML file.
+        space: a search space or its name.
+        objectives: what to minimise, of error, latency, sram, flash, energy and macs.
+        limits: replace those of the profile; keys flash_kib, sram_kib, latency_ms.
+        task: a ready task instead of the settings above, whose defaults are those of
+            :class:`~mcu_nas_moo.task.Task`.
+        weights: fixed preference, one number per objective; any scale, they are divided by
+            their sum.
+        penalty: weight of the constraint violations.
+
+    Raises:
+        ValueError: for unknown names or values, for both a task and settings, or for weights or
+            a penalty that are negative.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 - as gymnasium declares it
+
+    def __init__(
+        self,
+        profile: str | Path | Profile | None = None,
+        space: str | MBConvSpace | None = None,
+        objectives: Sequence[str] | None = None,
+        *,
+        limits: Mapping[str, float] | None = None,
+        task: Task | None = None,
+        weights: Sequence[float] | None = None,
+        penalty: float = 1.0,
+    ) -> None:
+        settings = {"profile": profile, "space": space, "objectives": objectives, "limits": limits}
+        self.task = task_of(task, **settings)
+        if not penalty >= 0:
+            raise ValueError(f"penalty must not be negative, got {penalty}")
+        self.penalty = penalty
+        self._fixed = None if weights is None else _preference(weights, self.task.n_obj)
+        self._weights: npt.NDArray[np.float64] | None = None
+        sample = self.task.space.sample(SCALE_SAMPLE, np.random.default_rng(0))
+        F = self.task.evaluate(sample).F
+        self._low, self._range = F.min(axis=0), np.maximum(np.ptp(F, axis=0), 1e-12)
+        self.observation_space = gym.spaces.Box(0.0, 1.0, (self.task.n_obj,), np.float32)
+        self.action_space = gym.spaces.MultiDiscrete(self.task.n_choices)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        super().reset(seed=seed)
+        self._weights = (
+            self.np_random.dirichlet(np.ones(self.task.n_obj))
+            if self._fixed is None
+            else self._fixed
+        )
+        return self._weights.astype(np.float32), {}
+
+    def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Evaluate the network ``action`` ``(n_genes,)`` and end the episode.
+
+        Raises:
+            gymnasium.error.ResetNeeded: before the first :meth:`reset`.
+            ValueError: if the action is no genotype of the space.
+        """
+        if self._weights is None:
+            raise gym.error.ResetNeeded("call reset() before step()")
+        X = np.asarray(action)[None, :]
+        F, G = self.task.evaluate(X)
+        cost = self._weights @ ((F[0] - self._low) / self._range)
+        reward = -float(cost + self.penalty * np.maximum(G[0], 0.0).sum())
+        info: dict[str, Any] = {
+            name: float(values[0]) for name, values in self.task.metrics(X).items()
+        }
+        info["feasible"] = bool((G[0] <= 0).all())
+        info["subnet"] = dict(self.task.space.decode(X)[0].values)
+        return self._weights.astype(np.float32), reward, True, False, info
+
+
+def _preference(weights: Sequence[float], n_obj: int) -> npt.NDArray[np.float64]:
+    values = np.asarray(weights, dtype=np.float64)
+    if values.shape != (n_obj,) or not (values >= 0).all() or not 0 < values.sum() < np.inf:
+        raise ValueError(
+            f"weights must be {n_obj} non-negative numbers, one per objective and not all 0, "
+            f"got {weights}"
+        )
+    preference: npt.NDArray[np.float64] = values / values.sum()
+    return preference

@@ -1,0 +1,128 @@
+"""Training from start to finish on a problem that a supernet can learn, and resuming it."""
+
+import pytest
+import torch
+
+from mcu_nas_moo.accuracy.data import read_images, split_validation
+from mcu_nas_moo.accuracy.labels import Labels, label_subnets, sample_for_labels
+from mcu_nas_moo.accuracy.supernet import accuracy, calibration_images, recalibrate
+from mcu_nas_moo.accuracy.training import SupernetTrainer, TrainingSettings, train_supernet
+from mcu_nas_moo.accuracy.weights import TrainedSupernet
+
+SETTINGS = TrainingSettings(epochs=8, batch_size=12, learning_rate=0.02, warmup_epochs=0.5)
+
+
+def trainer(space, folder, out, settings=SETTINGS):
+    train, validation = split_validation(read_images(folder / "train"))
+    return SupernetTrainer([space], train, validation, settings, out)
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_space, image_folder, tmp_path_factory):
+    out = tmp_path_factory.mktemp("run")
+    result = train_supernet(trainer(tiny_space, image_folder, out))
+    result.save(out / "supernet.safetensors")
+    return out, result
+
+
+def test_every_subnet_learns(trained, tiny_space, image_folder, rng):
+    _, result = trained
+    train, _ = split_validation(read_images(image_folder / "train"))
+    test = read_images(image_folder / "test")
+    for x in [*tiny_space.sample(4, rng), tiny_space.smallest[0], tiny_space.largest[0]]:
+        module = result.supernet.subnet(tiny_space.network(x[None]).layers())
+        recalibrate(module, calibration_images(train), result.normalise)
+        assert accuracy(module, test, result.normalise) > 0.8  # chance is 0.5
+
+
+def test_stopped_and_resumed_training_ends_where_an_unbroken_one_does(
+    trained, tiny_space, image_folder, tmp_path
+):
+    _, unbroken = trained
+    first = trainer(tiny_space, image_folder, tmp_path)
+
+    class Stop(Exception):
+        pass
+
+    original = first.save
+
+    def save_and_stop():
+        original()
+        if first.epoch == 2:
+            raise Stop
+
+    first.save = save_and_stop
+    with pytest.raises(Stop):
+        train_supernet(first)
+    resumed = trainer(tiny_space, image_folder, tmp_path)
+    assert resumed.epoch == 2
+    result = train_supernet(resumed)
+    for name, value in unbroken.supernet.state_dict().items():
+        torch.testing.assert_close(result.supernet.state_dict()[name], value, rtol=1e-4, atol=1e-5)
+
+
+def test_weights_survive_the_file(trained, tiny_space):
+    out, result = trained
+    loaded = TrainedSupernet.load(out / "supernet.safetensors")
+    for name, value in result.supernet.state_dict().items():
+        assert torch.equal(loaded.supernet.state_dict()[name], value)
+    assert loaded.spaces[0].spec == tiny_space.spec
+    assert loaded.normalise == result.normalise
+    assert loaded.training["settings"]["epochs"] == 8
+    with pytest.raises(ValueError, match="trained for tiny, not 'other'"):
+        loaded.spaces_named(["other"])
+
+
+def test_tensorboard_events_are_written(trained):
+    out, _ = trained
+    assert list((out / "tensorboard").glob("events.*"))
+
+
+def test_labels_resume_and_are_true_accuracies(trained, tiny_space, image_folder, rng, tmp_path):
+    _, result = trained
+    train, validation = split_validation(read_images(image_folder / "train"))
+    calibration = calibration_images(train)
+    path = tmp_path / "labels.csv"
+    X = sample_for_labels(tiny_space, 5, rng)
+    arguments = (calibration, validation, result.normalise, path)
+    label_subnets(result.supernet, [(tiny_space, X[:2])], *arguments)
+    done = []
+    labels = label_subnets(result.supernet, [(tiny_space, X)], *arguments, advance=done.append)
+    assert sum(done) == len(labels) == 5
+    assert (labels.genotypes(tiny_space) == X).all()
+    module = result.supernet.subnet(tiny_space.network(X[4:]).layers())
+    recalibrate(module, calibration, result.normalise)
+    assert labels.accuracy(tiny_space)[4] == accuracy(module, validation, result.normalise)
+    assert Labels.load(path).accuracy(tiny_space) == pytest.approx(
+        labels.accuracy(tiny_space), abs=1e-4
+    )
+
+
+def test_other_settings_do_not_resume(trained, tiny_space, image_folder):
+    out, _ = trained
+    with pytest.raises(ValueError, match="made with other settings"):
+        trainer(tiny_space, image_folder, out, TrainingSettings(epochs=9, batch_size=12))
+
+
+def test_fewer_images_than_a_batch(tiny_space, image_folder, tmp_path):
+    with pytest.raises(ValueError, match="less than one batch"):
+        trainer(tiny_space, image_folder, tmp_path, TrainingSettings(batch_size=4000))
+
+
+def test_damaged_weights_name_file_and_command(tmp_path):
+    path = tmp_path / "supernet.safetensors"
+    with pytest.raises(ValueError, match=r"supernet.safetensors is missing; remake it with"):
+        TrainedSupernet.load(path)
+    path.write_bytes(b"rubbish")
+    with pytest.raises(ValueError, match=r"is damaged .* `mcu-nas supernet train --data DIR`"):
+        TrainedSupernet.load(path)
+
+
+def test_learning_rate_warms_up_and_falls_to_zero():
+    settings = TrainingSettings(epochs=10, learning_rate=0.4, warmup_epochs=2)
+    rates = [settings.learning_rate_at(epoch / 4) for epoch in range(41)]
+    assert rates[0] == 0
+    assert rates[4] == pytest.approx(0.2)
+    assert rates[8] == pytest.approx(0.4)
+    assert rates[8:] == sorted(rates[8:], reverse=True)
+    assert rates[-1] == pytest.approx(0.0)

@@ -1,0 +1,233 @@
+import subprocess
+import sys
+
+import moocore
+import numpy as np
+import pytest
+import torch
+
+from mcu_nas_moo.ppo import PPOOptimiser, PPOSettings
+
+N_CHOICES = np.array([4, 3, 5, 4, 3, 5, 4, 3, 5, 4, 3, 5])
+REFERENCE = (1.0, 1.0)
+
+
+def evaluate(X):
+    """Two conflicting objectives in [0, 1], coupled genes, and a limit on a third quantity."""
+    x = X / (N_CHOICES - 1)
+    mixed = (x[:, ::2] - 0.7 * x[:, 1::2]) ** 2
+    F = np.stack([x.mean(axis=1) ** 2 + mixed.mean(axis=1) / 3, (1 - x).mean(axis=1)], axis=1)
+    F[:, 0] += 0.5 * (np.diff(X, axis=1) % 2 != 0).mean(axis=1)
+    return F, (x[:, :4].sum(axis=1) / 1.5 - 1)[:, None]
+
+
+def hypervolume(F, G):
+    return moocore.hypervolume(F[(G <= 0).all(axis=1)], ref=REFERENCE)
+
+
+def run(optimiser, budget, problem=evaluate):
+    X = np.empty((0, len(N_CHOICES)), dtype=np.int64)
+    while len(X) < budget:
+        new = optimiser.ask()[: budget - len(X)]
+        optimiser.tell(new, *problem(new))
+        X = np.concatenate([X, new])
+    return X
+
+
+def test_learns_far_beyond_random_search():
+    budget, gains = 800, []
+    for seed in range(3):
+        found = hypervolume(*evaluate(run(PPOOptimiser(N_CHOICES, 2, 1, seed), budget)))
+        drawn = np.random.default_rng(seed).integers(0, N_CHOICES, size=(10 * budget, 12))
+        gains.append(found - hypervolume(*evaluate(drawn)))
+    # Random search gets ten times the budget, and still loses with every seed.
+    assert min(gains) > 0
+
+
+def test_the_policy_itself_learns():
+    settings = PPOSettings(variation_start=0, variation_end=0, imitation_steps=0)
+    X = run(PPOOptimiser(N_CHOICES, 2, 1, 0, settings), 1500)
+    _, G = evaluate(X)
+    F = evaluate(X)[0].sum(axis=1)
+    assert (G[-200:] <= 0).mean() > (G[:200] <= 0).mean() + 0.2
+    assert F[-200:].mean() < F[:200].mean() - 2 * F[:200].std() / np.sqrt(200)
+
+
+def test_the_policy_follows_the_preference():
+    optimiser = PPOOptimiser(N_CHOICES, 2, 1, 0)
+    run(optimiser, 1500)
+    means = []
+    for weights in ([0.9, 0.1], [0.1, 0.9]):
+        sample = optimiser._agent.sample(np.tile(weights, (300, 1)))
+        means.append(evaluate(sample.actions)[0].mean(axis=0))
+    assert means[0][0] < means[1][0]
+    assert means[1][1] < means[0][1]
+
+
+def test_single_objective_without_constraints_reaches_the_optimum():
+    optimiser = PPOOptimiser(N_CHOICES, 1, seed=0)
+    target = N_CHOICES // 2
+    best = np.inf
+    for _ in range(12):
+        X = optimiser.ask()
+        F = (X != target).sum(axis=1, keepdims=True)
+        optimiser.tell(X, F)
+        best = min(best, F.min())
+    assert best == 0
+
+
+def test_finds_the_feasible_region_when_it_is_rare():
+    def hard(X):
+        # All of the first six genes must be right: 1 point in 3,600 is feasible.
+        wrong = (X[:, :6] != N_CHOICES[:6] // 2).sum(axis=1)
+        return evaluate(X)[0], (wrong - 0.5)[:, None]
+
+    X = run(PPOOptimiser(N_CHOICES, 2, 1, 0), 700, hard)
+    assert (hard(X)[1] <= 0).sum() > 50
+
+
+def test_same_seed_same_proposals_whatever_the_global_generators():
+    np.random.seed(1)  # noqa: NPY002 - the global generator is what is tested
+    torch.manual_seed(1)
+    first = run(PPOOptimiser(N_CHOICES, 2, 1, seed=7), 300)
+    np.random.seed(2)  # noqa: NPY002
+    torch.manual_seed(2)
+    np.testing.assert_array_equal(run(PPOOptimiser(N_CHOICES, 2, 1, seed=7), 300), first)
+    assert not np.array_equal(run(PPOOptimiser(N_CHOICES, 2, 1, seed=8), 300), first)
+
+
+def test_global_state_is_left_alone():
+    torch.manual_seed(3)
+    np.random.seed(3)  # noqa: NPY002
+    before = torch.get_rng_state(), np.random.get_state()[1].copy(), torch.get_num_threads()  # noqa: NPY002
+    run(PPOOptimiser(N_CHOICES, 2, 1, seed=0), 200)
+    assert torch.equal(torch.get_rng_state(), before[0])
+    np.testing.assert_array_equal(np.random.get_state()[1], before[1])  # noqa: NPY002
+    assert torch.get_num_threads() == before[2]
+
+
+def test_nothing_is_proposed_twice():
+    X = run(PPOOptimiser(N_CHOICES, 2, 1, seed=0), 1500)
+    assert len(np.unique(X, axis=0)) == len(X)
+
+
+def test_asking_ahead_gives_different_points():
+    optimiser = PPOOptimiser(N_CHOICES, 2, 1, seed=0)
+    X = np.concatenate([optimiser.ask(40), optimiser.ask(1), optimiser.ask(40)])
+    assert len(np.unique(X, axis=0)) == 81
+
+
+def test_small_space_is_exhausted_before_anything_repeats():
+    n_choices = np.array([3, 1, 2, 4])
+    optimiser = PPOOptimiser(n_choices, 2, 0, seed=0, settings=PPOSettings(batch_size=8))
+    seen = []
+    for _ in range(6):
+        X = optimiser.ask()
+        assert X.shape == (8, 4)
+        optimiser.tell(X, np.stack([X.sum(axis=1), -X.sum(axis=1)], axis=1))
+        seen += X.tolist()
+    assert len({tuple(x) for x in seen}) == 24
+
+
+def test_proposals_are_canonical_and_credit_reaches_the_sample():
+    def canonical(X):
+        return np.where(np.arange(12) < 8, X, 0)
+
+    optimiser = PPOOptimiser(N_CHOICES, 2, 1, seed=0, canonical=canonical)
+    X = optimiser.ask(20)
+    assert not X[:, 8:].any()
+    # Told in another form of the same points.
+    X[:, 8:] = 2
+    optimiser.tell(X, *evaluate(X))
+    assert len(optimiser._earned) == 20
+    assert any(earned.sample.actions[0, 8:].any() for earned in optimiser._earned)
+
+
+def test_credit_goes_to_samples_of_the_present_policy_only(monkeypatch):
+    settings = PPOSettings(batch_size=16, variation_start=0, variation_end=0)
+    optimiser = PPOOptimiser(N_CHOICES, 2, 1, seed=0, settings=settings)
+    learnt = []
+
+    def learn(experience, rewards, entropy):
+        learnt.append(experience.actions.copy())
+
+    monkeypatch.setattr(optimiser._agent, "learn", learn)
+    foreign = np.random.default_rng(0).integers(0, N_CHOICES, size=(6, 12))
+    asked = optimiser.ask()
+    told = np.concatenate([foreign, asked[4::-1], asked[4::-1]])
+    optimiser.tell(told, *evaluate(told))
+    # 16 rows came, so the policy learns: from the five that were asked, each of them once.
+    (first,) = learnt
+    np.testing.assert_array_equal(first, asked[4::-1])
+
+    # The rest of that batch was sampled by the policy before the update.
+    optimiser.tell(asked[5:], *evaluate(asked[5:]))
+    again = optimiser.ask(5)
+    optimiser.tell(again, *evaluate(again))
+    np.testing.assert_array_equal(learnt[1], again)
+
+
+def test_samples_of_known_points_are_learnt_without_an_evaluation(monkeypatch):
+    settings = PPOSettings(batch_size=16, variation_start=0, variation_end=0)
+    optimiser = PPOOptimiser([2, 2, 2, 2], 1, 0, seed=0, settings=settings)
+    known = optimiser.ask()
+    optimiser.tell(known, known.sum(axis=1, keepdims=True))
+    optimiser.ask(4)
+    assert optimiser._earned
+    for earned in optimiser._earned:
+        assert earned.F == earned.sample.actions.sum()
+
+
+def test_learns_without_having_been_asked():
+    optimiser = PPOOptimiser(N_CHOICES, 2, 1, seed=0)
+    X = np.random.default_rng(0).integers(0, N_CHOICES, size=(500, 12))
+    optimiser.tell(X, *evaluate(X))
+    new = optimiser.ask(300)
+    assert not {tuple(x) for x in X.tolist()} & {tuple(x) for x in new.tolist()}
+    assert evaluate(new)[0].sum(axis=1).mean() < evaluate(X)[0].sum(axis=1).mean()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([], 2, 0), "n_choices"),
+        (([2.5, 3], 2, 0), "n_choices"),
+        (([2, 0], 2, 0), "at least one option"),
+        (([2, 2], 0, 0), "n_objectives"),
+        (([2, 2], 1, -1), "n_constraints"),
+    ],
+)
+def test_bad_spaces_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        PPOOptimiser(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"X": np.zeros((2, 11), dtype=int)}, "shape"),
+        ({"X": np.zeros((2, 12))}, "integers"),
+        ({"X": np.full((2, 12), 5)}, "outside"),
+        ({"F": np.zeros((2, 3))}, "F must have shape"),
+        ({"F": np.zeros((3, 2))}, "F must have shape"),
+        ({"F": np.array([[0, np.nan], [0, 0]])}, "NaN"),
+        ({"G": None}, "G must have shape"),
+        ({"G": np.array([[0], [np.inf]])}, "infinity"),
+    ],
+)
+def test_bad_answers_are_refused_and_change_nothing(change, message):
+    optimiser = PPOOptimiser(N_CHOICES, 2, 1, seed=0)
+    answer = {"X": np.zeros((2, 12), dtype=int), "F": np.zeros((2, 2)), "G": np.zeros((2, 1))}
+    with pytest.raises(ValueError, match=message):
+        optimiser.tell(**{**answer, **change})
+    assert len(optimiser._memory) == 0
+    with pytest.raises(ValueError, match="at least 1"):
+        optimiser.ask(0)
+
+
+def test_torch_loads_only_with_the_first_optimiser():
+    code = (
+        "import sys, mcu_nas_moo.ppo as p; assert 'torch' not in sys.modules; "
+        "p.PPOOptimiser([2, 2], 1); assert 'torch' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

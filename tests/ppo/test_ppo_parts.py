@@ -1,0 +1,215 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from stable_baselines3.common.distributions import MultiCategoricalDistribution
+
+from mcu_nas_moo.discrete import row_keys
+from mcu_nas_moo.ppo import PPOSettings
+from mcu_nas_moo.ppo.agent import Agent, Experience, IndependentGenes, OneStepBuffer
+from mcu_nas_moo.ppo.memory import Memory, Rows
+from mcu_nas_moo.ppo.reward import AUGMENTATION, Scale, violation
+
+
+def test_reward_by_hand():
+    scale = Scale(np.array([1.0, 10.0]), np.array([3.0, 30.0]))
+    F = np.array([[2.0, 10.0], [3.0, 30.0], [1.0, 10.0], [1.0, 10.0]])
+    G = np.array([[-1.0, 0.0], [0.0, 0.0], [0.5, -9.0], [0.5, 0.5]])
+    rewards = scale.reward(F, G, np.array([0.5, 0.5]))
+    # Scaled objectives are (0.5, 0) and (1, 1); violations 0.5 and 1.
+    expected = [
+        1 / (1 + 0.25 + AUGMENTATION * 0.25),
+        1 / (1 + 0.5 + AUGMENTATION * 1.0),
+        -0.5 / 1.5,
+        -1 / 2,
+    ]
+    np.testing.assert_allclose(rewards, expected)
+
+
+@given(st.integers(0, 10_000), st.integers(1, 4))
+def test_reward_ranks_feasibility_first_and_respects_dominance(seed, n_obj):
+    rng = np.random.default_rng(seed)
+    F, G = rng.normal(size=(30, n_obj)) * 100, rng.normal(size=(30, 2))
+    feasible = violation(G) == 0
+    scale = Scale.of(F, F)
+    weights = rng.dirichlet(np.ones(n_obj))
+    rewards = scale.reward(F, G, weights)
+    assert (np.abs(rewards) <= 1).all()
+    if feasible.any() and not feasible.all():
+        assert rewards[feasible].min() > 0 > rewards[~feasible].max()
+    worse = scale.reward(F + rng.uniform(0.1, 1, size=F.shape), np.minimum(G, 0), weights)
+    assert (worse < scale.reward(F, np.minimum(G, 0), weights)).all()
+
+
+def test_scale_of_a_flat_front_falls_back():
+    one = np.array([[1.0, 2.0]])
+    scale = Scale.of(one, np.array([[1.0, 2.0], [5.0, 2.0]]))
+    assert scale.ideal.tolist() == [1.0, 2.0]
+    assert scale.nadir.tolist() == [5.0, 3.0]
+
+
+def brute_force_order(F, G):
+    """Rank by constrained dominance, peeling off one front after the other."""
+    excess = np.maximum(G, 0).sum(axis=1)
+    left, order = set(np.flatnonzero(excess == 0)), []
+    while left:
+        front = {
+            i
+            for i in left
+            if not any((F[j] <= F[i]).all() and (F[j] < F[i]).any() for j in left)
+        }
+        order.append(front)
+        left -= front
+    return order, np.argsort(excess, kind="stable")[int((excess == 0).sum()) :]
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 10_000), n_obj=st.integers(1, 3), share=st.sampled_from([0, 0.3, 1]))
+def test_elites_are_the_best_of_all(seed, n_obj, share):
+    rng = np.random.default_rng(seed)
+    F, G = rng.normal(size=(60, n_obj)), np.abs(rng.normal(size=(60, 2)))
+    G[rng.random(60) < share] *= -1
+    X = np.stack([np.arange(60), np.zeros(60, dtype=int)], axis=1)
+    memory = Memory(2, n_obj, 2, size=12)
+    for rows in np.array_split(np.arange(60), 7):
+        memory.add(row_keys(X[rows]), Rows(X[rows], F[rows], G[rows]))
+    fronts, infeasible = brute_force_order(F, G)
+    elites = memory.elites.X[:, 0].tolist()
+    assert len(elites) == len(set(elites)) == max(12, len(fronts[0]) if fronts else 0)
+    expected = []
+    for front in fronts:
+        if len(expected) + len(front) > len(elites):
+            # Only a part of this front found room.
+            assert set(elites[len(expected) :]) <= front
+            return
+        assert set(elites[len(expected) : len(expected) + len(front)]) == front
+        expected += list(front)
+    assert elites[len(expected) :] == infeasible[: len(elites) - len(expected)].tolist()
+    if fronts:
+        np.testing.assert_array_equal(memory.scale.ideal, F[list(fronts[0])].min(axis=0))
+
+
+def test_memory_counts_repeats_once_and_recalls():
+    memory = Memory(2, 1, 0, size=5)
+    X = np.array([[0, 1], [0, 1], [1, 1]])
+    rows = Rows(X, np.array([[3.0], [4.0], [5.0]]), np.empty((3, 0)))
+    memory.add(row_keys(X), rows)
+    memory.add(row_keys(X), rows)
+    assert len(memory) == 2
+    assert len(memory.elites.X) == 2
+    F, G = memory.recall(row_keys(X)[0])
+    assert (F.tolist(), G.tolist()) == ([3.0], [])
+    assert row_keys(X)[2] in memory
+    assert row_keys(X[:, ::-1])[0] not in memory
+
+
+def test_distribution_equals_the_one_of_sb3():
+    dims = [2, 5, 1, 3]
+    ours, theirs = IndependentGenes(dims), MultiCategoricalDistribution(dims)
+    logits = torch.randn(50, sum(dims), generator=torch.Generator().manual_seed(0)) * 3
+    ours_logits, theirs_logits = (logits.clone().requires_grad_() for _ in range(2))
+    ours.proba_distribution(ours_logits)
+    theirs.proba_distribution(theirs_logits)
+    actions = theirs.mode()
+    torch.testing.assert_close(ours.mode(), actions)
+    torch.testing.assert_close(ours.log_prob(actions), theirs.log_prob(actions))
+    torch.testing.assert_close(ours.entropy(), theirs.entropy())
+    for distribution in (ours, theirs):
+        (distribution.entropy() + distribution.log_prob(actions)).sum().backward()
+    torch.testing.assert_close(ours_logits.grad, theirs_logits.grad)
+    assert torch.isfinite(ours_logits.grad).all()
+
+
+def test_distribution_samples_by_probability():
+    genes = IndependentGenes([3, 2])
+    probability = torch.tensor([[0.2, 0.5, 0.3, 0.9, 0.1]])
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        sample = genes.proba_distribution(probability.log().repeat(20_000, 1)).sample()
+    share = torch.bincount(sample[:, 0], minlength=3) / 20_000
+    torch.testing.assert_close(share, probability[0, :3], atol=0.015, rtol=0)
+    assert sample[:, 1].float().mean() == pytest.approx(0.1, abs=0.01)
+
+
+@pytest.fixture
+def agent():
+    return Agent(np.array([4, 3, 2]), 2, PPOSettings(), np.random.default_rng(0))
+
+
+def test_fresh_policy_samples_uniformly_and_states_its_probabilities(agent):
+    experience = agent.sample(np.tile([0.5, 0.5], (4000, 1)))
+    np.testing.assert_allclose(experience.log_probs, -np.log(24), atol=0.1)
+    shares = np.bincount(experience.actions[:, 0], minlength=4) / 4000
+    np.testing.assert_allclose(shares, 0.25, atol=0.04)
+
+
+def test_learning_makes_the_rewarded_likelier(agent):
+    weights = np.tile([0.5, 0.5], (128, 1))
+    for _ in range(15):
+        experience = agent.sample(weights)
+        agent.learn(experience, (experience.actions[:, 0] == 2) * 1.0, entropy=0.0)
+    assert (agent.sample(weights).actions[:, 0] == 2).mean() > 0.9
+
+
+def test_imitation_makes_the_model_likelier_under_its_preference(agent):
+    weights = np.repeat([[1.0, 0.0], [0.0, 1.0]], 32, axis=0)
+    models = np.repeat([[0, 0, 0], [3, 2, 1]], 32, axis=0)
+    for _ in range(60):
+        agent.imitate(weights, models)
+    np.testing.assert_array_equal(
+        agent.sample(weights[[0] * 20 + [40] * 20]).actions.mean(axis=0).round(1),
+        models.mean(axis=0),
+    )
+
+
+def test_buffer_hands_out_every_row_once():
+    import gymnasium as gym
+
+    n = 70
+    rng = np.random.default_rng(0)
+    experience = Experience(
+        rng.random((n, 2)), rng.integers(0, 3, (n, 4)), rng.random(n), rng.random(n)
+    )
+    rewards = rng.random(n)
+    spaces = gym.spaces.Box(0, 1, (2,), np.float32), gym.spaces.MultiDiscrete([3] * 4)
+    buffer = OneStepBuffer(n, *spaces, device="cpu")
+    buffer.fill(experience, rewards, rng)
+    for _ in range(2):
+        parts = list(buffer.get(64))
+        assert [len(part.returns) for part in parts] == [35, 35]
+        returns = torch.cat([part.returns for part in parts]).numpy()
+        order = np.argsort(rewards)[np.argsort(np.argsort(returns))]
+        for name, column in (
+            ("observations", experience.weights),
+            ("actions", experience.actions),
+            ("old_log_prob", experience.log_probs),
+            ("old_values", experience.values),
+            ("advantages", rewards - experience.values),
+        ):
+            got = torch.cat([getattr(part, name) for part in parts]).numpy()
+            np.testing.assert_allclose(got, column[order], rtol=1e-5, atol=1e-6)
+
+
+def test_schedules_go_half_their_way_in_the_fade_time():
+    schedule = PPOSettings(variation_start=0.6, variation_end=0.2, fade=100)
+    assert schedule.variation_at(0) == 0.6
+    assert schedule.variation_at(100) == pytest.approx(0.4)
+    assert schedule.variation_at(10_000) == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"batch_size": 1},
+        {"learning_rate": 0},
+        {"variation_start": 1.0},
+        {"entropy_end": -0.1},
+        {"fade": 0},
+        {"tournament": 0},
+        {"clip_range": float("nan")},
+    ],
+)
+def test_bad_settings_name_the_field(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        PPOSettings(**wrong)
