@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,14 +10,14 @@ import numpy as np
 from mcu_nas_moo.adapter import task_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from optuna.trial import FrozenTrial, Trial
 
-    from mcu_nas_moo.spaces.genes import Gene
     from mcu_nas_moo.profiles import Profile
     from mcu_nas_moo.spaces import MBConvSpace
+    from mcu_nas_moo.spaces.genes import Gene
     from mcu_nas_moo.task import Task
     from mcu_nas_moo.typing import Genotypes
 
@@ -94,7 +95,7 @@ class McuNasObjective:
         Raises:
             ValueError: if a gene is missing or unknown, or a value is not an option of its gene.
         """
-        params: Mapping[str, Any] = getattr(trial, "params", trial)
+        params = trial if isinstance(trial, Mapping) else trial.params
         return self.task.space.encode({name: int(value) for name, value in params.items()})
 
 

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from mcu_nas_moo.spaces.genes import Subnet
     from mcu_nas_moo.profiles import Profile
     from mcu_nas_moo.spaces import MBConvSpace
+    from mcu_nas_moo.spaces.genes import Subnet
     from mcu_nas_moo.task import Task
     from mcu_nas_moo.typing import Genotypes
 

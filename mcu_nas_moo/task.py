@@ -34,8 +34,8 @@ OBJECTIVES = {
 }
 #: Constraints, in the order of the columns of ``G``, and the metric that each one limits.
 CONSTRAINTS = {"flash": "flash_kib", "sram": "sram_kib", "latency": "latency_ms"}
-#: Networks that are evaluated together: their layer tables fit into the second-level cache.
-CHUNK = 2048
+#: Networks that are evaluated together: their layer tables fit into the processor's cache.
+CHUNK = 1024
 
 
 class Evaluation(NamedTuple):

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcu_nas_moo.discrete import cross, mutate, random_genotypes, row_keys
@@ -8,6 +8,7 @@ from mcu_nas_moo.discrete import cross, mutate, random_genotypes, row_keys
 spaces = st.lists(st.integers(1, 6), min_size=1, max_size=8).map(np.array)
 
 
+@settings(deadline=None)
 @given(n_choices=spaces, seed=st.integers(0, 1000), rate=st.sampled_from([None, 0.3, 1.0]))
 def test_mutants_stay_in_the_space(n_choices, seed, rate):
     rng = np.random.default_rng(seed)
@@ -47,6 +48,7 @@ def test_children_take_each_gene_from_either_parent():
     np.testing.assert_allclose(children.mean(axis=0), 1.0, atol=0.03)
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.integers(0, 300), min_size=3, max_size=3), min_size=1, max_size=8))
 def test_keys_are_equal_exactly_when_rows_are(rows):
     keys = row_keys(np.array(rows))

@@ -3,10 +3,10 @@ import warnings
 import gymnasium as gym
 import numpy as np
 import pytest
+from enumerable_task import ToyTask
 from gymnasium.utils.env_checker import check_env as gymnasium_check
 from stable_baselines3 import PPO
 from stable_baselines3.common.env_checker import check_env as sb3_check
-from toy_task import ToyTask
 
 from mcu_nas_moo.env import SubnetEnv
 

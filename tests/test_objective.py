@@ -1,6 +1,6 @@
 import optuna
 import pytest
-from toy_task import ToyTask
+from enumerable_task import ToyTask
 
 from mcu_nas_moo.objective import McuNasObjective
 

@@ -3,6 +3,7 @@ import pickle
 
 import numpy as np
 import pytest
+from enumerable_task import ToyTask
 from pymoo.algorithms.moo.nsga2 import NSGA2
 from pymoo.algorithms.moo.nsga3 import NSGA3
 from pymoo.algorithms.soo.nonconvex.ga import GA
@@ -10,7 +11,6 @@ from pymoo.core.population import Population
 from pymoo.core.problem import Problem
 from pymoo.optimize import minimize
 from pymoo.util.ref_dirs import get_reference_directions
-from toy_task import ToyTask
 
 from mcu_nas_moo.operators import CanonicalDuplicateElimination, integer_operators
 from mcu_nas_moo.problem import McuNasProblem

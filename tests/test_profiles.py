@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -12,6 +12,9 @@ from mcu_nas_moo.costs import CostModel, load_device
 from mcu_nas_moo.naming import unknown_name
 from mcu_nas_moo.profiles import list_profiles, load_profile
 from mcu_nas_moo.spaces import load_space
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 GOOD = {
     "name": "mine",
@@ -87,6 +90,7 @@ def test_inline_device(tmp_path):
     [
         ({"limits": GOOD["limits"] | {"flash_kib": 0}}, "limits.flash_kib: input should be gr"),
         ({"limits": GOOD["limits"] | {"flash_kib": "much"}}, "limits.flash_kib: input should be a"),
+        ({"limits": GOOD["limits"] | {"flash_kib": True}}, "limits.flash_kib: input should be a"),
         ({"limits": GOOD["limits"] | {"sram_kib": float("nan")}}, "limits.sram_kib: "),
         ({"limits": GOOD["limits"] | {"sram": 4}}, "limits.sram: extra inputs are not permitted"),
         ({"limits": {"flash_kib": 1, "sram_kib": 1}}, "limits.latency_ms: field required"),
@@ -118,6 +122,7 @@ def test_wrong_fields_are_named_on_one_line(tmp_path, change, message):
         ("name: [", "line 1: expected YAML"),
         ("name: a\nname: b\n", "line 2: expected YAML, but 'name' is given twice"),
         ("limits: {flash_kib: 1, flash_kib: 2}\n", "line 1: expected YAML, but 'flash_kib' is"),
+        ("name: 2024-02-31\n", "expected YAML"),
         ("", "expected fields and their values"),
         ("- a\n- b\n", "expected fields and their values"),
         ("name: !!python/object:os.system {}\n", "line 1: expected YAML"),

@@ -32,6 +32,11 @@ class Images:
     def __len__(self) -> int:
         return len(self.targets)
 
+    @property
+    def classes(self) -> int:
+        """Number of classes, if the last one occurs."""
+        return int(self.targets.max()) + 1
+
     def __getitem__(self, rows: slice | torch.Tensor) -> Images:
         return Images(self.pixels[rows], self.targets[rows])
 

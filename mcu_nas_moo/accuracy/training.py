@@ -93,6 +93,12 @@ class SupernetTrainer:
         if any(pair != extremes[0] for pair in extremes):
             names = ", ".join(space.name for space in spaces)
             raise ValueError(f"spaces {names} differ in their extreme networks; train them apart")
+        for space in spaces:
+            if space.spec.classes != train.classes:
+                raise ValueError(
+                    f"networks of space {space.name!r} tell {space.spec.classes} classes apart, "
+                    f"the images have {train.classes}; use load_space(name, classes=...)"
+                )
         if len(train) < settings.batch_size:
             raise ValueError(f"{len(train)} training images are less than one batch")
         self.spaces, self.settings, self.folder, self.device = spaces, settings, folder, device

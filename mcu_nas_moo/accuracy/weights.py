@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from mcu_nas_moo.accuracy.data import Images
+
 #: The command that remakes the shipped weights.
 REMAKE = "mcu-nas supernet train --data DIR"
 
@@ -71,6 +73,12 @@ class TrainedSupernet:
             return cls(supernet, spaces, normalise, metadata["training"])
         except (SafetensorError, KeyError, RuntimeError, OSError, ValueError) as error:
             raise damaged(path, REMAKE, str(error).splitlines()[0]) from error
+
+    def check_classes(self, images: Images) -> None:
+        """Raise a ValueError if the images have another number of classes than the supernet."""
+        known = self.spaces[0].spec.classes
+        if images.classes != known:
+            raise ValueError(f"the images have {images.classes} classes, the supernet {known}")
 
     def spaces_named(self, names: Sequence[str]) -> list[MBConvSpace]:
         """The spaces of those names; all if none are given.

@@ -200,7 +200,10 @@ def write_pareto_page(
         )
     if across.limit is not None and across.limit * across.factor <= 1.5 * known[:, 0].max():
         figure.add_vline(
-            across.limit * across.factor, line_dash="dot", line_color="grey", annotation_text="limit"
+            across.limit * across.factor,
+            line_dash="dot",
+            line_color="grey",
+            annotation_text="limit",
         )
     figure.update_layout(
         title=f"Feasible Pareto fronts, {_title(task)}",

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 
 #: Genotypes evaluated at once.
 BATCH = 16_384
-#: Batches of variations between two searches of the neighbours.
-VARIATIONS = 8
+#: Batches of variations between two looks at the neighbours.
+VARIATIONS = 4
+#: Random genotypes, and evaluations of an evolutionary run, that a search begins with.
+SAMPLE = 4 * BATCH
+EVOLUTION = 10_000
 
 
 class FrontSearch:
@@ -80,6 +83,14 @@ class FrontSearch:
             children = np.where(crossed[:, None], cross(first, second, rng), first)
             self.add(mutate(children, self.task.n_choices, rng, rate=min(2.5 / genes, 1.0)))
 
+    def improve(self, rounds: int, rng: np.random.Generator) -> bool:
+        """Take turns with :meth:`vary` and :meth:`climb`; returns whether the front is closed."""
+        closed = self.climb()
+        for _ in range(rounds):
+            self.vary(VARIATIONS, rng)
+            closed = self.climb()
+        return closed
+
     def climb(self, at_most: int = 2_000_000) -> bool:
         """Pareto local search (Paquete et al. 2004) over all one-gene neighbours of the front.
 
@@ -107,12 +118,11 @@ def pooled_reference(
     task: Task,
     *,
     seed: int = 0,
-    sample: int = 100_000,
-    evolution: int = 10_000,
-    rounds: int = 4,
+    searches: int = 3,
+    rounds: int = 2,
     say: Callable[[str], object] = lambda _: None,
 ) -> Reference:
-    """Search for the task's Pareto front by several means and pool what they find.
+    """Search for the task's Pareto front several times over and pool what is found.
 
     Deterministic for a seed. The front cannot be called exact, but if its origin says that it is
     closed, each of its points is Pareto optimal among its one-gene neighbours.
@@ -120,42 +130,48 @@ def pooled_reference(
     Args:
         task: what to solve.
         seed: of all randomness.
-        sample: uniform genotypes to begin with.
-        evolution: evaluations of each of two runs of NSGA-II.
-        rounds: how often the front is varied and searched for better neighbours.
+        searches: independent searches; a search that is stuck in one region ends up in another
+            one the next time.
+        rounds: how often each of them varies the front and looks for better neighbours.
         say: told what is being done.
 
     Raises:
         ValueError: if no feasible genotype was found.
     """
-    search = FrontSearch(task)
     rng = np.random.default_rng([seed, 20])
-    say("random subnets")
-    search.sample(sample, rng)
-    if len(search.F) == 0:
-        example = smallest_reachable(task, seed=seed).feasible_example
-        if example is None:
-            raise ValueError(
-                f"found no subnet of {task.space.name} within the limits of {task.profile.name}; "
-                "relax a limit"
-            )
-        search.add(example[None, :])
-    say("evolution")
-    for _ in range(2):
-        search.evolve("nsga2", evolution, int(rng.integers(2**31)))
-    say("neighbours of the front")
-    closed = search.climb()
-    for number in range(rounds):
-        say(f"variations of the front, round {number + 1} of {rounds}")
-        search.vary(VARIATIONS, rng)
-        closed = search.climb()
-    order = np.lexsort(search.F.T[::-1])
+    pooled = FrontSearch(task)
+    spent = 0
+    for number in range(searches):
+        say(f"search {number + 1} of {searches}")
+        search = FrontSearch(task)
+        search.sample(SAMPLE, rng)
+        if len(search.F) == 0:
+            example = smallest_reachable(task, seed=seed).feasible_example
+            if example is None:
+                raise ValueError(
+                    f"found no subnet of {task.space.name} within the limits of "
+                    f"{task.profile.name}; relax a limit"
+                )
+            search.add(example[None, :])
+        search.evolve("nsga2", EVOLUTION, int(rng.integers(2**31)))
+        search.improve(rounds, rng)
+        pooled.add(search.X)
+        spent += search.evaluations
+    say("pooled front")
+    closed = pooled.improve(rounds, rng)
+    order = np.lexsort(pooled.F.T[::-1])
     return Reference(
         space=task.space.name,
         profile=task.profile.name,
         objectives=task.objectives,
         fingerprint=task.fingerprint,
-        X=search.X[order],
-        F=search.F[order],
-        origin={"seed": seed, "evaluations": search.evaluations, "closed": closed},
+        X=pooled.X[order],
+        F=pooled.F[order],
+        origin={
+            "seed": seed,
+            "searches": searches,
+            "rounds": rounds,
+            "evaluations": spent + pooled.evaluations,
+            "closed": closed,
+        },
     )

@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from mcu_nas_moo.bench.study import Run, Study
 
 
-def write_report(
-    study: Study, runs: Sequence[Run], reference: Reference
-) -> list[summary.Standing]:
+def write_report(study: Study, runs: Sequence[Run], reference: Reference) -> list[summary.Standing]:
     """Score the finished ones of ``runs`` and write tables and pictures into the study's folder.
 
     Returns:
@@ -34,9 +32,7 @@ def write_report(
     standings = summary.rank(scores)
     # Pictures list the algorithms in the order of the ranking.
     place = {standing.algorithm: number for number, standing in enumerate(standings)}
-    ranked = sorted(
-        zip(histories, curves, strict=True), key=lambda pair: place[pair[0].algorithm]
-    )
+    ranked = sorted(zip(histories, curves, strict=True), key=lambda pair: place[pair[0].algorithm])
     curves_of = {
         name: [curve for history, curve in ranked if history.algorithm == name] for name in place
     }

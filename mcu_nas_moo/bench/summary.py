@@ -110,9 +110,7 @@ def verdict(standings: Sequence[Standing]) -> str:
     line = f"{best.algorithm} leads with a median hypervolume ratio of {best.hypervolume_ratio:.4f}"
     if len(standings) == 1:
         return line + "."
-    close = [
-        one.algorithm for one in standings[1:] if one.upper_quartile >= best.lower_quartile
-    ]
+    close = [one.algorithm for one in standings[1:] if one.upper_quartile >= best.lower_quartile]
     if close:
         return f"{line}; it is close: the quartiles of {' and '.join(close)} overlap with it."
     second = standings[1]

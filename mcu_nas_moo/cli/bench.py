@@ -200,8 +200,14 @@ def _make_runs(
     study: Study, runs: Sequence[Run], reference: Reference, jobs: int | None, console: Console
 ) -> list[str]:
     """Make the missing runs; returns a line for each that failed."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
-    from rich.progress import TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+    )
 
     missing = study.missing(runs)
     if len(missing) < len(runs):

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
 from mcu_nas_moo.cli.errors import bad_input_in_one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from mcu_nas_moo.accuracy.data import Images
+    from mcu_nas_moo.accuracy.weights import TrainedSupernet
 
 DATA = click.option(
     "--data",
@@ -73,8 +75,11 @@ def train(
     settings = TrainingSettings(
         epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, seed=seed
     )
-    chosen = [load_space(name) for name in spaces or list_spaces()[::-1]]
+    names = spaces or list_spaces()[::-1]
+    for name in names:
+        load_space(name)  # an unknown name should not wait for the images
     images, validation = split_validation(read_images(data / "train"))
+    chosen = [load_space(name, images.classes) for name in names]
     trainer = SupernetTrainer(
         chosen,
         images.to(device),
@@ -118,7 +123,7 @@ def label(
 
     trained = TrainedSupernet.load(weights, device)
     chosen = trained.spaces_named(spaces)
-    _, calibration, validation = _images(data, device)
+    _, calibration, validation = _images(data, device, trained)
     samples = [
         (space, sample_for_labels(space, subnets, np.random.default_rng([seed, number])))
         for number, space in enumerate(chosen)
@@ -157,7 +162,7 @@ def evaluate(
     from mcu_nas_moo.accuracy.weights import TrainedSupernet
 
     trained = TrainedSupernet.load(weights, device)
-    _, calibration, validation = _images(data, device)
+    _, calibration, validation = _images(data, device, trained)
     splits = {"validation": validation, "test": read_images(data / "test").to(device)}
     table = evaluate_subnets(trained, calibration, splits, random_subnets, seed)
     _write_table(table, out)
@@ -184,7 +189,7 @@ def rank(
     from mcu_nas_moo.accuracy.weights import TrainedSupernet
 
     trained = TrainedSupernet.load(weights, device)
-    images, calibration, validation = _images(data, device)
+    images, calibration, validation = _images(data, device, trained)
     settings = TrainingSettings(epochs=epochs, seed=seed)
     with _progress("training alone", subnets) as advance:
         table = compare_rankings(
@@ -252,7 +257,6 @@ def fit(labels_file: Path | None, weights: Path | None, out: Path, seed: int) ->
 def model_card(out: Path) -> None:
     """Write the model card of the shipped weights, labels and predictor from their figures."""
     from mcu_nas_moo.accuracy.card import render_model_card
-
     from mcu_nas_moo.files import write_atomically
 
     text = render_model_card()
@@ -275,12 +279,13 @@ def _start_torch(device: str) -> str:
     return found if device == "auto" else device
 
 
-def _images(data: Path, device: str) -> tuple[Images, Images, Images]:
-    """Training, calibration and validation images on ``device``."""
+def _images(data: Path, device: str, trained: TrainedSupernet) -> tuple[Images, Images, Images]:
+    """Training, calibration and validation images on ``device``, of the supernet's classes."""
     from mcu_nas_moo.accuracy.data import read_images, split_validation
     from mcu_nas_moo.accuracy.supernet import calibration_images
 
     train, validation = split_validation(read_images(data / "train"))
+    trained.check_classes(validation)
     calibration = calibration_images(train)
     return train.to(device), calibration.to(device), validation.to(device)
 

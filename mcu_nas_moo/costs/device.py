@@ -13,7 +13,8 @@ from mcu_nas_moo.costs.data import Facts, load_named, names
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
-Positive = Annotated[float, Field(gt=0)]
+#: A number above 0; strict, so that ``yes`` does not count as 1.
+Positive = Annotated[float, Field(gt=0, strict=True)]
 
 
 class Figure(Facts):
@@ -33,7 +34,7 @@ class Figure(Facts):
 
 def _figure(value: Any) -> Any:
     """Let a plain number stand for a figure without a source."""
-    if isinstance(value, int | float):
+    if isinstance(value, int | float) and not isinstance(value, bool):
         return {"value": value, "basis": "given", "source": "given without a source"}
     return value
 

@@ -18,7 +18,7 @@ from mcu_nas_moo.networks.table import Op  # noqa: TC001 - pydantic reads it
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
-Coefficient = Annotated[float, Field(ge=0)]
+Coefficient = Annotated[float, Field(ge=0, strict=True)]
 
 
 class Fit(Facts):

@@ -28,7 +28,7 @@ class PPOSettings:
         hidden: units of the two hidden layers of policy and critic.
     """
 
-    batch_size: int = 64
+    batch_size: int = 32
     learning_rate: float = 3e-3
     epochs: int = 6
     minibatch_size: int = 64
@@ -36,10 +36,10 @@ class PPOSettings:
     value_coefficient: float = 0.5
     entropy_start: float = 0.02
     entropy_end: float = 0.002
-    variation_start: float = 0.5
-    variation_end: float = 0.25
+    variation_start: float = 0.7
+    variation_end: float = 0.5
     fade: float = 1000.0
-    imitation_steps: int = 4
+    imitation_steps: int = 6
     elites: int = 20
     tournament: int = 4
     hidden: int = 64

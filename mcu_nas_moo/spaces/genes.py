@@ -92,8 +92,8 @@ class SearchSpace:
         given = np.asarray(X)
         if given.ndim != 2 or given.shape[1] != self.n_genes:
             raise ValueError(
-                f"X must have shape (N, {self.n_genes}) for space {self.name!r}, got {given.shape}; "
-                "use X[None, :] for a single genotype"
+                f"X must have shape (N, {self.n_genes}) for space {self.name!r}, "
+                f"got {given.shape}; use X[None, :] for a single genotype"
             )
         if not np.issubdtype(given.dtype, np.integer):
             raise ValueError(
@@ -105,8 +105,8 @@ class SearchSpace:
         if outside.any():
             row, column = np.argwhere(outside)[0]
             raise ValueError(
-                f"X[{row}, {column}] = {indices[row, column]} is outside [0, {self.n_choices[column]}) "
-                f"of gene {self.genes[column].name!r}"
+                f"X[{row}, {column}] = {indices[row, column]} is outside "
+                f"[0, {self.n_choices[column]}) of gene {self.genes[column].name!r}"
             )
         return indices
 

@@ -337,8 +337,12 @@ def list_spaces() -> list[str]:
     )
 
 
-def load_space(name: str) -> MBConvSpace:
+def load_space(name: str, classes: int | None = None) -> MBConvSpace:
     """The shipped space of that name.
+
+    Args:
+        name: one of :func:`list_spaces`.
+        classes: number of classes that its networks tell apart, instead of 10.
 
     Raises:
         ValueError: if there is none; the message lists those there are.
@@ -346,4 +350,7 @@ def load_space(name: str) -> MBConvSpace:
     if name not in list_spaces():
         raise unknown_name("space", name, list_spaces())
     text = (files("mcu_nas_moo.spaces") / "data" / f"{name}.yaml").read_text(encoding="utf-8")
-    return MBConvSpace(MBConvSpec.model_validate(yaml.safe_load(text)))
+    facts = yaml.safe_load(text)
+    if classes is not None:
+        facts["classes"] = classes
+    return MBConvSpace(MBConvSpec.model_validate(facts))

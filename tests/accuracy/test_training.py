@@ -3,11 +3,12 @@
 import pytest
 import torch
 
-from mcu_nas_moo.accuracy.data import read_images, split_validation
+from mcu_nas_moo.accuracy.data import Images, read_images, split_validation
 from mcu_nas_moo.accuracy.labels import Labels, label_subnets, sample_for_labels
 from mcu_nas_moo.accuracy.supernet import accuracy, calibration_images, recalibrate
 from mcu_nas_moo.accuracy.training import SupernetTrainer, TrainingSettings, train_supernet
 from mcu_nas_moo.accuracy.weights import TrainedSupernet
+from mcu_nas_moo.spaces import load_space
 
 SETTINGS = TrainingSettings(epochs=8, batch_size=12, learning_rate=0.02, warmup_epochs=0.5)
 
@@ -41,7 +42,7 @@ def test_stopped_and_resumed_training_ends_where_an_unbroken_one_does(
     _, unbroken = trained
     first = trainer(tiny_space, image_folder, tmp_path)
 
-    class Stop(Exception):
+    class StopError(Exception):
         pass
 
     original = first.save
@@ -49,10 +50,10 @@ def test_stopped_and_resumed_training_ends_where_an_unbroken_one_does(
     def save_and_stop():
         original()
         if first.epoch == 2:
-            raise Stop
+            raise StopError
 
     first.save = save_and_stop
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         train_supernet(first)
     resumed = trainer(tiny_space, image_folder, tmp_path)
     assert resumed.epoch == 2
@@ -102,6 +103,15 @@ def test_other_settings_do_not_resume(trained, tiny_space, image_folder):
     out, _ = trained
     with pytest.raises(ValueError, match="made with other settings"):
         trainer(tiny_space, image_folder, out, TrainingSettings(epochs=9, batch_size=12))
+
+
+def test_other_number_of_classes(trained, image_folder, tmp_path):
+    with pytest.raises(ValueError, match="10 classes apart, the images have 2"):
+        trainer(load_space("mbconv-stage"), image_folder, tmp_path)
+    _, result = trained
+    three = Images(torch.zeros(3, 3, 32, 32, dtype=torch.uint8), torch.arange(3))
+    with pytest.raises(ValueError, match="the images have 3 classes, the supernet 2"):
+        result.check_classes(three)
 
 
 def test_fewer_images_than_a_batch(tiny_space, image_folder, tmp_path):

@@ -19,9 +19,7 @@ class ToySpace(SearchSpace):
     """Six genes of four sizes; the last one has no effect while the first one is smallest."""
 
     def __init__(self):
-        super().__init__(
-            "toy", tuple(Gene(f"stage{g}_width", (1, 2, 4, 8)) for g in range(1, 7))
-        )
+        super().__init__("toy", tuple(Gene(f"stage{g}_width", (1, 2, 4, 8)) for g in range(1, 7)))
 
     @property
     def n_networks(self):
@@ -44,7 +42,7 @@ class ToyTask:
         self.space = ToySpace()
         self.objectives = tuple(objectives)
         self.profile = SimpleNamespace(name="toy-board")
-        self.limits = {"flash_kib": 60.0, "sram_kib": 17.0, "latency_ms": 45.0, **(limits or {})}
+        self.limits = {"flash_kib": 60.0, "sram_kib": 13.0, "latency_ms": 30.0, **(limits or {})}
         self.evaluations = 0
 
     n_con = 3

@@ -152,7 +152,7 @@ def simulate(layers, memory_rule):
 def test_equals_a_simulation_of_each_network(space_name, runtime):
     space = load_space(space_name)
     memory_rule = load_runtime(runtime).memory
-    networks = space.network(space.sample(300, np.random.default_rng(3)))
+    networks = space.network(space.sample(200, np.random.default_rng(3)))
     batch = working_set(networks, memory_rule)
     for row in range(len(networks)):
         expected = simulate(networks.layers(row), memory_rule)

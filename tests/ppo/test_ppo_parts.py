@@ -27,6 +27,7 @@ def test_reward_by_hand():
     np.testing.assert_allclose(rewards, expected)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000), st.integers(1, 4))
 def test_reward_ranks_feasibility_first_and_respects_dominance(seed, n_obj):
     rng = np.random.default_rng(seed)
@@ -55,16 +56,14 @@ def brute_force_order(F, G):
     left, order = set(np.flatnonzero(excess == 0)), []
     while left:
         front = {
-            i
-            for i in left
-            if not any((F[j] <= F[i]).all() and (F[j] < F[i]).any() for j in left)
+            i for i in left if not any((F[j] <= F[i]).all() and (F[j] < F[i]).any() for j in left)
         }
         order.append(front)
         left -= front
     return order, np.argsort(excess, kind="stable")[int((excess == 0).sum()) :]
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 10_000), n_obj=st.integers(1, 3), share=st.sampled_from([0, 0.3, 1]))
 def test_elites_are_the_best_of_all(seed, n_obj, share):
     rng = np.random.default_rng(seed)

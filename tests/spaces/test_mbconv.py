@@ -88,8 +88,7 @@ def test_stage_networks_are_among_the_block_networks(rng):
             values[f"stage{number + 1}_width"] = blocks.width[0, number]
         for place in np.flatnonzero(blocks.active[0]):
             label = (
-                f"stage{stage.stage_of_place[place] + 1}"
-                f"_block{stage.position_of_place[place] + 1}"
+                f"stage{stage.stage_of_place[place] + 1}_block{stage.position_of_place[place] + 1}"
             )
             values[f"{label}_kernel"] = blocks.kernel[0, place]
             values[f"{label}_expansion"] = blocks.expansion[0, place]

@@ -1,0 +1,1 @@
+"""Reference fronts that the benchmark scores against, one JSON file per task."""

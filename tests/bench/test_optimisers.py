@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from toy_task import ToyTask
+
+from mcu_nas_moo.bench import epsilon_constraint
+from mcu_nas_moo.bench.epsilon_constraint import EpsilonConstraintGA, bounds
+from mcu_nas_moo.bench.indicators import feasible, hypervolume_curve
+from mcu_nas_moo.bench.optimiser import Setting, list_optimisers, load_optimiser
+from mcu_nas_moo.bench.pymoo_optimisers import das_dennis, nsga2, population_size
+from mcu_nas_moo.bench.run import run_optimiser
+
+NAMES = list(list_optimisers())
+BUDGETS = {"tpe": 23, "ppo": 83}
+
+
+def setting(task, exact, budget=100, seed=0):
+    return Setting(task, exact.ideal, exact.nadir, budget, seed)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_budget_is_exact_and_history_is_what_the_task_says(name, task, exact):
+    budget = BUDGETS.get(name, 137)
+    history = run_optimiser(name, task, exact, budget, seed=1)
+    assert task.evaluations == budget
+    assert history.X.shape == (budget, task.n_genes)
+    F, G = task.evaluate(history.X)
+    assert history.F == pytest.approx(F)
+    assert history.G == pytest.approx(G)
+    spent = history.optimiser_seconds.sum() + history.evaluation_seconds
+    assert 0 < spent <= history.total_seconds
+    assert history.metadata["fingerprint"] == task.fingerprint
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_same_seed_same_history(name, exact):
+    budget = BUDGETS.get(name, 137)
+    first, second = (run_optimiser(name, ToyTask(), exact, budget, seed=4) for _ in range(2))
+    other = run_optimiser(name, ToyTask(), exact, budget, seed=5)
+    assert (first.X == second.X).all()
+    assert (first.X != other.X).any()
+
+
+@pytest.mark.parametrize("name", ["ga", "nsga2", "nsga3", "tpe"])
+def test_optimisers_beat_random_search(name, exact):
+    budget = 120 if name == "tpe" else 400
+
+    def ratio(algorithm, seed):
+        history = run_optimiser(algorithm, ToyTask(), exact, budget, seed)
+        return hypervolume_curve(history.F, history.G, exact)[-1]
+
+    seeds = range(3)
+    assert np.mean([ratio(name, s) for s in seeds]) > np.mean([ratio("random", s) for s in seeds])
+
+
+@pytest.mark.parametrize("name", ["random", "ga", "nsga2", "nsga3"])
+def test_a_space_smaller_than_the_budget_is_no_problem(name, exact):
+    # 4,096 genotypes of which 3,328 networks, all of them infeasible.
+    task = ToyTask(limits={"flash_kib": 1.0, "sram_kib": 1.0, "latency_ms": 1.0})
+    history = run_optimiser(name, task, exact, 600, seed=0)
+    assert len(history.X) == 600
+    assert not feasible(history.G).any()
+
+
+def test_exhausted_pymoo_algorithm_goes_on_with_random_genotypes(monkeypatch, task, exact):
+    optimiser = nsga2(setting(task, exact))
+    optimiser.tell(X := optimiser.ask(), *task.evaluate(X))
+    monkeypatch.setattr(optimiser._algorithm, "ask", lambda: None)
+    X = optimiser.ask()
+    assert len(X) > 0
+    optimiser.tell(X, *task.evaluate(X))  # does not reach the algorithm
+
+
+@pytest.mark.parametrize("objectives", [("error", "latency", "sram"), ("energy", "error")])
+@pytest.mark.parametrize("name", ["ga", "nsga3"])
+def test_other_objectives(name, objectives):
+    task = ToyTask(objectives)
+    history = run_optimiser(
+        name, task, _Ranges(np.zeros(task.n_obj), np.full(task.n_obj, 20.0)), 250, seed=0
+    )
+    assert history.F.shape == (250, len(objectives))
+
+
+class _Ranges:
+    def __init__(self, ideal, nadir):
+        self.ideal, self.nadir = ideal, nadir
+
+
+def test_bounds_by_hand():
+    two = bounds(np.array([0.1, 10.0]), np.array([0.5, 50.0]), 4)
+    assert two == pytest.approx(np.array([[50.0], [40.0], [30.0], [20.0]]))
+    three = bounds(np.array([0.0, 0.0, 0.0]), np.array([1.0, 1.0, 4.0]), 5)
+    assert three == pytest.approx(np.array([[1.0, 4.0], [1.0, 2.0], [0.5, 4.0], [0.5, 2.0]]))
+
+
+def test_epsilon_constraint_ga_serves_its_bounds(monkeypatch, task, exact):
+    monkeypatch.setattr(epsilon_constraint, "EVALUATIONS_PER_BOUND", 200)
+    budget = 800
+    optimiser = EpsilonConstraintGA(setting(task, exact, budget))
+    assert len(optimiser.bounds) == 4
+    F, G = np.zeros((0, 2)), np.zeros((0, 3))
+    while len(F) < budget:
+        X = optimiser.ask()
+        evaluation = task.evaluate(X)
+        optimiser.tell(X, *evaluation)
+        F, G = np.concatenate([F, evaluation.F]), np.concatenate([G, evaluation.G])
+    # The true optimum under a bound is on the front; each run must come close to its own.
+    for run, bound in enumerate(optimiser.bounds[:, 0]):
+        rows = slice(0, 200 * (run + 1))
+        good = feasible(G[rows]) & (F[rows, 1] <= bound)
+        best = exact.F[exact.F[:, 1] <= bound, 0].min()
+        assert F[rows][good, 0].min() <= best * 1.1
+    # The last run works below its bound, which is far tighter than the limit.
+    last = F[700:]
+    assert (last[:, 1] <= optimiser.bounds[-1, 0]).mean() > 0.5
+
+
+@pytest.mark.parametrize(
+    ("n_obj", "at_most", "count"), [(2, 50, 50), (3, 100, 91), (4, 60, 56), (1, 20, 1)]
+)
+def test_das_dennis_grids(n_obj, at_most, count):
+    # C(p + m - 1, m - 1) directions: p = 12 for m = 3, p = 5 for m = 4
+    directions = das_dennis(n_obj, at_most)
+    assert len(directions) == count
+    assert directions.sum(axis=1) == pytest.approx(np.ones(count))
+
+
+def test_population_size_grows_with_the_budget():
+    sizes = [population_size(budget) for budget in (1, 500, 2000, 10_000, 10**6)]
+    assert sizes == sorted(sizes)
+    assert sizes[0] >= 4
+
+
+def test_unknown_optimiser_is_answered_with_the_nearest():
+    with pytest.raises(ValueError, match="unknown algorithm 'nsga'.*nsga2.*choose one of"):
+        load_optimiser("nsga")
