@@ -34,3 +34,18 @@ def image_folder(tmp_path_factory):
                 pixels[..., channel] += 90
                 Image.fromarray(pixels).save(folder / f"{number:03}.png")
     return root
+
+
+@pytest.fixture(scope="session")
+def small_spec():
+    """Resolutions, stages and widths of a space whose networks train in a second."""
+    stage = {"stride": 2, "kernel": [3], "depth": [1], "width": [8], "expansion": [2]}
+    return {
+        "resolution": [16, 32],
+        "stem": [4, 8],
+        "stages": [
+            stage | {"depth": [1, 2], "kernel": [3, 5], "width": [4, 8], "expansion": [1, 2]},
+            stage,
+        ],
+        "head": [8, 16],
+    }

@@ -14,9 +14,7 @@ def brute_force_reference(task):
     F, G = task.evaluate(X)
     task.evaluations = 0
     X, F = X[feasible(G)], F[feasible(G)]
-    front = [
-        i for i, f in enumerate(F) if not ((F <= f).all(axis=1) & (F < f).any(axis=1)).any()
-    ]
+    front = [i for i, f in enumerate(F) if not ((F <= f).all(axis=1) & (F < f).any(axis=1)).any()]
     F, first = np.unique(F[front], axis=0, return_index=True)
     return Reference(
         task.space.name,

@@ -36,9 +36,7 @@ def test_curve_equals_recomputation_by_pymoo_at_every_step(seed, n, n_obj):
     rng = np.random.default_rng(seed)
     # Coarse values give ties and repetitions.
     F, G = rng.integers(0, 6, (n, n_obj)) / 4.0, rng.normal(-0.5, 1, (n, 2))
-    front = Reference(
-        "s", "p", (), "f", np.zeros((n_obj, 1), dtype=np.int64), 1.0 - np.eye(n_obj)
-    )
+    front = Reference("s", "p", (), "f", np.zeros((n_obj, 1), dtype=np.int64), 1.0 - np.eye(n_obj))
     curve = hypervolume_curve(F, G, front)
     whole = HV(ref_point=np.full(n_obj, 1.1))(1.0 - np.eye(n_obj))
     for step in range(n):

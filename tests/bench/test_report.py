@@ -73,9 +73,7 @@ def test_table_fits_the_screen(width):
 
 
 def pairwise_front(F):
-    return [
-        i for i, f in enumerate(F) if not ((F <= f).all(axis=1) & (F < f).any(axis=1)).any()
-    ]
+    return [i for i, f in enumerate(F) if not ((F <= f).all(axis=1) & (F < f).any(axis=1)).any()]
 
 
 def test_pooled_front_equals_pairwise_comparison_and_names_finders(task):
