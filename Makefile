@@ -14,7 +14,7 @@ bench: $(INSTALLED)
 	$(BIN)/mcu-nas-bench $(BENCH_OPTIONS)
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n $(WORKERS) $(TEST_OPTIONS)
+	$(BIN)/pytest -n $(WORKERS) $(TEST_OPTIONS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

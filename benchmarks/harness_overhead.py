@@ -22,7 +22,7 @@ from rich.table import Table
 
 from mcu_nas_moo.bench.front_search import pooled_reference
 from mcu_nas_moo.bench.indicators import hypervolume_curve, score
-from mcu_nas_moo.bench.reference import shipped_reference
+from mcu_nas_moo.bench.reference import Reference, shipped_reference
 from mcu_nas_moo.bench.run import run_optimiser
 from mcu_nas_moo.task import Task
 
@@ -42,10 +42,11 @@ def main() -> None:
     for heading in ("run ms", "optimiser ms", "evaluations ms", "harness ms", "harness", "scoring"):
         table.add_column(heading, justify="right")
     for name in options.algos.split(","):
-        rows = []
         # The first run, which is left out, pays for what is loaded only once.
-        for seed in range(options.repeat + 1):
-            rows.append(_measure(name, task, reference, options.budget, seed))
+        rows = [
+            _measure(name, task, reference, options.budget, seed)
+            for seed in range(options.repeat + 1)
+        ]
         total, optimiser, evaluation, scoring = 1e3 * np.median(rows[1:], axis=0)
         harness = total - optimiser - evaluation
         table.add_row(
@@ -67,7 +68,7 @@ def main() -> None:
 
 
 def _measure(
-    name: str, task: Task, reference: object, budget: int, seed: int
+    name: str, task: Task, reference: Reference, budget: int, seed: int
 ) -> tuple[float, float, float, float]:
     """Seconds of the whole run, the optimiser, the evaluations, and of scoring the run."""
     with tempfile.TemporaryDirectory() as folder:

@@ -34,10 +34,10 @@ def main() -> None:
         for profile in list_profiles():
             task = Task(space, profile, OBJECTIVES)
             path = FOLDER / file_name(task)
-            if not everything and path.exists():
-                if load_reference(path).fingerprint == task.fingerprint:
-                    print(f"{path.name}: up to date")
-                    continue
+            known = load_reference(path).fingerprint if path.exists() else None
+            if known == task.fingerprint and not everything:
+                print(f"{path.name}: up to date")
+                continue
             start = perf_counter()
             reference = pooled_reference(task, searches=SEARCHES, rounds=ROUNDS)
             reference.save(path)

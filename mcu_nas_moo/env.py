@@ -103,12 +103,11 @@ class SubnetEnv(gym.Env[Observation, Action]):
         if self._weights is None:
             raise gym.error.ResetNeeded("call reset() before step()")
         X = np.asarray(action)[None, :]
-        F, G = self.task.evaluate(X)
+        metrics = self.task.metrics(X)
+        F, G = self.task.score(metrics)
         cost = self._weights @ ((F[0] - self._low) / self._range)
         reward = -float(cost + self.penalty * np.maximum(G[0], 0.0).sum())
-        info: dict[str, Any] = {
-            name: float(values[0]) for name, values in self.task.metrics(X).items()
-        }
+        info: dict[str, Any] = {name: float(values[0]) for name, values in metrics.items()}
         info["feasible"] = bool((G[0] <= 0).all())
         info["subnet"] = dict(self.task.space.decode(X)[0].values)
         return self._weights.astype(np.float32), reward, True, False, info

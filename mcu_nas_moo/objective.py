@@ -80,12 +80,13 @@ class McuNasObjective:
     def __call__(self, trial: Trial) -> tuple[float, ...]:
         """Suggest a network and evaluate it."""
         X = self.genotype({gene.name: _suggest(trial, gene) for gene in self.task.space.genes})
-        F, G = self.task.evaluate(X)
+        metrics = self.task.metrics(X)
+        F, G = self.task.score(metrics)
         for name, value in zip(self.task.constraint_names, G[0].tolist(), strict=True):
             trial.set_constraint(name, value)
         (subnet,) = self.task.space.decode(X)
         trial.set_user_attr("subnet", dict(subnet.values))
-        for name, values in self.task.metrics(X).items():
+        for name, values in metrics.items():
             trial.set_user_attr(name, float(values[0]))
         return tuple(F[0].tolist())
 

@@ -125,7 +125,10 @@ class Task:
         Raises:
             ValueError: if shape, dtype or a value of ``X`` does not fit the space.
         """
-        metrics = self.metrics(X)
+        return self.score(self.metrics(X))
+
+    def score(self, metrics: Mapping[str, FloatArray]) -> Evaluation:
+        """Objectives and constraints of networks whose :meth:`metrics` are known already."""
         return Evaluation(
             np.stack([metrics[OBJECTIVES[name]] for name in self.objectives], axis=1),
             np.stack([metrics[m] / limit - 1.0 for m, limit in self.limits.items()], axis=1),

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from mcu_nas_moo.bench.optimiser import Setting
     from mcu_nas_moo.typing import FloatArray, Genotypes, IntArray
 
-#: Evaluations that one bound gets at least, and the most bounds of a sweep.
-EVALUATIONS_PER_BOUND = 200
-MAX_BOUNDS = 20
-POPULATION = 20
+#: Evaluations that one bound gets at least, the most bounds of a sweep, and the population. Runs
+#: can be short because each starts from what earlier ones found.
+EVALUATIONS_PER_BOUND = 50
+MAX_BOUNDS = 40
+POPULATION = 10
 
 
 def bounds(ideal: FloatArray, nadir: FloatArray, count: int) -> FloatArray:
@@ -78,15 +79,17 @@ class EpsilonConstraintGA:
                 self._advance(known)
                 return self.ask()
             X = X[known < 0]
-        return X[: self._left]
+        X = X[: self._left]
+        self._expected = len(X)
+        return X
 
     def tell(self, X: Genotypes, F: FloatArray, G: FloatArray) -> None:
         self._X = np.concatenate([self._X, X])
         self._F = np.concatenate([self._F, F])
         self._G = np.concatenate([self._G, G])
         self._left -= len(X)
-        if self._asked is None or self._left == 0:
-            return
+        if self._asked is None or self._left == 0 or len(X) < self._expected:
+            return  # random genotypes, or the end of a run or of the budget
         rows = self._known(np.asarray(self._asked.get("X"), dtype=np.int64))
         rows[rows < 0] = np.arange(len(self._X) - len(X), len(self._X))
         self._advance(rows)

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
 def feasible(G: FloatArray) -> BoolArray:
     """Which rows of ``G`` ``(N, n_con)`` meet all constraints, shape ``(N,)``."""
-    met: BoolArray = (G <= 0).all(axis=1)
-    return met
+    return np.asarray((G <= 0).all(axis=1))
 
 
 def hypervolume_curve(F: FloatArray, G: FloatArray, reference: Reference) -> FloatArray:

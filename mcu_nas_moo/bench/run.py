@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, is_dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -77,16 +78,18 @@ def run_optimiser(
 
 def _settings(optimiser: object) -> dict[str, Any]:
     """What the optimiser says about its settings, as plain data."""
-    settings = getattr(optimiser, "settings", {})
+    settings: Any = getattr(optimiser, "settings", {})
     if is_dataclass(settings) and not isinstance(settings, type):
         settings = asdict(settings)
-    return {str(name): _plain(value) for name, value in dict(settings).items()}
+    facts: dict[str, Any] = dict(settings)
+    return {name: _plain(value) for name, value in facts.items()}
 
 
 def _plain(value: object) -> object:
     return value if isinstance(value, bool | int | float | str | list | None) else str(value)
 
 
+@cache
 def _versions() -> dict[str, str]:
     versions = {}
     for package in ("mcu-nas-moo", "numpy", "pymoo", "optuna", "stable-baselines3", "torch"):

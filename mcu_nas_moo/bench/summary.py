@@ -72,20 +72,26 @@ def rank(scores: Sequence[Score]) -> list[Standing]:
 
 def ranked_table(standings: Sequence[Standing], title: str) -> Table:
     """The standings as a table of at most 100 columns."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=title, title_justify="left", title_style="bold")
-    table.add_column("")
+    table = Table(
+        title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False
+    )
+    table.add_column("", no_wrap=True)
     table.add_column("algorithm", no_wrap=True)
+    # As Text, since the brackets would be taken for markup.
+    ratio = Text("hypervolume\nratio, median\n[quartiles]")
+    table.add_column(ratio, justify="right", min_width=16)
     for heading in (
-        "hypervolume ratio\nmedian [quartiles]",
         "first\nfeasible",
         "feasible\nshare",
         "unique\nshare",
         "optimiser\nms/eval.",
         "wall\ntime s",
     ):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for place, one in enumerate(standings, start=1):
         table.add_row(
             str(place),

@@ -95,7 +95,9 @@ def main(
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     from rich.console import Console
 
-    console = Console(highlight=False, soft_wrap=False)
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, markup=False, width=100)
     if listing:
         _show_choices(console)
         return

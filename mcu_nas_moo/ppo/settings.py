@@ -22,15 +22,15 @@ class PPOSettings:
             bred from the elites by crossover and mutation.
         variation_end: share that it fades to.
         fade: evaluations after which entropy bonus and variation share have gone half their way.
-        imitation_steps: gradient steps per update that make the policy's elites likelier.
+        imitation_steps: gradient steps per update that make the elites likelier under the policy.
         elites: evaluations kept as parents and models, beside those that nothing dominates.
         tournament: elites that compete to be a parent.
         hidden: units of the two hidden layers of policy and critic.
     """
 
-    batch_size: int = 32
+    batch_size: int = 48
     learning_rate: float = 3e-3
-    epochs: int = 6
+    epochs: int = 5
     minibatch_size: int = 64
     clip_range: float = 0.2
     value_coefficient: float = 0.5
@@ -39,7 +39,7 @@ class PPOSettings:
     variation_start: float = 0.7
     variation_end: float = 0.5
     fade: float = 1000.0
-    imitation_steps: int = 6
+    imitation_steps: int = 5
     elites: int = 20
     tournament: int = 4
     hidden: int = 64

@@ -12,7 +12,7 @@ from mcu_nas_moo.bench.pymoo_optimisers import das_dennis, nsga2, population_siz
 from mcu_nas_moo.bench.run import run_optimiser
 
 NAMES = list(list_optimisers())
-BUDGETS = {"tpe": 23, "ppo": 83}
+BUDGETS = {"tpe": 23, "ppo": 70}
 
 
 def setting(task, exact, budget=100, seed=0):
@@ -111,9 +111,8 @@ def test_epsilon_constraint_ga_serves_its_bounds(monkeypatch, task, exact):
         good = feasible(G[rows]) & (F[rows, 1] <= bound)
         best = exact.F[exact.F[:, 1] <= bound, 0].min()
         assert F[rows][good, 0].min() <= best * 1.1
-    # The last run works below its bound, which is far tighter than the limit.
-    last = F[700:]
-    assert (last[:, 1] <= optimiser.bounds[-1, 0]).mean() > 0.5
+    # Later runs look at smaller networks than the first one does.
+    assert np.median(F[600:, 1]) < np.median(F[:200, 1]) * 0.8
 
 
 @pytest.mark.parametrize(
@@ -133,5 +132,5 @@ def test_population_size_grows_with_the_budget():
 
 
 def test_unknown_optimiser_is_answered_with_the_nearest():
-    with pytest.raises(ValueError, match="unknown algorithm 'nsga'.*nsga2.*choose one of"):
+    with pytest.raises(ValueError, match=r"unknown algorithm 'nsga'; did you mean 'nsga[23]'"):
         load_optimiser("nsga")

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import csv
+import re
 import struct
 
 import numpy as np
 import pytest
 from rich.console import Console
-from toy_task import ToyTask
+from toy_task import ToyTask, brute_force_reference, pairwise_front
 
 from mcu_nas_moo.bench.history import History
 from mcu_nas_moo.bench.indicators import Score
@@ -51,8 +52,6 @@ def test_first_feasible_counts_runs_that_never_are():
     ],
 )
 def test_verdict(ratios, expected):
-    import re
-
     assert re.search(expected, verdict(rank(scores(**ratios))))
 
 
@@ -69,11 +68,9 @@ def test_table_fits_the_screen(width):
     text = console.export_text()
     assert max(len(line.rstrip()) for line in text.splitlines()) <= width
     assert "…" not in text
+    assert "[quartiles]" in text
+    assert width < 100 or "[0.1000, 0.1000]" in text
     assert text.index("optuna") < text.index("random")
-
-
-def pairwise_front(F):
-    return [i for i, f in enumerate(F) if not ((F <= f).all(axis=1) & (F < f).any(axis=1)).any()]
 
 
 def test_pooled_front_equals_pairwise_comparison_and_names_finders(task):
@@ -101,8 +98,6 @@ def test_pooled_front_equals_pairwise_comparison_and_names_finders(task):
 
 @pytest.mark.parametrize("objectives", [("error", "latency"), ("error", "latency", "energy")])
 def test_report_files(tmp_path, objectives):
-    from conftest import brute_force_reference
-
     task = ToyTask(objectives)
     reference = brute_force_reference(task)
     study = Study(tmp_path, task, 80)

@@ -11,6 +11,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from mcu_nas_moo.bench.indicators import feasible
+from mcu_nas_moo.bench.reference import Reference
 from mcu_nas_moo.spaces.genes import Gene, SearchSpace
 from mcu_nas_moo.task import Evaluation
 
@@ -89,3 +91,32 @@ class ToyTask:
             np.stack([metrics[columns[name]] for name in self.objectives], axis=1),
             np.stack([metrics[m] / limit - 1 for m, limit in self.limits.items()], axis=1),
         )
+
+
+def pairwise_front(F):
+    """Rows that no other row dominates: each against each, without a library."""
+    no_worse = np.ones((len(F), len(F)), dtype=bool)
+    better = np.zeros((len(F), len(F)), dtype=bool)
+    for column in F.T:
+        no_worse &= column[:, None] <= column
+        better |= column[:, None] < column
+    return np.flatnonzero(~(no_worse & better).any(axis=0))
+
+
+def brute_force_reference(task):
+    """The true front of the toy task."""
+    X = task.space.everything()
+    F, G = task.evaluate(X)
+    task.evaluations = 0
+    X, F = X[feasible(G)], F[feasible(G)]
+    front = pairwise_front(F)
+    X, F = X[front], F[front]
+    F, first = np.unique(F, axis=0, return_index=True)
+    return Reference(
+        task.space.name,
+        task.profile.name,
+        task.objectives,
+        task.fingerprint,
+        task.space.canonical(X)[first],
+        F,
+    )
