@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 import click
 
@@ -124,9 +125,15 @@ def label(
     trained = TrainedSupernet.load(weights, device)
     chosen = trained.spaces_named(spaces)
     _, calibration, validation = _images(data, device, trained)
+    # Seeded by name, so that spaces labelled apart get the labels they would get together.
     samples = [
-        (space, sample_for_labels(space, subnets, np.random.default_rng([seed, number])))
-        for number, space in enumerate(chosen)
+        (
+            space,
+            sample_for_labels(
+                space, subnets, np.random.default_rng([seed, crc32(space.name.encode())])
+            ),
+        )
+        for space in chosen
     ]
     with _progress("labelling", subnets * len(samples)) as advance:
         labels = label_subnets(
