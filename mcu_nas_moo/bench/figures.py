@@ -76,6 +76,11 @@ def _title(task: Task) -> str:
     return f"{task.space.name} on {task.profile.name}"
 
 
+def _front_title(task: Task) -> str:
+    part = f" (2 of {task.n_obj} objectives)" if task.n_obj > 2 else ""
+    return f"Feasible Pareto fronts{part}, {_title(task)}"
+
+
 def draw_pareto_front(
     path: Path, task: Task, histories: Sequence[History], reference: Reference
 ) -> None:
@@ -127,7 +132,7 @@ def draw_pareto_front(
         )
     axes.set(xlabel=across.label, ylabel=upwards.label)
     seeds = max(len(group) for group in _by_algorithm(histories).values())
-    axes.set_title(f"Feasible Pareto fronts, {_title(task)}, {_count(seeds, 'seed')} pooled")
+    axes.set_title(f"{_front_title(task)}, {_count(seeds, 'seed')} pooled")
     axes.legend(frameon=False)
     _save(figure, path)
 
@@ -206,7 +211,7 @@ def write_pareto_page(
             annotation_text="limit",
         )
     figure.update_layout(
-        title=f"Feasible Pareto fronts, {_title(task)}",
+        title=_front_title(task),
         xaxis_title=across.label,
         yaxis_title=upwards.label,
         template="plotly_white",

@@ -78,9 +78,10 @@ class PymooOptimiser:
 
 
 def population_size(budget: int) -> int:
-    """Individuals per generation, between 20 and 100: 31 for 2,000 evaluations.
+    """Individuals per generation: 20 for a budget of 500, 31 for 2,000, 70 for 10,000.
 
-    At that budget 30 individuals were better than 20, 50 and 100 for NSGA-II.
+    Of 20, 30, 50, 80 and 100 individuals, NSGA-II did best with 20 to 30 at the first two budgets
+    and with 80 to 100 at the last (median hypervolume on cortex-m7).
     """
     return int(np.clip(round(0.7 * budget**0.5), 20, 100))
 

@@ -3,10 +3,12 @@ from __future__ import annotations
 import csv
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+import mcu_nas_moo
 from mcu_nas_moo.cli.bench import main
 
 
@@ -173,6 +175,10 @@ def test_help_imports_nothing_heavy():
         "heavy = 'numpy torch pymoo optuna plotly matplotlib stable_baselines3 joblib'.split()\n"
         "print([name for name in heavy if name in sys.modules], file=sys.stderr)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    # The test runs in a temporary folder; a source tree is found from its own.
+    root = Path(mcu_nas_moo.__path__[0]).parent
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
+    )
     assert done.stderr.strip() == "[]"
     assert "--budget" in done.stdout
