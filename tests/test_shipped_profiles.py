@@ -21,7 +21,7 @@ def test_between_1_and_50_percent_of_random_subnets_are_feasible(task):
 
 def test_each_limit_cuts_off_part_of_the_unconstrained_front(task):
     """The front of a sample that reaches from the smallest to the largest networks."""
-    X = sample_for_labels(task.space, 20_000, np.random.default_rng(0))
+    X = sample_for_labels(task.space, 20_000).X
     F, G = task.evaluate(X)
     front = moocore.is_nondominated(F)
     assert front.sum() > 20

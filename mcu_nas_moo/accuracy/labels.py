@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+from zlib import crc32
 
 import numpy as np
 import pandas as pd
@@ -16,23 +17,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from mcu_nas_moo.accuracy.data import Images, Normalisation
-    from mcu_nas_moo.accuracy.supernet import Supernet
+    from mcu_nas_moo.accuracy.data import Images
+    from mcu_nas_moo.accuracy.weights import TrainedSupernet
     from mcu_nas_moo.spaces import MBConvSpace, SearchSpace
-    from mcu_nas_moo.typing import FloatArray, Genotypes
+    from mcu_nas_moo.typing import BoolArray, FloatArray, Genotypes
 
 #: The command that remakes the shipped labels from the shipped weights.
 REMAKE = "mcu-nas supernet label --data DIR"
 #: Labels between two writes of the file.
 WRITE_EVERY = 20
+COLUMNS = ["space", "genotype", "sample", "accuracy", "supernet"]
 
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """A table with the columns ``space``, ``genotype`` and ``accuracy``.
+    """A table with the columns ``space``, ``genotype``, ``sample``, ``accuracy``, ``supernet``.
 
-    ``genotype`` holds the option indices of the genes, joined by hyphens; ``accuracy`` is on the
-    validation images, in [0, 1].
+    ``genotype`` holds the option indices of the genes, joined by hyphens; ``sample`` says how it
+    was drawn (``uniform`` or ``graded``, see :func:`sample_for_labels`); ``accuracy`` is on the
+    validation images, in [0, 1]; ``supernet`` is the fingerprint of the weights.
     """
 
     table: pd.DataFrame
@@ -65,8 +68,8 @@ class Labels:
         path = artifact_path("labels.csv", path, REMAKE)
         try:
             text = path.read_text(encoding="utf-8")
-            table = pd.read_csv(io.StringIO(text), dtype={"space": str, "genotype": str})
-            table = table[["space", "genotype", "accuracy"]]
+            table = pd.read_csv(io.StringIO(text), dtype={"genotype": str, "supernet": str})
+            table = table[COLUMNS]
             if not table.accuracy.between(0, 1).all():
                 raise ValueError("an accuracy is not in [0, 1]")
         except (ValueError, KeyError) as error:
@@ -74,31 +77,44 @@ class Labels:
         return cls(table)
 
 
-def sample_for_labels(space: SearchSpace, n: int, rng: np.random.Generator) -> Genotypes:
-    """Genotypes worth labelling, without duplicates, shape ``(n, n_genes)``.
+class Sample(NamedTuple):
+    """Genotypes ``X`` ``(n, n_genes)`` of a space, and which of them are uniform, ``(n,)``."""
 
-    Every second one is uniform. The others draw all genes from one binomial distribution with a
-    probability of their own, so that small and large networks, which make up the ends of the
-    Pareto front and are rare among uniform samples, are seen as well.
+    space: MBConvSpace
+    X: Genotypes
+    uniform: BoolArray
+
+
+def sample_for_labels(space: MBConvSpace, n: int, seed: int = 0) -> Sample:
+    """``n`` genotypes worth labelling, all different.
+
+    The first half is uniform. The others are graded: each draws all genes from one binomial
+    distribution with a probability of its own, so that small and large networks, which make up
+    the ends of the Pareto front and are rare among uniform samples, are seen as well.
+
+    The seed is combined with the name of the space, so that spaces that are labelled apart get
+    the labels that they would get together.
     """
-    found = np.empty((0, space.n_genes), dtype=np.int64)
-    while len(found) < n:
-        uniform = space.sample(n, rng)
+    rng = np.random.default_rng([seed, crc32(space.name.encode())])
+    n_uniform = -(-n // 2)
+    X = _first_distinct(space.canonical(space.sample(2 * n_uniform, rng)))[:n_uniform]
+    while len(X) < n:
         graded = rng.binomial(space.n_choices - 1, rng.random((n, 1)))
-        mixed = np.where(np.arange(n)[:, None] % 2 == 0, uniform, graded)
-        _, first = np.unique(
-            np.concatenate([found, space.canonical(mixed)]), axis=0, return_index=True
-        )
-        found = np.concatenate([found, space.canonical(mixed)])[np.sort(first)]
-    return found[:n]
+        X = _first_distinct(np.concatenate([X, space.canonical(graded)]))[:n]
+    return Sample(space, X, np.arange(n) < n_uniform)
+
+
+def _first_distinct(X: Genotypes) -> Genotypes:
+    """``X`` without repetitions, in the order of first occurrence."""
+    _, first = np.unique(X, axis=0, return_index=True)
+    return X[np.sort(first)]
 
 
 def label_subnets(
-    supernet: Supernet,
-    samples: Sequence[tuple[MBConvSpace, Genotypes]],
+    trained: TrainedSupernet,
+    samples: Sequence[Sample],
     calibration: Images,
     validation: Images,
-    normalise: Normalisation,
     path: Path,
     *,
     advance: Callable[[int], object] = lambda _: None,
@@ -106,33 +122,36 @@ def label_subnets(
     """Evaluate each sampled subnet after batch-norm recalibration; continue the file at ``path``.
 
     Args:
-        samples: spaces and the genotypes ``(N, n_genes)`` to label in each.
+        trained: the supernet whose subnets are labelled.
+        samples: what to label.
         calibration: training images that set the batch-norm statistics.
+        validation: images that the accuracy is of.
+        path: CSV file; written every now and then, and at the end.
         advance: called with the number of subnets done since the last call.
+
+    Raises:
+        ValueError: if the file holds labels of another supernet.
     """
     from mcu_nas_moo.accuracy.supernet import accuracy, recalibrate
 
-    table = (
-        Labels.load(path).table
-        if path.is_file()
-        else pd.DataFrame({"space": [], "genotype": [], "accuracy": []})
-    )
-    done = set(zip(table.space, table.genotype, strict=True))
-    rows = list(table.itertuples(index=False, name=None))
-    for space, X in samples:
-        for x in X:
+    known = Labels.load(path).table if path.is_file() else pd.DataFrame(columns=COLUMNS)
+    owner = trained.fingerprint
+    if (known.supernet != owner).any():
+        raise ValueError(f"{path} holds labels of another supernet; choose another --out")
+    done = set(zip(known.space, known.genotype, strict=True))
+    rows = list(known.itertuples(index=False, name=None))
+    for space, X, uniform in samples:
+        for x, is_uniform in zip(X, uniform, strict=True):
             genotype = "-".join(map(str, x))
             if (space.name, genotype) not in done:
-                module = supernet.subnet(space.network(x[None, :]).layers())
-                recalibrate(module, calibration, normalise)
-                rows.append((space.name, genotype, accuracy(module, validation, normalise)))
+                module = trained.supernet.subnet(space.network(x[None, :]).layers())
+                recalibrate(module, calibration, trained.normalise)
+                value = accuracy(module, validation, trained.normalise)
+                kind = "uniform" if is_uniform else "graded"
+                rows.append((space.name, genotype, kind, value, owner))
                 if len(rows) % WRITE_EVERY == 0:
-                    _table(rows).save(path)
+                    Labels(pd.DataFrame(rows, columns=COLUMNS)).save(path)
             advance(1)
-    labels = _table(rows)
+    labels = Labels(pd.DataFrame(rows, columns=COLUMNS))
     labels.save(path)
     return labels
-
-
-def _table(rows: list[tuple[str, str, float]]) -> Labels:
-    return Labels(pd.DataFrame(rows, columns=["space", "genotype", "accuracy"]))

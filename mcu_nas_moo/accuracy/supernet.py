@@ -15,7 +15,7 @@ from torch import nn
 
 from mcu_nas_moo.accuracy.data import Images, Normalisation, resize
 from mcu_nas_moo.networks.table import Layer, Op
-from mcu_nas_moo.networks.torch_module import ConvNorm, SubnetModule
+from mcu_nas_moo.networks.torch_module import ConvNorm, SubnetModule, run_layers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,18 +54,18 @@ class Supernet(nn.Module):
                 # Residual blocks start as identities, which keeps deep subnets trainable.
                 zero = layer.output in last_in_block
                 scale = torch.zeros if zero else torch.ones
-                self.scales[_key(layer)] = nn.Parameter(scale(layer.out_channels))
-                self.shifts[_key(layer)] = nn.Parameter(torch.zeros(layer.out_channels))
-                self.kernels[_key(layer)] = nn.Parameter(kernel)
+                self.scales[layer.key] = nn.Parameter(scale(layer.out_channels))
+                self.shifts[layer.key] = nn.Parameter(torch.zeros(layer.out_channels))
+                self.kernels[layer.key] = nn.Parameter(kernel)
             elif layer.op is Op.DENSE:
                 kernel = torch.empty(layer.out_channels, layer.in_channels)
                 nn.init.normal_(kernel, std=0.01)
-                self.kernels[_key(layer)] = nn.Parameter(kernel)
-                self.shifts[_key(layer)] = nn.Parameter(torch.zeros(layer.out_channels))
+                self.kernels[layer.key] = nn.Parameter(kernel)
+                self.shifts[layer.key] = nn.Parameter(torch.zeros(layer.out_channels))
 
     def kernel_of(self, layer: Layer) -> torch.Tensor:
         """The part of the shared weights that ``layer`` uses."""
-        shared: torch.Tensor = self.kernels[_key(layer)]
+        shared: torch.Tensor = self.kernels[layer.key]
         if layer.op is Op.DENSE:
             return shared[:, : layer.in_channels]
         margin = (shared.shape[-1] - layer.kernel) // 2
@@ -77,25 +77,16 @@ class Supernet(nn.Module):
 
         The images are scaled to the resolution of the subnet.
         """
-        tensors = {0: resize(x, layers[0].in_size[0])}
-        for layer in layers:
-            first = tensors[layer.inputs[0]]
-            if layer.op is Op.ADD:
-                out = first + tensors[layer.inputs[1]]
-            elif layer.op is Op.GLOBAL_POOL:
-                out = first.mean(dim=(2, 3))
-            elif layer.op is Op.DENSE:
-                out = F.linear(first, self.kernel_of(layer), self.shifts[_key(layer)])
-            else:
-                kernel = self.kernel_of(layer).contiguous(memory_format=torch.channels_last)
-                out = F.conv2d(
-                    first, kernel, None, layer.stride, layer.kernel // 2, groups=layer.groups
-                )
-                channels = layer.out_channels
-                scale, shift = self.scales[_key(layer)], self.shifts[_key(layer)]
-                out = F.batch_norm(out, None, None, scale[:channels], shift[:channels], True)
-            tensors[layer.output] = F.relu(out) if layer.relu else out
-        return tensors[layers[-1].output]
+        return run_layers(layers, resize(x, layers[0].in_size[0]), self._weighted)
+
+    def _weighted(self, layer: Layer, x: torch.Tensor) -> torch.Tensor:
+        kernel, shift = self.kernel_of(layer), self.shifts[layer.key]
+        if layer.op is Op.DENSE:
+            return F.linear(x, kernel, shift)
+        kernel = kernel.contiguous(memory_format=torch.channels_last)
+        out = F.conv2d(x, kernel, None, layer.stride, layer.kernel // 2, groups=layer.groups)
+        scale, channels = self.scales[layer.key], layer.out_channels
+        return F.batch_norm(out, None, None, scale[:channels], shift[:channels], True)
 
     @torch.no_grad()
     def subnet(self, layers: Sequence[Layer]) -> SubnetModule:
@@ -106,19 +97,15 @@ class Supernet(nn.Module):
                 target = module.module_of(layer)
                 assert isinstance(target, ConvNorm)
                 target.conv.weight.copy_(self.kernel_of(layer))
-                target.norm.weight.copy_(self.scales[_key(layer)][: layer.out_channels])
-                target.norm.bias.copy_(self.shifts[_key(layer)][: layer.out_channels])
+                target.norm.weight.copy_(self.scales[layer.key][: layer.out_channels])
+                target.norm.bias.copy_(self.shifts[layer.key][: layer.out_channels])
             elif layer.op is Op.DENSE:
                 dense = module.module_of(layer)
                 assert isinstance(dense, nn.Linear)
                 dense.weight.copy_(self.kernel_of(layer))
-                dense.bias.copy_(self.shifts[_key(layer)])
+                dense.bias.copy_(self.shifts[layer.key])
         device = next(self.parameters()).device
         return module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
-
-
-def _key(layer: Layer) -> str:
-    return layer.name.replace(".", "_")
 
 
 def calibration_images(train: Images, seed: int = 0) -> Images:

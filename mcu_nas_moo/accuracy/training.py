@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -38,7 +38,8 @@ class TrainingSettings:
 
     Attributes:
         epochs: passes over the training images.
-        batch_size: images per step; each step trains 2 + (number of spaces) subnets on them.
+        batch_size: images per step. Each step trains the largest, the smallest and two random
+            subnets (one of each space if there are more than two).
         learning_rate: peak of the schedule (linear warm-up, then cosine to 0).
         warmup_epochs: length of the warm-up; may be a fraction.
         weight_decay: L2 penalty of the kernels; batch norms and biases have none.
@@ -134,19 +135,29 @@ class SupernetTrainer:
         if not self.checkpoint.exists():
             return
         saved = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
-        if saved["settings"] != asdict(self.settings):
+        if saved["circumstances"] != self._circumstances:
             raise ValueError(
-                f"{self.checkpoint} was made with other settings ({saved['settings']}); "
-                "repeat them, or choose another --out folder"
+                f"{self.checkpoint} was made with other settings, spaces or images "
+                f"({saved['circumstances']}); repeat them, or choose another --out folder"
             )
         self.supernet.load_state_dict(saved["supernet"])
         self.optimiser.load_state_dict(saved["optimiser"])
         self.epoch, self.seconds = saved["epoch"], saved["seconds"]
 
+    @property
+    def _circumstances(self) -> dict[str, Any]:
+        """What a run must have in common with the checkpoint that it continues."""
+        return {
+            **asdict(self.settings),
+            "spaces": [space.name for space in self.spaces],
+            "mean": list(self.normalise.mean),
+            "images": len(self.train),
+        }
+
     def save(self) -> None:
         """Write the checkpoint."""
         state = {
-            "settings": asdict(self.settings),
+            "circumstances": self._circumstances,
             "supernet": self.supernet.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "epoch": self.epoch,
@@ -169,7 +180,10 @@ class SupernetTrainer:
             for group in self.optimiser.param_groups:
                 group["lr"] = rate
             batch = self.train[rows]
-            sampled = [space.network(space.sample(1, rng)).layers() for space in self.spaces]
+            # Two random subnets at least, from the spaces in turn.
+            turns = range(max(2, len(self.spaces)))
+            drawn = [self.spaces[turn % len(self.spaces)] for turn in turns]
+            sampled = [space.network(space.sample(1, rng)).layers() for space in drawn]
             subnets = [self.largest, *sampled, self.smallest]
             images = self.normalise(augment(batch.pixels, generator))
             losses = sandwich_step(self.supernet, images, batch.targets, subnets, settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -73,6 +74,14 @@ class TrainedSupernet:
             return cls(supernet, spaces, normalise, metadata["training"])
         except (SafetensorError, KeyError, RuntimeError, OSError, ValueError) as error:
             raise damaged(path, REMAKE, str(error).splitlines()[0]) from error
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the weights."""
+        digest = hashlib.sha256()
+        for tensor in self.supernet.state_dict().values():
+            digest.update(tensor.cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()[:16]
 
     def check_classes(self, images: Images) -> None:
         """Raise a ValueError if the images have another number of classes than the supernet."""

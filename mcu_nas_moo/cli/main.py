@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zlib import crc32
 
 import click
 
@@ -116,8 +115,6 @@ def label(
 ) -> None:
     """Evaluate sampled subnets on the validation images; started again, continue."""
     device = _start_torch(device)
-    import numpy as np
-
     from mcu_nas_moo.accuracy.artifacts import register
     from mcu_nas_moo.accuracy.labels import label_subnets, sample_for_labels
     from mcu_nas_moo.accuracy.weights import TrainedSupernet
@@ -125,26 +122,9 @@ def label(
     trained = TrainedSupernet.load(weights, device)
     chosen = trained.spaces_named(spaces)
     _, calibration, validation = _images(data, device, trained)
-    # Seeded by name, so that spaces labelled apart get the labels they would get together.
-    samples = [
-        (
-            space,
-            sample_for_labels(
-                space, subnets, np.random.default_rng([seed, crc32(space.name.encode())])
-            ),
-        )
-        for space in chosen
-    ]
+    samples = [sample_for_labels(space, subnets, seed) for space in chosen]
     with _progress("labelling", subnets * len(samples)) as advance:
-        labels = label_subnets(
-            trained.supernet,
-            samples,
-            calibration,
-            validation,
-            trained.normalise,
-            out,
-            advance=advance,
-        )
+        labels = label_subnets(trained, samples, calibration, validation, out, advance=advance)
     register(out)
     click.echo(f"{len(labels)} labels: {out}")
 

@@ -53,6 +53,11 @@ class Layer(NamedTuple):
     out_size: tuple[int, int]
 
     @property
+    def key(self) -> str:
+        """The name without dots, as torch wants the names of parameters."""
+        return self.name.replace(".", "_")
+
+    @property
     def groups(self) -> int:
         """Groups of the convolution: the number of channels if depthwise, else 1."""
         return self.in_channels if self.op is Op.DEPTHWISE else 1

@@ -11,7 +11,7 @@ from torch import nn
 from mcu_nas_moo.networks.table import Layer, Op
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
 class ConvNorm(nn.Module):
@@ -47,27 +47,37 @@ class SubnetModule(nn.Module):
         self.weighted = nn.ModuleDict()
         for layer in layers:
             if layer.op in (Op.CONV, Op.DEPTHWISE):
-                self.weighted[_key(layer)] = ConvNorm(layer)
+                self.weighted[layer.key] = ConvNorm(layer)
             elif layer.op is Op.DENSE:
-                self.weighted[_key(layer)] = nn.Linear(layer.in_channels, layer.out_channels)
+                self.weighted[layer.key] = nn.Linear(layer.in_channels, layer.out_channels)
 
     def module_of(self, layer: Layer) -> nn.Module:
         """The module that holds the weights of ``layer``."""
-        return self.weighted[_key(layer)]
+        return self.weighted[layer.key]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        tensors = {0: x}
-        for layer in self.layers:
-            first = tensors[layer.inputs[0]]
-            if layer.op is Op.ADD:
-                out = first + tensors[layer.inputs[1]]
-            elif layer.op is Op.GLOBAL_POOL:
-                out = first.mean(dim=(2, 3))
-            else:
-                out = self.module_of(layer)(first)
-            tensors[layer.output] = F.relu(out) if layer.relu else out
-        return tensors[self.layers[-1].output]
+        return run_layers(self.layers, x, lambda layer, x: self.weighted[layer.key](x))
 
 
-def _key(layer: Layer) -> str:
-    return layer.name.replace(".", "_")
+def run_layers(
+    layers: Sequence[Layer],
+    x: torch.Tensor,
+    weighted: Callable[[Layer, torch.Tensor], torch.Tensor],
+) -> torch.Tensor:
+    """Output of a network for the input ``x`` ``(B, channels, height, width)``.
+
+    Args:
+        layers: in order of execution, the last one writes the output.
+        weighted: computes the layers that have weights, without their activation.
+    """
+    tensors = {0: x}
+    for layer in layers:
+        first = tensors[layer.inputs[0]]
+        if layer.op is Op.ADD:
+            out = first + tensors[layer.inputs[1]]
+        elif layer.op is Op.GLOBAL_POOL:
+            out = first.mean(dim=(2, 3))
+        else:
+            out = weighted(layer, first)
+        tensors[layer.output] = F.relu(out) if layer.relu else out
+    return tensors[layers[-1].output]

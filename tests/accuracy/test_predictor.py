@@ -13,7 +13,7 @@ from mcu_nas_moo.accuracy.predictor import AccuracyPredictor, features
 @pytest.fixture(scope="module")
 def fitted(tiny_space):
     """Accuracy that grows with the widths: easy to learn."""
-    X = sample_for_labels(tiny_space, 60, np.random.default_rng(0))
+    X = sample_for_labels(tiny_space, 60).X
     inputs = features(tiny_space, X)
     targets = 0.5 + 0.3 * (inputs / inputs.max(axis=0).clip(1)).mean(axis=1).astype(float)
     return fit_predictor(inputs, targets), X, inputs, targets
@@ -108,18 +108,20 @@ def test_changed_shipped_file_is_noticed(monkeypatch, fitted, tmp_path):
         AccuracyPredictor.load()
 
 
-def test_label_samples_are_distinct_and_reach_the_ends(space, rng):
-    X = sample_for_labels(space, 400, rng)
-    assert len(np.unique(space.canonical(X), axis=0)) == 400
+def test_label_samples_are_distinct_and_reach_the_ends(space):
+    _, X, uniform = sample_for_labels(space, 401)
+    assert len(np.unique(space.canonical(X), axis=0)) == 401
+    assert uniform.tolist() == [True] * 201 + [False] * 200
     macs = space.network(X).macs.sum(axis=1)
-    uniform = space.network(space.sample(400, rng)).macs.sum(axis=1)
-    assert np.quantile(macs, 0.02) < np.quantile(uniform, 0.02)
-    assert np.quantile(macs, 0.98) > np.quantile(uniform, 0.98)
+    assert np.quantile(macs, 0.02) < np.quantile(macs[uniform], 0.02)
+    assert np.quantile(macs, 0.98) > np.quantile(macs[uniform], 0.98)
+    assert (sample_for_labels(space, 401).X == X).all()
+    assert (sample_for_labels(space, 401, seed=1).X != X).any()
 
 
 def test_bad_labels_are_refused(tmp_path):
     path = tmp_path / "labels.csv"
-    path.write_text("space,genotype,accuracy\nmbconv-stage,0-1,1.5\n")
+    path.write_text("space,genotype,sample,accuracy,supernet\nmbconv-stage,0-1,uniform,1.5,0a\n")
     with pytest.raises(ValueError, match=r"labels.csv is damaged \(an accuracy is not in \[0, 1\]"):
         Labels.load(path)
     path.write_text("space,accuracy\n")

@@ -79,19 +79,20 @@ def test_tensorboard_events_are_written(trained):
     assert list((out / "tensorboard").glob("events.*"))
 
 
-def test_labels_resume_and_are_true_accuracies(trained, tiny_space, image_folder, rng, tmp_path):
+def test_labels_resume_and_are_true_accuracies(trained, tiny_space, image_folder, tmp_path):
     _, result = trained
     train, validation = split_validation(read_images(image_folder / "train"))
     calibration = calibration_images(train)
     path = tmp_path / "labels.csv"
-    X = sample_for_labels(tiny_space, 5, rng)
-    arguments = (calibration, validation, result.normalise, path)
-    label_subnets(result.supernet, [(tiny_space, X[:2])], *arguments)
+    sample = sample_for_labels(tiny_space, 5)
+    begun = sample._replace(X=sample.X[:2], uniform=sample.uniform[:2])
+    label_subnets(result, [begun], calibration, validation, path)
     done = []
-    labels = label_subnets(result.supernet, [(tiny_space, X)], *arguments, advance=done.append)
+    labels = label_subnets(result, [sample], calibration, validation, path, advance=done.append)
     assert sum(done) == len(labels) == 5
-    assert (labels.genotypes(tiny_space) == X).all()
-    module = result.supernet.subnet(tiny_space.network(X[4:]).layers())
+    assert (labels.genotypes(tiny_space) == sample.X).all()
+    assert labels.table["sample"].tolist() == ["uniform"] * 3 + ["graded"] * 2
+    module = result.supernet.subnet(tiny_space.network(sample.X[4:]).layers())
     recalibrate(module, calibration, result.normalise)
     assert labels.accuracy(tiny_space)[4] == accuracy(module, validation, result.normalise)
     assert Labels.load(path).accuracy(tiny_space) == pytest.approx(
@@ -99,9 +100,22 @@ def test_labels_resume_and_are_true_accuracies(trained, tiny_space, image_folder
     )
 
 
+def test_labels_of_another_supernet_are_not_continued(trained, tiny_space, image_folder, tmp_path):
+    out, result = trained
+    train, validation = split_validation(read_images(image_folder / "train"))
+    path = tmp_path / "labels.csv"
+    sample = sample_for_labels(tiny_space, 2)
+    label_subnets(result, [sample], train, validation, path)
+    other = TrainedSupernet.load(out / "supernet.safetensors")
+    with torch.no_grad():
+        next(other.supernet.parameters()).add_(1.0)
+    with pytest.raises(ValueError, match="holds labels of another supernet"):
+        label_subnets(other, [sample], train, validation, path)
+
+
 def test_other_settings_do_not_resume(trained, tiny_space, image_folder):
     out, _ = trained
-    with pytest.raises(ValueError, match="made with other settings"):
+    with pytest.raises(ValueError, match="made with other settings, spaces or images"):
         trainer(tiny_space, image_folder, out, TrainingSettings(epochs=9, batch_size=12))
 
 
