@@ -30,6 +30,6 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(INSTALLED): $(VENV)/bin/python $(SOURCES)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch==2.13.0
+	rm -rf build  # setuptools would put removed modules into the wheel again
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt '.[test,dev]'
 	touch $@

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mcu_nas_moo.accuracy.predictor import AccuracyPredictor
     from mcu_nas_moo.env import SubnetEnv
     from mcu_nas_moo.objective import McuNasObjective
     from mcu_nas_moo.ppo import PPOOptimiser
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from mcu_nas_moo.task import Task
 
 __all__ = [
+    "AccuracyPredictor",
     "McuNasObjective",
     "McuNasProblem",
     "PPOOptimiser",
@@ -31,6 +33,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "AccuracyPredictor": "accuracy.predictor",
     "McuNasObjective": "objective",
     "McuNasProblem": "problem",
     "PPOOptimiser": "ppo",

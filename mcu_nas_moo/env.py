@@ -102,7 +102,7 @@ class SubnetEnv(gym.Env[Observation, Action]):
         """
         if self._weights is None:
             raise gym.error.ResetNeeded("call reset() before step()")
-        X = np.asarray(action)[None, :]
+        X = np.asarray(action)[None]
         metrics = self.task.metrics(X)
         F, G = self.task.score(metrics)
         cost = self._weights @ ((F[0] - self._low) / self._range)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, model_validator
 
-from mcu_nas_moo.costs.data import Facts, names, parse, validate
 from mcu_nas_moo.costs.device import Device, Positive, load_device
 from mcu_nas_moo.costs.runtime import list_runtimes
 from mcu_nas_moo.naming import unknown_name
+from mcu_nas_moo.yaml_files import Facts, names, parse, validate
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable

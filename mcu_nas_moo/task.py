@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -146,7 +145,9 @@ class Task:
         chunks = [X[start : start + CHUNK] for start in range(0, len(X), CHUNK)] or [X]
         if len(chunks) == 1:
             return self._metrics_of_chunk(X)
-        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        from joblib import cpu_count
+
+        with ThreadPoolExecutor(cpu_count()) as pool:
             parts = list(pool.map(self._metrics_of_chunk, chunks))
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 

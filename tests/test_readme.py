@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from mcu_nas_moo.bench import front_search
 from mcu_nas_moo.cli.bench import main as bench
 from mcu_nas_moo.cli.main import main as nas
 
@@ -47,6 +48,8 @@ def test_python_blocks_run(code, tmp_path):
 @pytest.mark.parametrize("arguments", commands_of("mcu-nas-bench"), ids=" ".join)
 def test_benchmark_commands_run_with_a_smaller_budget(arguments, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    for size, value in {"SAMPLE": 2000, "EVOLUTION": 500, "BATCH": 500, "VARIATIONS": 1}.items():
+        monkeypatch.setattr(front_search, size, value)  # for limits without a shipped front
     small = ["--budget", "60", "--seeds", "1", "--jobs", "1"]
     result = CliRunner().invoke(bench, [*arguments, *small], catch_exceptions=False)
     assert result.exit_code == 0, result.output

@@ -16,14 +16,14 @@ def artifact_path(name: str, path: Path | None, remake: str) -> Path:
     """``path``, or where the shipped file ``name`` lies; shipped files are checked to be whole.
 
     Args:
-        remake: the command that makes the file, for messages.
+        remake: the command that makes the file, without ``--out``; for messages.
 
     Raises:
         ValueError: if the file is missing, or is a shipped one with another checksum.
     """
     found = path or FOLDER / name
     if not found.is_file():
-        raise ValueError(f"{found} is missing; remake it with `{remake}`")
+        raise ValueError(f"{found} is missing; remake it with `{remake} --out {found}`")
     if path is None:
         known = json.loads(CHECKSUMS.read_text(encoding="utf-8")) if CHECKSUMS.is_file() else {}
         if known.get(name) != checksum(found):
@@ -33,7 +33,7 @@ def artifact_path(name: str, path: Path | None, remake: str) -> Path:
 
 def damaged(path: Path, remake: str, reason: object) -> ValueError:
     """The error to raise for a file that cannot be used."""
-    return ValueError(f"{path} is damaged ({reason}); remake it with `{remake}`")
+    return ValueError(f"{path} is damaged ({reason}); remake it with `{remake} --out {path}`")
 
 
 def checksum(path: Path) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from mcu_nas_moo.accuracy.artifacts import FOLDER, artifact_path
+from mcu_nas_moo.accuracy.artifacts import artifact_path
 from mcu_nas_moo.accuracy.labels import Labels
 from mcu_nas_moo.accuracy.predictor import AccuracyPredictor
 
@@ -17,7 +17,9 @@ TEMPLATE = """\
 # Model card: supernet, labels and accuracy predictor
 
 This page is written by `mcu-nas model-card` from the files beside it. Accuracies are those of
-CIFAR-10 (JPEG re-encoded; Krizhevsky 2009), in float32.
+CIFAR-10 (JPEG re-encoded; Krizhevsky 2009), in float32. `DIR` is a folder with the images as
+`train/<class>/<image>` and `test/<class>/<image>`; a command writes a shipped file anew if it is
+given `--out` with that file's path.
 
 ## Supernet (`supernet.safetensors`)
 
@@ -27,7 +29,8 @@ CIFAR-10 (JPEG re-encoded; Krizhevsky 2009), in float32.
   {validation_images:,} images of the training split (a tenth of each class) were held out.
 - Took {minutes:.0f} minutes on {threads} threads of a {device} (torch {torch}), shared with other
   work.
-- Remake: `mcu-nas supernet train --data DIR --epochs {epochs}`
+- Remake: `mcu-nas supernet train --data DIR --out DIR2 --epochs {epochs} --batch-size {batch_size}
+  --learning-rate {learning_rate} --seed {seed}`
 
 Subnets with shared weights, batch norms recalibrated on {calibration:,} training images. Search,
 labels and predictor use the validation images only; the test images were used once, here.
@@ -61,7 +64,8 @@ Remake: `mcu-nas supernet label --data DIR --subnets {per_space}`
 
 An ensemble of {members} perceptrons on resolution, widths, depths, kernel sizes and expansion
 ratios. Figures by {folds}-fold cross-validation over all labels: each label is predicted by an
-ensemble that has not seen it. The shipped ensemble is fitted to all of them.
+ensemble that has not seen it. The shipped ensemble is fitted to all of them. Uniform samples are
+all of middling size, so that they are harder to rank than all labels.
 
 {predictor}
 
@@ -118,7 +122,7 @@ def render_model_card() -> str:
 
 
 def _read(name: str, remake: str) -> pd.DataFrame:
-    path: Path = artifact_path(name, None, f"{remake} --out {FOLDER / name}")
+    path: Path = artifact_path(name, None, remake)
     return pd.read_csv(path)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 
 # Parameters of glibc's mallopt(3).
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
@@ -15,10 +16,10 @@ def prepare_cpu() -> None:
     oneDNN compiles a kernel for each new shape and keeps 1,024 of them by default, fewer than the
     subnets of a space need; and glibc hands the memory of large activations back to the kernel
     after each layer. With both changed, a sandwich step of the default space took 3.3 instead of
-    5.2 ms per image on two cores. Has no effect on other C libraries or on GPUs.
+    5.2 ms per image on two cores. Has no effect on other systems or on GPUs.
     """
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "200000")
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, 32 << 20)
         mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)

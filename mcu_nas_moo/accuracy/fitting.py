@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -130,3 +131,24 @@ def quality(predicted: FloatArray, targets: FloatArray) -> dict[str, float]:
         "kendall_tau": float(kendalltau(predicted, targets).statistic),
         "rmse": float(np.sqrt(np.mean((predicted - targets) ** 2))),
     }
+
+
+def fit_and_judge(
+    spaces: Sequence[MBConvSpace], labels: Labels, seed: int = 0
+) -> AccuracyPredictor:
+    """Fit a predictor to all labels; its ``details`` say how good it is on labels not seen.
+
+    The figures come from cross-validation over all labels and are given for all of them, for
+    those of each space, and for the uniformly sampled ones.
+
+    Raises:
+        ValueError: for too few labels, or labels without any difference.
+    """
+    inputs, targets, owner = labelled_features(spaces, labels)
+    predicted = cross_validated(inputs, targets, seed)
+    uniform = np.concatenate([labels.uniform(space) for space in spaces])
+    parts = {"all": np.ones(len(targets), dtype=np.bool_)}
+    parts |= {space.name: owner == number for number, space in enumerate(spaces)}
+    parts |= {"uniform samples": uniform}
+    details = {name: quality(predicted[rows], targets[rows]) for name, rows in parts.items()}
+    return replace(fit_predictor(inputs, targets, seed), details=details)

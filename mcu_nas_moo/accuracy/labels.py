@@ -53,6 +53,10 @@ class Labels:
         """Accuracies of the labels of ``space``, shape ``(N,)``."""
         return self.table.accuracy[self.table.space == space.name].to_numpy(dtype=np.float64)
 
+    def uniform(self, space: SearchSpace) -> BoolArray:
+        """Which of the labels of ``space`` are of uniform samples, shape ``(N,)``."""
+        return (self.table["sample"][self.table.space == space.name] == "uniform").to_numpy()
+
     def save(self, path: Path) -> None:
         """Write a CSV file; :meth:`load` reads it."""
         text = self.table.to_csv(index=False, float_format="%.4f", lineterminator="\n")

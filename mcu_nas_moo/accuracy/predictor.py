@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -88,15 +89,28 @@ class AccuracyPredictor:
         return self.answer(inputs)
 
     def answer(self, inputs: FloatArray) -> PredictedAccuracy:
-        """Accuracy for :func:`features` of shape ``(N, D)``."""
+        """Accuracy for :func:`features` of shape ``(N, D)``.
+
+        Computed in float64 and rounded to nine digits: a network then has the same value alone
+        and in any batch, whatever order the sums are taken in.
+        """
         members, hidden = self.second[0].shape[:2]
-        x = (inputs - self.mean) * self.scale
-        x = np.maximum(x @ self.first[0] + self.first[1], 0)
+        mean, scale, first, second, last = self._in_float64
+        x = (inputs - mean) * scale
+        x = np.maximum(x @ first[0] + first[1], 0)
         x = x.reshape(-1, members, hidden).transpose(1, 0, 2)
-        x = np.maximum(np.matmul(x, self.second[0]) + self.second[1], 0)
-        answers = np.clip((np.matmul(x, self.last[0]) + self.last[1])[..., 0], 0.0, 1.0)
-        answers = answers.astype(np.float64)
-        return PredictedAccuracy(answers.mean(axis=0), answers.std(axis=0))
+        x = np.maximum(np.matmul(x, second[0]) + second[1], 0)
+        answers = np.clip((np.matmul(x, last[0]) + last[1])[..., 0], 0.0, 1.0)
+        return PredictedAccuracy(answers.mean(axis=0).round(9), answers.std(axis=0).round(9))
+
+    @cached_property
+    def _in_float64(self) -> tuple[Any, ...]:
+        layers = (self.first, self.second, self.last)
+        return (
+            self.mean.astype(np.float64),
+            self.scale.astype(np.float64),
+            *(tuple(array.astype(np.float64) for array in layer) for layer in layers),
+        )
 
     @property
     def fingerprint(self) -> str:

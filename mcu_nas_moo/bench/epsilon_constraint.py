@@ -23,11 +23,10 @@ if TYPE_CHECKING:
     from mcu_nas_moo.typing import FloatArray, Genotypes, IntArray
 
 #: Evaluations that one bound gets at least, and the most bounds of a sweep. Runs can be short
-#: because each starts from what earlier ones found: of 50, 100 and 200 evaluations per bound, 50
-#: gave the best median hypervolume at budgets of 500 and 2,000 (cortex-m7, 5 seeds).
+#: because each starts from what earlier ones found.
 EVALUATIONS_PER_BOUND = 50
 MAX_BOUNDS = 40
-#: Smallest and largest population; 20 was better than 10 at a budget of 10,000.
+#: Smallest and largest population.
 POPULATION = (10, 20)
 
 

@@ -108,11 +108,11 @@ def _ppo() -> Factory:
 
 _REGISTER = {
     "random": _Entry("uniform random search", _random),
-    "ga": _Entry("single-objective GA (pymoo), swept over bounds on the other objectives", _ga),
+    "ga": _Entry("single-objective GA (pymoo), swept over bounds within the reference range", _ga),
     "nsga2": _Entry("NSGA-II (pymoo) with operators for small alphabets", _nsga2),
     "nsga3": _Entry("NSGA-III (pymoo), Das-Dennis directions, same operators", _nsga3),
     "tpe": _Entry("multivariate TPE (Optuna); about 100 ms per evaluation", _tpe),
-    "ppo": _Entry("PPO on a policy over all genes (Stable-Baselines3)", _ppo),
+    "ppo": _Entry("PPO policy (Stable-Baselines3), imitating and varying an elite archive", _ppo),
 }
 
 

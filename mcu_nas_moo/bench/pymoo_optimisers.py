@@ -80,8 +80,7 @@ class PymooOptimiser:
 def population_size(budget: int) -> int:
     """Individuals per generation: 20 for a budget of 500, 31 for 2,000, 70 for 10,000.
 
-    Of 20, 30, 50, 80 and 100 individuals, NSGA-II did best with 20 to 30 at the first two budgets
-    and with 80 to 100 at the last (median hypervolume on cortex-m7).
+    Small budgets want small populations, which pass through more generations.
     """
     return int(np.clip(round(0.7 * budget**0.5), 20, 100))
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import asdict, is_dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+import mcu_nas_moo
 from mcu_nas_moo.bench.history import History
 from mcu_nas_moo.bench.optimiser import Setting, load_optimiser
 
@@ -90,6 +94,22 @@ def _plain(value: object) -> object:
 
 
 @cache
+@cache
+def optimisers_fingerprint() -> str:
+    """Hash of the code and the libraries that decide what an optimiser proposes."""
+    package = Path(mcu_nas_moo.__file__).parent
+    code = [
+        *(package / "bench").glob("*optimiser*.py"),
+        *(package / "bench" / name for name in ("epsilon_constraint.py", "random_search.py")),
+        *(package / "ppo").glob("*.py"),
+        *(package / name for name in ("discrete.py", "operators.py")),
+    ]
+    digest = hashlib.sha256(json.dumps(_versions(), sort_keys=True).encode())
+    for path in sorted(code):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
 def _versions() -> dict[str, str]:
     versions = {}
     for package in ("mcu-nas-moo", "numpy", "pymoo", "optuna", "stable-baselines3", "torch"):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mcu_nas_moo.bench.history import History, load_history
 from mcu_nas_moo.bench.reference import Reference, load_reference
-from mcu_nas_moo.bench.run import run_optimiser
+from mcu_nas_moo.bench.run import optimisers_fingerprint, run_optimiser
 from mcu_nas_moo.files import write_atomically
 
 if TYPE_CHECKING:
@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mcu_nas_moo.task import Task
+
+
+#: What a fact that is a hash stands for.
+_CHANGED = {
+    "fingerprint": "the space, the predictor or the cost model changed",
+    "optimisers": "the code or the libraries of the optimisers changed",
+}
 
 
 class Run(NamedTuple):
@@ -59,6 +66,7 @@ class Study:
             "limits": task.limits,
             "budget": budget,
             "fingerprint": task.fingerprint,
+            "optimisers": optimisers_fingerprint(),
         }
         path = folder / "study.json"
         if path.exists():
@@ -75,11 +83,7 @@ class Study:
             raise ValueError(f"{path} is damaged ({error}); choose another --out") from error
         for name, value in facts.items():
             if known.get(name) != value:
-                what = (
-                    "the space, the predictor or the cost model changed"
-                    if name == "fingerprint"
-                    else f"{name} {known.get(name)} there, {value} now"
-                )
+                what = _CHANGED.get(name, f"{name} {known.get(name)} there, {value} now")
                 raise ValueError(
                     f"{path.parent} holds runs of another study ({what}); "
                     "choose another --out or delete the folder"

@@ -26,10 +26,17 @@ DEFAULT_OBJECTIVES = "error,latency"
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option(
-    "--algos", default=DEFAULT_ALGORITHMS, show_default=True, help="Algorithms, with commas."
+    "--algos",
+    default=DEFAULT_ALGORITHMS,
+    show_default=True,
+    help="Algorithms, with commas. tpe takes about 100 ms per evaluation.",
 )
 @click.option(
-    "--profile", default="cortex-m7", show_default=True, help="Device: a name, or a YAML file."
+    "--profile",
+    "profiles",
+    default="cortex-m7",
+    show_default=True,
+    help="Device: a name, or a YAML file; several with commas, one after the other.",
 )
 @click.option("--space", default="mbconv-stage", show_default=True, help="Search space.")
 @click.option(
@@ -71,7 +78,7 @@ DEFAULT_OBJECTIVES = "error,latency"
 @bad_input_in_one_line
 def main(
     algos: str,
-    profile: str,
+    profiles: str,
     space: str,
     objectives: str,
     budget: int,
@@ -109,14 +116,20 @@ def main(
     names = [check_optimiser(name) for name in _split(algos, "--algos")]
     given = {"flash_kib": flash_kib, "sram_kib": sram_kib, "latency_ms": latency_ms}
     limits = {name: value for name, value in given.items() if value is not None}
-    task = _task(space, profile, objectives, limits)
-    check_limits(task)
-    study = Study(out or _default_folder(task, limits, budget), task, budget)
-    reference = _reference(study, console)
+    tasks = [_task(space, profile, objectives, limits) for profile in _split(profiles, "--profile")]
+    for task in tasks:
+        check_limits(task)
     runs = [Run(name, seed) for name in names for seed in range(seeds)]
-    study.histories(runs)
-    problems = _make_runs(study, runs, reference, jobs, console)
-    _show_ranking(study, write_report(study, runs, reference), console)
+    problems = []
+    for task in tasks:
+        folder = out or Path("bench-results") / _study_name(task, limits, budget)
+        if out is not None and len(tasks) > 1:
+            folder = out / task.profile.name
+        study = Study(folder, task, budget)
+        reference = _reference(study, console)
+        study.histories(runs)  # damaged files are said before the work begins
+        problems += _make_runs(study, runs, reference, jobs, console)
+        _show_ranking(study, write_report(study, runs, reference), console)
     for problem in problems:
         click.echo(problem, err=True)
     if problems:
@@ -143,13 +156,13 @@ def _task(space: str, profile: str, objectives: str, limits: dict[str, float]) -
     return task
 
 
-def _default_folder(task: Task, limits: dict[str, float], budget: int) -> Path:
-    """A folder of its own for each combination of options that makes another study."""
+def _study_name(task: Task, limits: dict[str, float], budget: int) -> str:
+    """A name of its own for each combination of options that makes another study."""
     parts = [task.space.name, task.profile.name]
     if ",".join(task.objectives) != DEFAULT_OBJECTIVES:
         parts.append("-".join(task.objectives))
     parts += [f"{name.replace('_', '-')}-{value:g}" for name, value in limits.items()]
-    return Path("bench-results") / "-".join([*parts, str(budget)])
+    return "-".join([*parts, str(budget)])
 
 
 def _show_choices(console: Console) -> None:
@@ -202,6 +215,7 @@ def _make_runs(
     study: Study, runs: Sequence[Run], reference: Reference, jobs: int | None, console: Console
 ) -> list[str]:
     """Make the missing runs; returns a line for each that failed."""
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -234,6 +248,12 @@ def _make_runs(
                 progress.advance(bars[run.algorithm])
                 if problem is not None:
                     problems.append(f"{run.algorithm} with seed {run.seed} failed: {problem}")
+        except TerminatedWorkerError:
+            progress.stop()
+            problems.append(
+                "a process of the benchmark was killed, perhaps for lack of memory; the same "
+                "command continues with the runs that are missing"
+            )
         except KeyboardInterrupt:
             progress.stop()
             click.echo(
@@ -245,7 +265,9 @@ def _make_runs(
 
 
 def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    from joblib import cpu_count
+
+    return int(cpu_count())
 
 
 def _show_ranking(study: Study, standings: Sequence[Standing], console: Console) -> None:

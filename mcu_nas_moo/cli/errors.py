@@ -23,13 +23,13 @@ class InputError(click.ClickException):
 def bad_input_in_one_line(
     command: Callable[Arguments, Result],
 ) -> Callable[Arguments, Result]:
-    """Decorate a command so that a ValueError ends it with one line and exit code 2."""
+    """Decorate a command so that a ValueError or OSError ends it with one line and exit code 2."""
 
     @wraps(command)
     def guarded(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
         try:
             return command(*args, **kwargs)
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             raise InputError(" ".join(str(error).split())) from error
 
     return guarded

@@ -50,8 +50,8 @@ def supernet() -> None:
     help="Folder of the weights, the checkpoint and the TensorBoard log.",
 )
 @click.option("--space", "spaces", multiple=True, help="Spaces to train for (default: all).")
-@click.option("--epochs", default=24, show_default=True)
-@click.option("--batch-size", default=64, show_default=True)
+@click.option("--epochs", type=click.IntRange(min=1), default=24, show_default=True)
+@click.option("--batch-size", type=click.IntRange(min=1), default=64, show_default=True)
 @click.option("--learning-rate", default=0.08, show_default=True)
 @SEED
 @DEVICE
@@ -99,7 +99,13 @@ def train(
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("labels.csv"), show_default=True
 )
-@click.option("--subnets", default=1500, show_default=True, help="Labels per space.")
+@click.option(
+    "--subnets",
+    type=click.IntRange(min=1),
+    default=650,
+    show_default=True,
+    help="Labels per space.",
+)
 @click.option("--space", "spaces", multiple=True, help="Spaces to label (default: the supernet's).")
 @SEED
 @DEVICE
@@ -161,8 +167,16 @@ def evaluate(
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("ranking.csv"), show_default=True
 )
-@click.option("--subnets", default=8, show_default=True, help="Subnets to train alone.")
-@click.option("--epochs", default=5, show_default=True, help="Epochs of each.")
+@click.option(
+    "--subnets",
+    type=click.IntRange(min=1),
+    default=8,
+    show_default=True,
+    help="Subnets to train alone.",
+)
+@click.option(
+    "--epochs", type=click.IntRange(min=1), default=3, show_default=True, help="Epochs of each."
+)
 @SEED
 @DEVICE
 @bad_input_in_one_line
@@ -205,33 +219,20 @@ def predictor() -> None:
 @bad_input_in_one_line
 def fit(labels_file: Path | None, weights: Path | None, out: Path, seed: int) -> None:
     """Fit the predictor to labels and report its quality by 5-fold cross-validation."""
-    from dataclasses import replace
-
     from mcu_nas_moo.accuracy.artifacts import register
-    from mcu_nas_moo.accuracy.fitting import (
-        FOLDS,
-        cross_validated,
-        fit_predictor,
-        labelled_features,
-        quality,
-    )
+    from mcu_nas_moo.accuracy.fitting import FOLDS, fit_and_judge
     from mcu_nas_moo.accuracy.labels import Labels
     from mcu_nas_moo.accuracy.weights import TrainedSupernet
 
     labels = Labels.load(labels_file)
-    spaces = TrainedSupernet.load(weights).spaces
-    inputs, targets, owner = labelled_features(spaces, labels)
-    predicted = cross_validated(inputs, targets, seed)
-    figures = {"all": quality(predicted, targets)}
-    for number, space in enumerate(spaces):
-        figures[space.name] = quality(predicted[owner == number], targets[owner == number])
-    fitted = replace(fit_predictor(inputs, targets, seed), details=figures)
+    fitted = fit_and_judge(TrainedSupernet.load(weights).spaces, labels, seed)
     fitted.save(out)
     register(out)
-    for name, row in figures.items():
+    click.echo(f"Each label predicted without it ({FOLDS}-fold cross-validation):")
+    for name, row in fitted.details.items():
         click.echo(
             f"{name}: Kendall's tau {row['kendall_tau']:.3f}, RMSE {100 * row['rmse']:.2f} points "
-            f"on {row['labels']} labels, each predicted without it ({FOLDS}-fold)"
+            f"on {row['labels']} labels"
         )
     click.echo(f"predictor: {out}")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from mcu_nas_moo.costs.data import Facts, load_named, names
+from mcu_nas_moo.yaml_files import Facts, load_named, names
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable

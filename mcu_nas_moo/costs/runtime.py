@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from mcu_nas_moo.costs.data import Facts, load_named, names
 from mcu_nas_moo.networks.table import Op  # noqa: TC001 - pydantic reads it
+from mcu_nas_moo.yaml_files import Facts, load_named, names
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable

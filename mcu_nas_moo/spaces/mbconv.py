@@ -12,12 +12,11 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from mcu_nas_moo.naming import unknown_name
 from mcu_nas_moo.networks.table import LayerTable, Op, Slot, Topology
 from mcu_nas_moo.spaces.genes import Gene, SearchSpace
+from mcu_nas_moo.yaml_files import Facts, load_named, names, validate
 
 if TYPE_CHECKING:
     from mcu_nas_moo.typing import BoolArray, Genotypes, IntArray
@@ -35,10 +34,8 @@ Options = Annotated[
 ]
 
 
-class StageSpec(BaseModel):
+class StageSpec(Facts):
     """Options of one stage. Exactly one of the two ways to give expansion ratios is set."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     stride: Literal[1, 2]
     depth: Options
@@ -63,10 +60,8 @@ class StageSpec(BaseModel):
         return self.expansion or tuple(sorted(set((self.expansion_by_depth or {}).values())))
 
 
-class MBConvSpec(BaseModel):
+class MBConvSpec(Facts):
     """A space as data; the YAML files of ``spaces/data`` have this form."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     granularity: Literal["stage", "block"]
@@ -331,10 +326,7 @@ def _lookup(table: dict[int, int]) -> IntArray:
 
 def list_spaces() -> list[str]:
     """Names of the spaces that the package ships."""
-    data = files("mcu_nas_moo.spaces") / "data"
-    return sorted(
-        path.name.removesuffix(".yaml") for path in data.iterdir() if path.name.endswith(".yaml")
-    )
+    return names(_FOLDER)
 
 
 def load_space(name: str, classes: int | None = None) -> MBConvSpace:
@@ -347,10 +339,10 @@ def load_space(name: str, classes: int | None = None) -> MBConvSpace:
     Raises:
         ValueError: if there is none; the message lists those there are.
     """
-    if name not in list_spaces():
-        raise unknown_name("space", name, list_spaces())
-    text = (files("mcu_nas_moo.spaces") / "data" / f"{name}.yaml").read_text(encoding="utf-8")
-    facts = yaml.safe_load(text)
+    spec = load_named(MBConvSpec, "space", name, _FOLDER)
     if classes is not None:
-        facts["classes"] = classes
-    return MBConvSpace(MBConvSpec.model_validate(facts))
+        spec = validate(MBConvSpec, spec.model_dump() | {"classes": classes}, name)
+    return MBConvSpace(spec)
+
+
+_FOLDER = files("mcu_nas_moo.spaces") / "data"
