@@ -35,6 +35,7 @@ class Memory:
 
     Elites are all feasible points that no other dominates. If they are fewer than ``size``, the
     next best follow: dominated points by their rank, then infeasible ones by their violation.
+    The rank is that among the elites and the newest evaluations, not among all there were.
 
     Args:
         n_genes: columns of the genotypes.

@@ -138,7 +138,7 @@ def test_damaged_weights_name_file_and_command(tmp_path):
     with pytest.raises(ValueError, match=r"supernet.safetensors is missing; remake it with"):
         TrainedSupernet.load(path)
     path.write_bytes(b"rubbish")
-    with pytest.raises(ValueError, match=r"is damaged .* `mcu-nas supernet train --data DIR`"):
+    with pytest.raises(ValueError, match=r"is damaged .* `mcu-nas supernet train --data DIR --out"):
         TrainedSupernet.load(path)
 
 
