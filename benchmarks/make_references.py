@@ -22,7 +22,7 @@ from mcu_nas_moo.task import Task
 FOLDER = Path(__file__).parent / "reference_fronts"
 OBJECTIVES = ("error", "latency")
 #: More effort than for a front made on the fly.
-SEARCHES, ROUNDS = 8, 6
+SEARCHES, ROUNDS = 5, 4
 
 
 def main() -> None:

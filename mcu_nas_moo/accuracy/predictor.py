@@ -36,16 +36,18 @@ class PredictedAccuracy(NamedTuple):
 def features(space: MBConvSpace, X: Any) -> FloatArray:
     """What the predictor sees of the genotypes ``X`` ``(N, n_genes)``: shape ``(N, D)``.
 
-    The same columns for every granularity of a space family: resolution, stem, head, then the
-    width of each stage, then for each block place whether it exists, its kernel size and its
-    expansion ratio (0 where it does not exist).
+    The same columns for every granularity of a space family: resolution, stem, head and the width
+    of each stage, as numbers and as indicators of their options; then for each block place
+    whether it exists, its kernel size and its expansion ratio (0 where it does not exist).
     """
     blocks = space.blocks(X)
-    scalars = (blocks.resolution, blocks.stem, blocks.head)
+    spec = space.spec
+    scalars = [blocks.resolution, blocks.stem, blocks.head, *blocks.width.T]
+    options = [spec.resolution, spec.stem, spec.head, *(stage.width for stage in spec.stages)]
     return np.concatenate(
         [
             np.stack(scalars, axis=1),
-            blocks.width,
+            *(values[:, None] == known for values, known in zip(scalars, options, strict=True)),
             blocks.active,
             blocks.kernel * blocks.active,
             blocks.expansion * blocks.active,

@@ -166,16 +166,16 @@ def _study_name(task: Task, limits: dict[str, float], budget: int) -> str:
 
 
 def _show_choices(console: Console) -> None:
+    from mcu_nas_moo.bench.figures import LABELS
     from mcu_nas_moo.bench.optimiser import list_optimisers
     from mcu_nas_moo.profiles import list_profiles, load_profile
     from mcu_nas_moo.spaces import list_spaces, load_space
-    from mcu_nas_moo.task import OBJECTIVES
 
     groups = {
         "algorithms": list_optimisers(),
         "profiles": {name: load_profile(name).description for name in list_profiles()},
         "spaces": {name: f"{load_space(name).n_networks:.2g} networks" for name in list_spaces()},
-        "objectives": dict(OBJECTIVES),
+        "objectives": {name: label for name, (label, _) in LABELS.items()},
     }
     from rich.table import Table
 
