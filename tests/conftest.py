@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
+# Tests run in several processes; threads of each on top would wait for one another. Set before
+# torch or numpy are imported.
+for library in ("OMP", "OPENBLAS", "MKL"):
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 from hypothesis import settings
