@@ -34,7 +34,7 @@ OBJECTIVES = {
 #: Constraints, in the order of the columns of ``G``, and the metric that each one limits.
 CONSTRAINTS = {"flash": "flash_kib", "sram": "sram_kib", "latency": "latency_ms"}
 #: Networks that are evaluated together: their layer tables fit into the processor's cache.
-CHUNK = 1024
+CHUNK = 2048
 
 
 class Evaluation(NamedTuple):
@@ -146,8 +146,10 @@ class Task:
         if len(chunks) == 1:
             return self._metrics_of_chunk(X)
         from joblib import cpu_count
+        from threadpoolctl import threadpool_limits
 
-        with ThreadPoolExecutor(cpu_count()) as pool:
+        # Matrix products of each thread in threads of their own would only get in the way.
+        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(cpu_count()) as pool:
             parts = list(pool.map(self._metrics_of_chunk, chunks))
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 

@@ -170,7 +170,7 @@ def evaluate(
 @click.option(
     "--subnets",
     type=click.IntRange(min=1),
-    default=8,
+    default=6,
     show_default=True,
     help="Subnets to train alone.",
 )
