@@ -75,7 +75,7 @@ def run_optimiser(
             "budget": budget,
             "fingerprint": task.fingerprint,
             "settings": _settings(optimiser),
-            "versions": _versions(),
+            "versions": dict(_versions()),
         },
     )
 
@@ -110,6 +110,7 @@ def optimisers_fingerprint() -> str:
     return digest.hexdigest()[:16]
 
 
+@cache
 def _versions() -> dict[str, str]:
     versions = {}
     for package in ("mcu-nas-moo", "numpy", "pymoo", "optuna", "stable-baselines3", "torch"):
