@@ -6,6 +6,7 @@ import pytest
 
 from mcu_nas_moo import Task, list_profiles
 from mcu_nas_moo.accuracy.labels import sample_for_labels
+from mcu_nas_moo.bench.reference import shipped_reference
 
 
 @pytest.fixture(params=list_profiles())
@@ -28,3 +29,12 @@ def test_each_limit_cuts_off_part_of_the_unconstrained_front(task):
     cut = (G[front] > 0).mean(axis=0)
     assert (cut > 0).all()
     assert (cut < 1).all()
+
+
+def test_the_shipped_reference_front_is_that_of_the_task(task):
+    reference = shipped_reference(task)
+    assert reference is not None, "remake it: python benchmarks/make_references.py"
+    F, G = task.evaluate(reference.X)
+    np.testing.assert_allclose(F, reference.F)
+    assert (G <= 0).all()
+    assert moocore.is_nondominated(F).all()
