@@ -25,6 +25,8 @@ VARIATIONS = 4
 #: Random genotypes, and evaluations of an evolutionary run, that a search begins with.
 SAMPLE = 4 * BATCH
 EVOLUTION = 10_000
+#: Most evaluations of one local search, for two objectives and for more.
+CLIMB, CLIMB_MANY = 2_000_000, 100_000
 
 
 class FrontSearch:
@@ -91,13 +93,16 @@ class FrontSearch:
             closed = self.climb()
         return closed
 
-    def climb(self, at_most: int = 2_000_000) -> bool:
+    def climb(self) -> bool:
         """Pareto local search (Paquete et al. 2004) over all one-gene neighbours of the front.
+
+        Ends at the latest after :data:`CLIMB`, or with more than two objectives, whose fronts
+        have thousands of points, after :data:`CLIMB_MANY` evaluations.
 
         Returns:
             whether the front is closed: no neighbour of any of its points belongs to it.
         """
-        end = self.evaluations + at_most
+        end = self.evaluations + (CLIMB if self.task.n_obj <= 2 else CLIMB_MANY)
         while self.evaluations < end:
             fresh = [
                 (x, key)
@@ -106,11 +111,13 @@ class FrontSearch:
             ]
             if not fresh:
                 return True
-            self._expanded.update(key for _, key in fresh)
             around = np.concatenate([self.task.space.neighbours(x) for x, _ in fresh])
             around = np.unique(around, axis=0)
             for start in range(0, len(around), BATCH):
+                if self.evaluations >= end:
+                    return False
                 self.add(around[start : start + BATCH])
+            self._expanded.update(key for _, key in fresh)
         return False
 
 
