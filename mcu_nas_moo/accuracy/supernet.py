@@ -45,8 +45,7 @@ class Supernet(nn.Module):
                 kernel = torch.empty(
                     layer.out_channels,
                     layer.in_channels // layer.groups,
-                    layer.kernel,
-                    layer.kernel,
+                    *layer.kernel,
                 )
                 nn.init.kaiming_normal_(kernel, mode="fan_out")
                 if layer.op is Op.DEPTHWISE:
@@ -68,8 +67,9 @@ class Supernet(nn.Module):
         shared: torch.Tensor = self.kernels[layer.key]
         if layer.op is Op.DENSE:
             return shared[:, : layer.in_channels]
-        margin = (shared.shape[-1] - layer.kernel) // 2
-        centre = slice(margin, margin + layer.kernel)
+        size = layer.kernel[0]
+        margin = (shared.shape[-1] - size) // 2
+        centre = slice(margin, margin + size)
         return shared[: layer.out_channels, : layer.in_channels // layer.groups, centre, centre]
 
     def forward(self, x: torch.Tensor, layers: Sequence[Layer]) -> torch.Tensor:
@@ -84,7 +84,7 @@ class Supernet(nn.Module):
         if layer.op is Op.DENSE:
             return F.linear(x, kernel, shift)
         kernel = kernel.contiguous(memory_format=torch.channels_last)
-        out = F.conv2d(x, kernel, None, layer.stride, layer.kernel // 2, groups=layer.groups)
+        out = F.conv2d(x, kernel, None, layer.stride, layer.kernel[0] // 2, groups=layer.groups)
         scale, channels = self.scales[layer.key], layer.out_channels
         return F.batch_norm(out, None, None, scale[:channels], shift[:channels], True)
 

@@ -72,10 +72,11 @@ class SupernetTrainer:
         spaces: what the supernet is for; they must share their largest and smallest network.
         train, validation: images on ``device``.
         folder: where the checkpoint and the TensorBoard events lie.
+        initial: trained weights to start from; random ones if not given.
 
     Raises:
-        ValueError: if the spaces do not fit together, there are fewer images than a batch, or
-            the folder holds a checkpoint of other settings.
+        ValueError: if the spaces do not fit together or the initial weights not to them, there
+            are fewer images than a batch, or the folder holds a checkpoint of other settings.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class SupernetTrainer:
         settings: TrainingSettings,
         folder: Path,
         device: str = "cpu",
+        initial: TrainedSupernet | None = None,
     ) -> None:
         extremes = [
             (space.network(space.largest).layers(), space.network(space.smallest).layers())
@@ -110,6 +112,9 @@ class SupernetTrainer:
         self.steps_per_epoch = len(train) // settings.batch_size
         torch.manual_seed(settings.seed)
         self.supernet = Supernet(self.largest).to(device)
+        self.initial = initial
+        if initial is not None:
+            self._start_from(initial)
         shapes = [*self.supernet.scales.parameters(), *self.supernet.shifts.parameters()]
         self.optimiser = torch.optim.SGD(
             [
@@ -125,6 +130,16 @@ class SupernetTrainer:
         )
         self.epoch, self.seconds = 0, 0.0
         self._restore()
+
+    def _start_from(self, initial: TrainedSupernet) -> None:
+        try:
+            self.supernet.load_state_dict(initial.supernet.state_dict())
+        except RuntimeError as error:
+            names = ", ".join(space.name for space in initial.spaces)
+            raise ValueError(
+                f"the initial weights are of another supernet (for {names}): "
+                f"{str(error).splitlines()[-1].strip()}"
+            ) from error
 
     @property
     def checkpoint(self) -> Path:
@@ -152,6 +167,7 @@ class SupernetTrainer:
             "spaces": [space.name for space in self.spaces],
             "mean": list(self.normalise.mean),
             "images": len(self.train),
+            **({"initial": self.initial.fingerprint} if self.initial else {}),
         }
 
     def save(self) -> None:
@@ -218,6 +234,8 @@ class SupernetTrainer:
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
         }
+        if self.initial is not None:
+            training["initial"] = self.initial.training
         return TrainedSupernet(self.supernet, tuple(self.spaces), self.normalise, training)
 
 

@@ -53,6 +53,9 @@ def supernet() -> None:
 @click.option("--epochs", type=click.IntRange(min=1), default=24, show_default=True)
 @click.option("--batch-size", type=click.IntRange(min=1), default=64, show_default=True)
 @click.option("--learning-rate", default=0.08, show_default=True)
+@click.option(
+    "--initial", type=click.Path(path_type=Path), help="Weights to start from (default: random)."
+)
 @SEED
 @DEVICE
 @bad_input_in_one_line
@@ -63,6 +66,7 @@ def train(
     epochs: int,
     batch_size: int,
     learning_rate: float,
+    initial: Path | None,
     seed: int,
     device: str,
 ) -> None:
@@ -70,11 +74,13 @@ def train(
     device = _start_torch(device)
     from mcu_nas_moo.accuracy.data import read_images, split_validation
     from mcu_nas_moo.accuracy.training import SupernetTrainer, TrainingSettings, train_supernet
+    from mcu_nas_moo.accuracy.weights import TrainedSupernet
     from mcu_nas_moo.spaces import list_spaces, load_space
 
     settings = TrainingSettings(
         epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, seed=seed
     )
+    start = TrainedSupernet.load(initial, device) if initial else None
     names = spaces or list_spaces()[::-1]
     for name in names:
         load_space(name)  # an unknown name should not wait for the images
@@ -87,6 +93,7 @@ def train(
         settings,
         out,
         device,
+        start,
     )
     trained = train_supernet(trainer)
     trained.save(out / "supernet.safetensors")

@@ -97,7 +97,7 @@ def _subtract_overlaps(
 
 
 def _add_padding(table: LayerTable, elements: IntArray, total: IntArray) -> None:
-    """Let each convolution wider than 1 read a padded copy of its input.
+    """Let each convolution that reaches over the border read a padded copy of its input.
 
     Two steps follow each other: input and copy while padding, copy and output while convolving.
     An input that nothing else reads is gone in the second, so the layer needs the copy and the
@@ -105,18 +105,31 @@ def _add_padding(table: LayerTable, elements: IntArray, total: IntArray) -> None
     """
     topology = table.topology
     slots = topology.columns(Op.CONV, Op.DEPTHWISE)
-    slots = slots[(table.kernel[:, slots] > 1).any(axis=0)]
+    height, width = table.kernel_height, table.kernel_width
+    slots = slots[(np.maximum(height, width)[:, slots] > 1).any(axis=0)]
     if not len(slots):
         return
     inputs = np.array([topology.slots[slot].inputs[0] for slot in slots])
-    kernel = table.kernel[:, slots]
-    border = 2 * (kernel // 2)
+    borders = [
+        _border(*(array[:, slots] for array in arrays))
+        for arrays in (
+            (height, table.stride_height, table.in_height, table.out_height),
+            (width, table.stride_width, table.in_width, table.out_width),
+        )
+    ]
     copy = (
         table.in_channels[:, slots]
-        * (table.in_height[:, slots] + border)
-        * (table.in_width[:, slots] + border)
+        * (table.in_height[:, slots] + borders[0])
+        * (table.in_width[:, slots] + borders[1])
     )
+    padded = (borders[0] + borders[1]).T > 0
     dying = (topology.last_use[inputs] == slots)[:, None]
     freed = np.minimum(elements[inputs], elements[slots + 1]) * dying
-    total[slots] += np.where(kernel > 1, copy, 0).T
-    total[slots] -= np.where(kernel.T > 1, freed, 0)
+    total[slots] += np.where(padded, copy.T, 0)
+    total[slots] -= np.where(padded, freed, 0)
+
+
+def _border(kernel: IntArray, stride: IntArray, before: IntArray, after: IntArray) -> IntArray:
+    """Rows or columns that padding adds, 0 if the kernel stays within the image."""
+    padded = (after - 1) * stride + kernel > before
+    return np.where(padded, 2 * (kernel // 2), 0)

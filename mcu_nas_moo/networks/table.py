@@ -15,30 +15,53 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mcu_nas_moo.typing import BoolArray, IntArray
 
 
 class Op(StrEnum):
-    """Kinds of layers. Activations and batch norm are fused into the layer before them."""
+    """Kinds of layers. Batch norm and activations are fused into the layer before them if they can.
+
+    ``CONV`` has any number of groups; ``DEPTHWISE`` has one per input channel. ``POOL`` is a
+    maximum or average over a window, ``GLOBAL_POOL`` over the whole image. ``ELEMENTWISE`` is a
+    function of one tensor that could not be fused; ``COPY`` moves data and computes nothing, such
+    as a transposition or a slice.
+    """
 
     CONV = "conv"
     DEPTHWISE = "depthwise"
-    ADD = "add"
-    GLOBAL_POOL = "global_pool"
     DENSE = "dense"
+    ADD = "add"
+    MUL = "mul"
+    CONCAT = "concat"
+    PAD = "pad"
+    POOL = "pool"
+    GLOBAL_POOL = "global_pool"
+    RESIZE = "resize"
+    ELEMENTWISE = "elementwise"
+    COPY = "copy"
 
 
 class Slot(NamedTuple):
-    """A place for a layer. Tensor 0 is the network input; slot ``l`` writes tensor ``l + 1``."""
+    """A place for a layer. Tensor 0 is the network input; slot ``l`` writes tensor ``l + 1``.
+
+    ``groups`` counts for ``CONV`` alone.
+    """
 
     name: str
     op: Op
     inputs: tuple[int, ...]
     relu: bool = False
+    groups: int = 1
 
 
 class Layer(NamedTuple):
-    """One layer of one network, in plain integers. ``inputs`` and ``output`` are tensor numbers."""
+    """One layer of one network, in plain integers.
+
+    ``inputs`` and ``output`` are tensor numbers; kernel, stride and sizes are (height, width).
+    Without the name it says all that a cost model needs to know.
+    """
 
     name: str
     op: Op
@@ -47,39 +70,41 @@ class Layer(NamedTuple):
     relu: bool
     in_channels: int
     out_channels: int
-    kernel: int
-    stride: int
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
     in_size: tuple[int, int]
     out_size: tuple[int, int]
+    groups: int = 1
 
     @property
     def key(self) -> str:
         """The name without dots, as torch wants the names of parameters."""
         return self.name.replace(".", "_")
 
-    @property
-    def groups(self) -> int:
-        """Groups of the convolution: the number of channels if depthwise, else 1."""
-        return self.in_channels if self.op is Op.DEPTHWISE else 1
-
 
 @dataclass(frozen=True, eq=False)
 class Topology:
-    """The slots of a layer table, in order of execution; the last one writes the output.
+    """The slots of a layer table, in order of execution.
 
-    A slot left out passes its first input on under its own tensor number. A space must therefore
+    ``outputs`` are the tensors that the network hands to the application: that of the last slot,
+    unless others are given. A slot left out passes its first input on under its own tensor number. A space must therefore
     give the two tensors the same shape.
     """
 
     slots: tuple[Slot, ...]
+    outputs: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.outputs:
+            object.__setattr__(self, "outputs", (len(self.slots),))
 
     @cached_property
     def last_use(self) -> IntArray:
-        """Slot that reads each tensor last, shape ``(L + 1,)``; the output outlives all slots."""
+        """Slot that reads each tensor last, shape ``(L + 1,)``; outputs outlive all slots."""
         last = np.arange(-1, len(self.slots), dtype=np.int64)
         for step, slot in enumerate(self.slots):
             last[list(slot.inputs)] = step
-        last[-1] = len(self.slots)
+        last[list(self.outputs)] = len(self.slots)
         return last
 
     @cached_property
@@ -98,18 +123,19 @@ class Topology:
 class LayerTable:
     """The layers of N networks with L slots; every array has shape ``(N, L)``.
 
-    Sizes are in elements (one byte each in an int8 network). ``kernel`` and ``stride`` are those
-    of convolutions, square, padded with ``kernel // 2`` on each side, and 1 elsewhere. Shapes of
-    slots that are left out count for nothing: use ``active``, or the derived quantities, which
-    are 0 there.
+    Sizes are in elements (one byte each in an int8 network). Kernels and strides are those of
+    convolutions and pools, and 1 elsewhere. Shapes of slots that are left out count for nothing:
+    use ``active``, or the derived quantities, which are 0 there.
     """
 
     topology: Topology
     active: BoolArray
     in_channels: IntArray
     out_channels: IntArray
-    kernel: IntArray
-    stride: IntArray
+    kernel_height: IntArray
+    kernel_width: IntArray
+    stride_height: IntArray
+    stride_width: IntArray
     in_height: IntArray
     in_width: IntArray
     out_height: IntArray
@@ -117,6 +143,37 @@ class LayerTable:
 
     def __len__(self) -> int:
         return len(self.active)
+
+    @classmethod
+    def of(cls, layers: Sequence[Layer], outputs: Sequence[int] = ()) -> LayerTable:
+        """Table of one network, given by its layers in order of execution.
+
+        Args:
+            layers: tensors may be numbered at will, the network input is number 0.
+            outputs: tensors that the application reads; that of the last layer if none are given.
+
+        Raises:
+            ValueError: if there are no layers, or one reads a tensor that none before it wrote.
+        """
+        if not layers:
+            raise ValueError("a network without layers has no costs")
+        number = {0: 0}
+        slots = []
+        for layer in layers:
+            missing = [tensor for tensor in layer.inputs if tensor not in number]
+            if missing:
+                raise ValueError(f"layer {layer.name!r} reads tensor {missing[0]} before it exists")
+            inputs = tuple(number[tensor] for tensor in layer.inputs)
+            groups = layer.groups if layer.op is Op.CONV else 1
+            slots.append(Slot(layer.name, layer.op, inputs, layer.relu, groups))
+            number[layer.output] = len(slots)
+        figures = [
+            (l.in_channels, l.out_channels, *l.kernel, *l.stride, *l.in_size, *l.out_size)
+            for l in layers
+        ]
+        topology = Topology(tuple(slots), tuple(number[tensor] for tensor in outputs))
+        columns = np.array(figures, dtype=np.int64).T[:, None, :]
+        return cls(topology, np.ones((1, len(slots)), dtype=np.bool_), *columns)
 
     @cached_property
     def input_elements(self) -> IntArray:
@@ -142,7 +199,10 @@ class LayerTable:
         depthwise = self.topology.columns(Op.DEPTHWISE)
         weights[:, full] = self.in_channels[:, full] * self.out_channels[:, full]
         weights[:, depthwise] = self.out_channels[:, depthwise]
-        weights *= self.kernel**2
+        for column in full:
+            if self.topology.slots[column].groups > 1:
+                weights[:, column] //= self.topology.slots[column].groups
+        weights *= self.kernel_height * self.kernel_width
         weights *= self.active
         return weights
 
@@ -178,10 +238,13 @@ class LayerTable:
                     slot.relu,
                     int(self.in_channels[row, column]),
                     int(self.out_channels[row, column]),
-                    int(self.kernel[row, column]),
-                    int(self.stride[row, column]),
+                    (int(self.kernel_height[row, column]), int(self.kernel_width[row, column])),
+                    (int(self.stride_height[row, column]), int(self.stride_width[row, column])),
                     (int(self.in_height[row, column]), int(self.in_width[row, column])),
                     (int(self.out_height[row, column]), int(self.out_width[row, column])),
+                    int(self.in_channels[row, column])
+                    if slot.op is Op.DEPTHWISE
+                    else slot.groups,
                 )
             )
         return layers

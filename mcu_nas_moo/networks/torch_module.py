@@ -24,7 +24,7 @@ class ConvNorm(nn.Module):
             layer.out_channels,
             layer.kernel,
             layer.stride,
-            layer.kernel // 2,
+            (layer.kernel[0] // 2, layer.kernel[1] // 2),
             groups=layer.groups,
             bias=False,
         )

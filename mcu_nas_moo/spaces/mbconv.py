@@ -309,6 +309,8 @@ class MBConvSpace(SearchSpace):
             in_channels,
             out_channels,
             kernel,
+            kernel,
+            stride_of,
             stride_of,
             height_in,
             height_in,

@@ -17,8 +17,8 @@ def simulate(layers, memory_rule):
         inputs = {t: size[t] for t in layer.inputs}
         dying = {t for t in inputs if last_read[t] == step}
         output = size[layer.output]
-        if memory_rule.explicit_padding and layer.kernel > 1:
-            border = 2 * (layer.kernel // 2)
+        if memory_rule.explicit_padding and layer.kernel[0] > 1:
+            border = 2 * (layer.kernel[0] // 2)
             height, width = layer.in_size
             copy = layer.in_channels * (height + border) * (width + border)
             kept = sum(size[t] for t in inputs if t not in dying)

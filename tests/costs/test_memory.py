@@ -42,6 +42,8 @@ def table(slots, shapes, kernel, active=None, stride=None):
         row(channels[first]),
         row(channels[1:]),
         row(kernel),
+        row(kernel),
+        row(stride or [1] * n),
         row(stride or [1] * n),
         row(height[first]),
         row(width[first]),

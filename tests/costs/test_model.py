@@ -24,7 +24,7 @@ def plain_costs(model, layers):
     per_mac = runtime.latency.cycles_per_mac
     for layer in layers:
         height, width = layer.out_size
-        kernel = layer.kernel**2 * layer.out_channels
+        kernel = layer.kernel[0] ** 2 * layer.out_channels
         if layer.op is Op.DEPTHWISE:
             parameters, cycles_per_mac = kernel, per_mac.depthwise
         elif layer.op is Op.CONV:

@@ -9,9 +9,9 @@ from mcu_nas_moo.networks.table import LayerTable, Op, Slot, Topology
 def plain_macs(layer):
     height, width = layer.out_size
     if layer.op is Op.CONV:
-        return layer.kernel**2 * layer.in_channels * layer.out_channels * height * width
+        return layer.kernel[0] ** 2 * layer.in_channels * layer.out_channels * height * width
     if layer.op is Op.DEPTHWISE:
-        return layer.kernel**2 * layer.out_channels * height * width
+        return layer.kernel[0] ** 2 * layer.out_channels * height * width
     return layer.in_channels * layer.out_channels if layer.op is Op.DENSE else 0
 
 
@@ -20,7 +20,7 @@ def plain_parameters(layer):
         return layer.in_channels * layer.out_channels + layer.out_channels
     if layer.op in (Op.CONV, Op.DEPTHWISE):
         groups = layer.in_channels if layer.op is Op.DEPTHWISE else 1
-        return layer.kernel**2 * layer.in_channels // groups * layer.out_channels + (
+        return layer.kernel[0] ** 2 * layer.in_channels // groups * layer.out_channels + (
             layer.out_channels
         )
     return 0
@@ -85,7 +85,7 @@ def test_liveness_by_hand(diamond):
 def test_left_out_slots_pass_their_input_on(diamond):
     ones = np.ones((1, 4), dtype=np.int64)
     active = np.array([[True, False, False, True]])
-    table = LayerTable(diamond, active, *[ones] * 8)
+    table = LayerTable(diamond, active, *[ones] * 10)
     a, d = table.layers()
     assert (a.name, a.inputs, a.output) == ("a", (0,), 1)
     assert (d.name, d.inputs, d.output) == ("d", (1,), 4)
