@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mcu_nas_moo.accuracy.predictor import AccuracyPredictor
+    from mcu_nas_moo.costs.estimate import estimate_cost
     from mcu_nas_moo.env import SubnetEnv
     from mcu_nas_moo.objective import McuNasObjective
     from mcu_nas_moo.ppo import PPOOptimiser
@@ -26,6 +27,7 @@ __all__ = [
     "PPOOptimiser",
     "SubnetEnv",
     "Task",
+    "estimate_cost",
     "list_profiles",
     "list_spaces",
     "load_profile",
@@ -39,6 +41,7 @@ _HOME = {
     "PPOOptimiser": "ppo",
     "SubnetEnv": "env",
     "Task": "task",
+    "estimate_cost": "costs.estimate",
     "list_profiles": "profiles",
     "list_spaces": "spaces",
     "load_profile": "profiles",

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, model_validator
 
 from mcu_nas_moo.costs.device import Device, Positive, load_device
-from mcu_nas_moo.costs.runtime import list_runtimes
+from mcu_nas_moo.costs.runtime import list_runtimes, load_runtime
 from mcu_nas_moo.naming import unknown_name
-from mcu_nas_moo.yaml_files import Facts, names, parse, validate
+from mcu_nas_moo.yaml_files import Facts, is_path, names, read_values, validate
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -36,10 +36,12 @@ def _device(value: Any) -> Any:
     return load_device(value) if isinstance(value, str) else value
 
 
-def _known_runtime(name: str) -> str:
-    if name not in list_runtimes():
-        raise unknown_name("runtime", name, list_runtimes())
-    return name
+def _known_runtime(name_or_path: str) -> str:
+    if is_path(name_or_path):
+        load_runtime(name_or_path)  # a file that is wrong is best refused here
+    elif name_or_path not in list_runtimes():
+        raise unknown_name("runtime", name_or_path, list_runtimes())
+    return name_or_path
 
 
 class Profile(Facts):
@@ -49,7 +51,8 @@ class Profile(Facts):
         name: how commands and results refer to the profile.
         description: the application that the limits stand for.
         device: facts of the board; in a file, the name of a shipped device or a mapping.
-        runtime: name of a shipped runtime.
+        runtime: name of a shipped runtime, or path of a runtime file; in a profile's file, seen
+            from the folder of that file.
         limits: what the application leaves to the network; no more than the chip has.
     """
 
@@ -115,7 +118,7 @@ def load_profile(name_or_path: str | Path) -> Profile:
     """
     path = Path(name_or_path)
     file: Traversable
-    if isinstance(name_or_path, Path) or path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
+    if is_path(name_or_path):
         file, source = path, str(path)
         if not path.is_file():
             raise ValueError(
@@ -127,9 +130,8 @@ def load_profile(name_or_path: str | Path) -> Profile:
         if name not in list_profiles():
             raise unknown_name("profile", name, list_profiles())
         file, source = _folder() / f"{name}.yaml", f"{name}.yaml"
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{source}: expected a readable text file ({error})") from None
-    values = {"name": path.stem if path.suffix else path.name, **parse(text, source)}
+    values = {"name": path.stem if path.suffix else path.name, **read_values(file, source)}
+    runtime = values.get("runtime")
+    if file is path and isinstance(runtime, str) and is_path(runtime):
+        values["runtime"] = str(path.parent / runtime)
     return validate(Profile, values, source)

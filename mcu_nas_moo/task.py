@@ -12,6 +12,7 @@ import numpy as np
 
 from mcu_nas_moo.accuracy.predictor import AccuracyPredictor
 from mcu_nas_moo.costs import CostModel
+from mcu_nas_moo.learned_costs.predictor import cost_predictor
 from mcu_nas_moo.naming import unknown_name
 from mcu_nas_moo.profiles import Profile, load_profile
 from mcu_nas_moo.spaces import MBConvSpace, load_space
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from mcu_nas_moo.learned_costs.predictor import CostPredictor
     from mcu_nas_moo.typing import FloatArray, Genotypes, IntArray
 
 #: Objectives that can be chosen, and the metric that each one minimises.
@@ -33,6 +35,8 @@ OBJECTIVES = {
 }
 #: Constraints, in the order of the columns of ``G``, and the metric that each one limits.
 CONSTRAINTS = {"flash": "flash_kib", "sram": "sram_kib", "latency": "latency_ms"}
+#: Costs among the metrics, in the order of tables.
+COSTS = ("latency_ms", "sram_kib", "flash_kib", "energy_mj")
 #: Networks that are evaluated together: their layer tables fit into the processor's cache.
 CHUNK = 2048
 
@@ -57,9 +61,16 @@ class Task:
         limits: replace limits of the profile, by the keys ``flash_kib``, ``sram_kib`` and
             ``latency_ms``.
         predictor: accuracy predictor; the shipped one by default.
+        predictors: what tells the costs. ``analytic`` is the cost model and the most exact;
+            ``mlp`` learns the costs from 2,000 subnets that the model labelled (some seconds when
+            first asked for, then kept in the user's cache); or the file that
+            ``mcu-nas predictor fit-costs`` made, from measurements or a model; or an object with
+            the methods of :class:`~mcu_nas_moo.learned_costs.predictor.CostPredictor`. Costs that
+            were not learned stay analytic.
 
     Raises:
-        ValueError: for unknown names, repeated objectives or bad limits.
+        ValueError: for unknown names, repeated objectives, bad limits, or learned costs of another
+            space or device.
     """
 
     def __init__(
@@ -70,6 +81,7 @@ class Task:
         *,
         limits: Mapping[str, float] | None = None,
         predictor: AccuracyPredictor | None = None,
+        predictors: str | Path | CostPredictor = "analytic",
     ) -> None:
         for name in objectives:
             if name not in OBJECTIVES:
@@ -85,6 +97,7 @@ class Task:
         self.objectives = tuple(objectives)
         self.predictor = predictor or AccuracyPredictor.load()
         self.cost_model = CostModel.of(self.profile)
+        self.learned_costs = cost_predictor(predictors, self.space, self.profile)
 
     @property
     def n_genes(self) -> int:
@@ -116,6 +129,17 @@ class Task:
         """Upper limit of each constrained metric."""
         return {metric: getattr(self.profile.limits, metric) for metric in CONSTRAINTS.values()}
 
+    @property
+    def learned_metrics(self) -> tuple[str, ...]:
+        """Metrics that are predicted by an MLP and not computed; empty with the cost model."""
+        return () if self.learned_costs is None else tuple(self.learned_costs.metrics)
+
+    @property
+    def title(self) -> str:
+        """Space and profile, and that costs are learned if they are; for results."""
+        title = f"{self.space.name} on {self.profile.name}"
+        return f"{title}, learned costs" if self.learned_metrics else title
+
     def evaluate(self, X: Any) -> Evaluation:
         """Objectives and constraints of the genotypes ``X``, integers of shape ``(N, n_genes)``.
 
@@ -139,7 +163,9 @@ class Task:
         Returns:
             arrays of shape ``(N,)``: ``accuracy`` and ``accuracy_std`` (of the ensemble) in
             [0, 1], ``error`` = 1 - accuracy, ``latency_ms``, ``sram_kib``, ``flash_kib``,
-            ``energy_mj`` per inference, and ``macs_m`` in millions.
+            ``energy_mj`` per inference, and ``macs_m`` in millions; and
+            ``constraint_violation`` if it was learned: the sum over the limits of
+            ``max(0, value / limit - 1)``. It informs; the constraints are those of the three costs.
         """
         X = self.space.check(X)
         chunks = [X[start : start + CHUNK] for start in range(0, len(X), CHUNK)] or [X]
@@ -155,17 +181,19 @@ class Task:
 
     def _metrics_of_chunk(self, X: Genotypes) -> dict[str, FloatArray]:
         table = self.space.network(X)
-        costs = self.cost_model.evaluate(table)
+        costs: dict[str, FloatArray] = {}
+        if not set(self.learned_metrics) >= set(COSTS):
+            costs.update(self.cost_model.evaluate(table)._asdict())
+        if self.learned_costs is not None:
+            costs.update(self.learned_costs.predict(self.space, X))
         predicted = self.predictor.predict(self.space, X)
         return {
             "accuracy": predicted.accuracy,
             "accuracy_std": predicted.std,
             "error": 1.0 - predicted.accuracy,
-            "latency_ms": costs.latency_ms,
-            "sram_kib": costs.sram_kib,
-            "flash_kib": costs.flash_kib,
-            "energy_mj": costs.energy_mj,
+            **{name: costs[name] for name in COSTS},
             "macs_m": table.macs.sum(axis=1) / 1e6,
+            **costs,
         }
 
     @cached_property
@@ -178,4 +206,8 @@ class Task:
             "limits": self.limits,
             "objectives": self.objectives,
         }
+        if self.learned_costs is not None:
+            facts["learned"] = [self.learned_costs.fingerprint, *self.learned_metrics]
+            if set(self.learned_metrics) >= set(COSTS):
+                del facts["costs"]  # they decide nothing then
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]

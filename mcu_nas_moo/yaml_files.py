@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
@@ -87,6 +88,28 @@ def names(folder: Traversable) -> list[str]:
         for entry in folder.iterdir()
         if entry.name.endswith(".yaml")
     )
+
+
+def is_path(name_or_path: str | Path) -> bool:
+    """Whether a file is meant rather than something that the package ships.
+
+    A :class:`~pathlib.Path`, or a string that ends in ``.yaml`` or ``.yml`` or holds a folder.
+    """
+    path = Path(name_or_path)
+    return isinstance(name_or_path, Path) or path.suffix in (".yaml", ".yml") or len(path.parts) > 1
+
+
+def read_values(file: Traversable, source: str) -> dict[str, Any]:
+    """The mapping that a YAML file holds; ``source`` is how messages refer to it.
+
+    Raises:
+        ValueError: if the file cannot be read, is not text, or not a YAML mapping.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{source}: expected a readable text file ({error})") from None
+    return parse(text, source)
 
 
 def load_named(model: type[AnyFacts], kind: str, name: str, folder: Traversable) -> AnyFacts:

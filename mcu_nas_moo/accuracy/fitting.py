@@ -9,23 +9,26 @@ import numpy as np
 from scipy.stats import kendalltau
 
 from mcu_nas_moo.accuracy.predictor import AccuracyPredictor, features
+from mcu_nas_moo.mlp import MLPSettings, fit_mlp, folds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import torch
 
     from mcu_nas_moo.accuracy.labels import Labels
     from mcu_nas_moo.spaces import MBConvSpace
     from mcu_nas_moo.typing import FloatArray, IntArray
 
-MEMBERS = 5
-HIDDEN = 96
-STEPS = 1500
-BATCH = 128
-LEARNING_RATE = 3e-3
-#: Of AdamW. Labels are few: of 0.003 to 8, values of 1 to 4 gave by far the best rankings.
-WEIGHT_DECAY = 3.0
+#: Labels are few and noisy: of weight decays from 0.003 to 8, values of 1 to 4 gave by far the
+#: best rankings.
+SETTINGS = MLPSettings(
+    members=5,
+    hidden=96,
+    steps=1500,
+    batch=128,
+    learning_rate=3e-3,
+    weight_decay=3.0,
+    bootstrap=True,
+)
 #: Parts of the labels, each of which judges the ensemble fitted to the others.
 FOLDS = 5
 
@@ -45,67 +48,15 @@ def labelled_features(
 def fit_predictor(inputs: FloatArray, targets: FloatArray, seed: int = 0) -> AccuracyPredictor:
     """Fit an ensemble to features ``(N, D)`` and accuracies ``(N,)``.
 
-    Members differ in their initial weights and in the bootstrap sample they see.
-
     Raises:
         ValueError: if the accuracies are all equal.
     """
-    import torch
-
-    if not np.ptp(targets) > 0:
-        raise ValueError(
-            f"{len(targets)} labels without any difference teach nothing; train the supernet "
-            "longer, or label more subnets"
-        )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        mean, deviation = inputs.mean(axis=0), inputs.std(axis=0)
-        scale = np.where(deviation > 0, 1 / np.maximum(deviation, 1e-9), 0.0).astype(np.float32)
-        x = torch.from_numpy((inputs - mean) * scale)
-        centre, spread = float(targets.mean()), float(targets.std())
-        y = torch.from_numpy((targets - centre) / spread).float()
-        n, width = x.shape
-        shapes = [(width, HIDDEN), (HIDDEN, HIDDEN), (HIDDEN, 1)]
-        kernels = [
-            (torch.randn(MEMBERS, rows, columns) * (2 / rows) ** 0.5).requires_grad_()
-            for rows, columns in shapes
-        ]
-        shifts = [torch.zeros(MEMBERS, 1, columns, requires_grad=True) for _, columns in shapes]
-        optimiser = torch.optim.AdamW(
-            [
-                {"params": kernels, "weight_decay": WEIGHT_DECAY},
-                {"params": shifts, "weight_decay": 0.0},
-            ],
-            lr=LEARNING_RATE,
-        )
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)
-        bootstrap = torch.randint(0, n, (MEMBERS, n))
-        for _ in range(STEPS):
-            drawn = torch.randint(0, n, (MEMBERS, min(BATCH, n)))
-            rows = bootstrap.gather(1, drawn)
-            loss = ((_forward(x[rows], kernels, shifts)[..., 0] - y[rows]) ** 2).mean()
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            schedule.step()
-        weights = [kernel.detach().numpy() for kernel in kernels]
-        biases = [shift.detach().numpy() for shift in shifts]
-    return AccuracyPredictor(
-        mean=mean,
-        scale=scale,
-        first=(weights[0].transpose(1, 0, 2).reshape(width, -1), biases[0].reshape(-1)),
-        second=(weights[1], biases[1]),
-        last=(weights[2] * np.float32(spread), biases[2] * np.float32(spread) + np.float32(centre)),
-        details={},
-    )
-
-
-def _forward(
-    x: torch.Tensor, kernels: list[torch.Tensor], shifts: list[torch.Tensor]
-) -> torch.Tensor:
-    for kernel, shift in zip(kernels[:-1], shifts[:-1], strict=True):
-        x = (x @ kernel + shift).relu()
-    return x @ kernels[-1] + shifts[-1]
+    try:
+        fitted = fit_mlp(inputs, targets[:, None], SETTINGS, seed)
+    except ValueError as error:
+        raise ValueError(f"{error}; train the supernet longer, or label more subnets") from None
+    layers = (fitted.first, fitted.second, fitted.last)
+    return AccuracyPredictor(fitted.mean, fitted.scale, *layers, details={})
 
 
 def cross_validated(inputs: FloatArray, targets: FloatArray, seed: int = 0) -> FloatArray:
@@ -114,9 +65,7 @@ def cross_validated(inputs: FloatArray, targets: FloatArray, seed: int = 0) -> F
     Raises:
         ValueError: for fewer labels than :data:`FOLDS`.
     """
-    if len(targets) < FOLDS:
-        raise ValueError(f"{len(targets)} labels are too few; at least {FOLDS} are needed")
-    fold = np.random.default_rng(seed).permutation(len(targets)) % FOLDS
+    fold = folds(len(targets), FOLDS, seed)
     predicted = np.empty_like(targets)
     for number in range(FOLDS):
         unseen = fold == number

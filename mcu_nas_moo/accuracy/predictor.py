@@ -1,20 +1,17 @@
 """Accuracy of subnets, predicted by an ensemble of multilayer perceptrons.
 
-Fitted to labels of a few thousand subnets by torch, evaluated by numpy: a search that only asks
-the predictor never loads torch.
+Fitted to labels of a few thousand subnets.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from mcu_nas_moo.accuracy.artifacts import artifact_path, damaged
+from mcu_nas_moo.mlp import MLPEnsemble
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,23 +55,8 @@ def features(space: MBConvSpace, X: Any) -> FloatArray:
 
 
 @dataclass(frozen=True, eq=False)
-class AccuracyPredictor:
-    """M perceptrons with two hidden layers of H units over D features.
-
-    Attributes:
-        mean, scale: standardisation of the features, shape ``(D,)``.
-        first: weights ``(D, M * H)`` and biases ``(M * H,)`` of the first layer of all members.
-        second: weights ``(M, H, H)`` and biases ``(M, 1, H)``.
-        last: weights ``(M, H, 1)`` and biases ``(M, 1, 1)``.
-        details: how it was fitted and how good it is.
-    """
-
-    mean: FloatArray
-    scale: FloatArray
-    first: tuple[FloatArray, FloatArray]
-    second: tuple[FloatArray, FloatArray]
-    last: tuple[FloatArray, FloatArray]
-    details: dict[str, Any]
+class AccuracyPredictor(MLPEnsemble):
+    """An ensemble with one output, the accuracy."""
 
     def predict(self, space: MBConvSpace, X: Any) -> PredictedAccuracy:
         """Accuracy in [0, 1] of the subnets ``X``, shape ``(N, n_genes)``.
@@ -83,9 +65,9 @@ class AccuracyPredictor:
             ValueError: if the space has other stages or blocks than the predictor was fitted on.
         """
         inputs = features(space, X)
-        if inputs.shape[1] != len(self.mean):
+        if inputs.shape[1] != self.n_features:
             raise ValueError(
-                f"the predictor knows {len(self.mean)} features, space {space.name!r} has "
+                f"the predictor knows {self.n_features} features, space {space.name!r} has "
                 f"{inputs.shape[1]}; fit one for it with `{REMAKE}`"
             )
         return self.answer(inputs)
@@ -93,52 +75,11 @@ class AccuracyPredictor:
     def answer(self, inputs: FloatArray) -> PredictedAccuracy:
         """Accuracy for :func:`features` of shape ``(N, D)``.
 
-        Computed in float64 and rounded to nine digits: a network then has the same value alone
-        and in any batch, whatever order the sums are taken in.
+        Rounded to nine digits: a network then has the same value alone and in any batch,
+        whatever order the sums are taken in.
         """
-        members, hidden = self.second[0].shape[:2]
-        mean, scale, first, second, last = self._in_float64
-        x = (inputs - mean) * scale
-        x = np.maximum(x @ first[0] + first[1], 0)
-        x = x.reshape(-1, members, hidden).transpose(1, 0, 2)
-        x = np.maximum(np.matmul(x, second[0]) + second[1], 0)
-        answers = np.clip((np.matmul(x, last[0]) + last[1])[..., 0], 0.0, 1.0)
+        answers = np.clip(self.outputs(inputs)[..., 0], 0.0, 1.0)
         return PredictedAccuracy(answers.mean(axis=0).round(9), answers.std(axis=0).round(9))
-
-    @cached_property
-    def _in_float64(self) -> tuple[Any, ...]:
-        layers = (self.first, self.second, self.last)
-        return (
-            self.mean.astype(np.float64),
-            self.scale.astype(np.float64),
-            *(tuple(array.astype(np.float64) for array in layer) for layer in layers),
-        )
-
-    @property
-    def fingerprint(self) -> str:
-        """Hash of the weights."""
-        digest = hashlib.sha256()
-        for array in (self.mean, self.scale, *self.first, *self.second, *self.last):
-            digest.update(np.ascontiguousarray(array).tobytes())
-        return digest.hexdigest()[:16]
-
-    def save(self, path: Path) -> None:
-        """Write a safetensors file; :meth:`load` reads it."""
-        from safetensors.numpy import save_file
-
-        from mcu_nas_moo.files import write_atomically
-
-        arrays = {
-            "mean": self.mean,
-            "scale": self.scale,
-            **{
-                f"{layer}.{kind}": np.ascontiguousarray(array)
-                for layer in ("first", "second", "last")
-                for kind, array in zip(("weight", "bias"), getattr(self, layer), strict=True)
-            },
-        }
-        metadata = {"details": json.dumps(self.details)}
-        write_atomically(path, lambda partial: save_file(arrays, partial, metadata))
 
     @classmethod
     def load(cls, path: Path | None = None) -> AccuracyPredictor:
@@ -148,17 +89,8 @@ class AccuracyPredictor:
             ValueError: if the file is missing or damaged; the message names the command that
                 remakes it.
         """
-        from safetensors import SafetensorError, safe_open
-
         path = artifact_path("predictor.safetensors", path, REMAKE)
         try:
-            with safe_open(path, framework="numpy") as file:
-                arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-                details = json.loads((file.metadata() or {})["details"])
-            layers = {
-                layer: (arrays[f"{layer}.weight"], arrays[f"{layer}.bias"])
-                for layer in ("first", "second", "last")
-            }
-            return cls(arrays["mean"], arrays["scale"], details=details, **layers)
-        except (SafetensorError, KeyError, OSError, ValueError) as error:
+            return cls.read(path)
+        except (OSError, ValueError) as error:
             raise damaged(path, REMAKE, error) from error

@@ -72,13 +72,9 @@ def _by_algorithm(histories: Sequence[History]) -> dict[str, list[History]]:
     return groups
 
 
-def _title(task: Task) -> str:
-    return f"{task.space.name} on {task.profile.name}"
-
-
 def _front_title(task: Task) -> str:
     part = f" (2 of {task.n_obj} objectives)" if task.n_obj > 2 else ""
-    return f"Feasible Pareto fronts{part}, {_title(task)}"
+    return f"Feasible Pareto fronts{part}, {task.title}"
 
 
 def draw_pareto_front(
@@ -164,7 +160,7 @@ def draw_hypervolume(
     # The first evaluations of a run climb from 0; what matters is what follows.
     axes.set_ylim(max(0.0, lowest - 0.05), None)
     seeds = max(len(own) for own in curves.values())
-    axes.set_title(f"Any-time hypervolume, {_title(task)}, quartiles of {_count(seeds, 'seed')}")
+    axes.set_title(f"Any-time hypervolume, {task.title}, quartiles of {_count(seeds, 'seed')}")
     axes.legend(frameon=False, loc="lower right")
     _save(figure, path)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 #: What a fact that is a hash stands for.
 _CHANGED = {
-    "fingerprint": "the space, the predictor or the cost model changed",
+    "fingerprint": "the space, a predictor or the cost model changed",
     "optimisers": "the code or the libraries of the optimisers changed",
 }
 
@@ -64,6 +64,7 @@ class Study:
             "profile": task.profile.name,
             "objectives": list(task.objectives),
             "limits": task.limits,
+            "learned_metrics": list(task.learned_metrics),
             "budget": budget,
             "fingerprint": task.fingerprint,
             "optimisers": optimisers_fingerprint(),

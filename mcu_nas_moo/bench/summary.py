@@ -174,7 +174,10 @@ def pooled_front(task: Task, histories: Sequence[History]) -> PooledFront:
 
 
 def write_pareto(path: Path, task: Task, front: PooledFront) -> None:
-    """One row per subnet: its metrics, who found it, and its genes; inactive genes stay empty."""
+    """One row per subnet: its metrics, who found it, and its genes; inactive genes stay empty.
+
+    If metrics are learned, each row says which.
+    """
     metrics = task.metrics(front.X)
     genes = [gene.name for gene in task.space.genes]
     rows = [
@@ -183,7 +186,11 @@ def write_pareto(path: Path, task: Task, front: PooledFront) -> None:
         | dict(subnet.values)
         for number, subnet in enumerate(task.space.decode(front.X))
     ]
-    _write_csv(path, [*metrics, "algorithms", *genes], rows)
+    columns = [*metrics, "algorithms", *genes]
+    if task.learned_metrics:
+        columns.append("learned_metrics")
+        rows = [row | {"learned_metrics": " ".join(task.learned_metrics)} for row in rows]
+    _write_csv(path, columns, rows)
 
 
 def _write_csv(path: Path, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,13 @@ DEFAULT_OBJECTIVES = "error,latency"
     help="What to minimise, with commas; two at least.",
 )
 @click.option(
+    "--predictors",
+    default="analytic",
+    show_default=True,
+    help="What tells the costs: analytic; mlp, learned from it; or the FILE of learned costs that "
+    "`mcu-nas predictor fit-costs` made.",
+)
+@click.option(
     "--budget",
     type=click.IntRange(min=1),
     default=2000,
@@ -81,6 +89,7 @@ def main(
     profiles: str,
     space: str,
     objectives: str,
+    predictors: str,
     budget: int,
     seeds: int,
     jobs: int | None,
@@ -116,13 +125,17 @@ def main(
     names = [check_optimiser(name) for name in _split(algos, "--algos")]
     given = {"flash_kib": flash_kib, "sram_kib": sram_kib, "latency_ms": latency_ms}
     limits = {name: value for name, value in given.items() if value is not None}
-    tasks = [_task(space, profile, objectives, limits) for profile in _split(profiles, "--profile")]
+    with console.status("Learning the costs ...") if predictors == "mlp" else nullcontext():
+        tasks = [
+            _task(space, profile, objectives, limits, predictors)
+            for profile in _split(profiles, "--profile")
+        ]
     for task in tasks:
         check_limits(task)
     runs = [Run(name, seed) for name in names for seed in range(seeds)]
     problems = []
     for task in tasks:
-        folder = out or Path("bench-results") / _study_name(task, limits, budget)
+        folder = out or Path("bench-results") / _study_name(task, limits, predictors, budget)
         if out is not None and len(tasks) > 1:
             folder = out / task.profile.name
         study = Study(folder, task, budget)
@@ -130,6 +143,7 @@ def main(
         study.histories(runs)  # damaged files are said before the work begins
         problems += _make_runs(study, runs, reference, jobs, console)
         _show_ranking(study, write_report(study, runs, reference), console)
+        _show_distance(study, runs, console)
     for problem in problems:
         click.echo(problem, err=True)
     if problems:
@@ -144,10 +158,13 @@ def _split(text: str, option: str) -> list[str]:
     return names
 
 
-def _task(space: str, profile: str, objectives: str, limits: dict[str, float]) -> Task:
+def _task(
+    space: str, profile: str, objectives: str, limits: dict[str, float], predictors: str
+) -> Task:
     from mcu_nas_moo.task import Task
 
-    task = Task(space, profile, _split(objectives, "--objectives"), limits=limits)
+    names = _split(objectives, "--objectives")
+    task = Task(space, profile, names, limits=limits, predictors=predictors)
     if task.n_obj < 2:
         raise ValueError(
             f"--objectives {objectives} has no trade-off; give two at least, "
@@ -156,12 +173,14 @@ def _task(space: str, profile: str, objectives: str, limits: dict[str, float]) -
     return task
 
 
-def _study_name(task: Task, limits: dict[str, float], budget: int) -> str:
+def _study_name(task: Task, limits: dict[str, float], predictors: str, budget: int) -> str:
     """A name of its own for each combination of options that makes another study."""
     parts = [task.space.name, task.profile.name]
     if ",".join(task.objectives) != DEFAULT_OBJECTIVES:
         parts.append("-".join(task.objectives))
     parts += [f"{name.replace('_', '-')}-{value:g}" for name, value in limits.items()]
+    if task.learned_metrics:
+        parts.append(f"learned-{Path(predictors).stem}")
     return "-".join([*parts, str(budget)])
 
 
@@ -264,6 +283,22 @@ def _make_runs(
     return problems
 
 
+def _show_distance(study: Study, runs: Sequence[Run], console: Console) -> None:
+    """With learned costs: what the analytic model says to the networks that were found."""
+    from mcu_nas_moo.bench.summary import pooled_front
+    from mcu_nas_moo.learned_costs.report import exceeds_by_analytic_model
+
+    task, histories = study.task, study.histories(runs)
+    if not task.learned_metrics or not histories:
+        return
+    front = pooled_front(task, histories).X
+    exceeding = int(exceeds_by_analytic_model(task.space, task.profile, front).sum())
+    console.print(
+        f"Learned by an MLP: {', '.join(task.learned_metrics)}. By the analytic cost model, "
+        f"{exceeding} of the {len(front)} subnets on the common front exceed a limit."
+    )
+
+
 def _cores() -> int:
     from joblib import cpu_count
 
@@ -274,10 +309,7 @@ def _show_ranking(study: Study, standings: Sequence[Standing], console: Console)
     from mcu_nas_moo.bench.summary import caution, ranked_table, verdict
 
     task = study.task
-    title = (
-        f"{task.space.name} on {task.profile.name}: {' and '.join(task.objectives)}, "
-        f"{study.budget:,} evaluations"
-    )
+    title = f"{task.title}: {' and '.join(task.objectives)}, {study.budget:,} evaluations"
     console.print()
     console.print(ranked_table(standings, title))
     console.print(verdict(standings), style="bold")

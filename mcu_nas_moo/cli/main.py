@@ -1,4 +1,4 @@
-"""The command ``mcu-nas``: supernet, labels and accuracy predictor."""
+"""The command ``mcu-nas``: costs of networks, calibration, supernet and predictors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mcu_nas_moo.cli.calibrate import calibrate
+from mcu_nas_moo.cli.cost import cost
 from mcu_nas_moo.cli.errors import bad_input_in_one_line
+from mcu_nas_moo.cli.learned_costs import fit_costs, label_costs
+from mcu_nas_moo.cli.profile import profile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,7 +36,12 @@ SEED = click.option("--seed", default=0, show_default=True)
 @click.group()
 @click.version_option(package_name="mcu-nas-moo")
 def main() -> None:
-    """Train a supernet, label its subnets and fit the accuracy predictor."""
+    """Cost networks on microcontrollers, calibrate the costs, train supernets and predictors."""
+
+
+main.add_command(cost)
+main.add_command(calibrate)
+main.add_command(profile)
 
 
 @main.group()
@@ -210,7 +219,7 @@ def rank(
 
 @main.group()
 def predictor() -> None:
-    """Fit the accuracy predictor."""
+    """Fit predictors: of accuracy, and of costs in place of the analytic model."""
 
 
 @predictor.command()
@@ -242,6 +251,10 @@ def fit(labels_file: Path | None, weights: Path | None, out: Path, seed: int) ->
             f"on {row['labels']} labels"
         )
     click.echo(f"predictor: {out}")
+
+
+predictor.add_command(label_costs)
+predictor.add_command(fit_costs)
 
 
 @main.command("model-card")

@@ -23,8 +23,10 @@ class Figure(Facts):
     Args:
         value: in the unit that the field's name gives.
         basis: ``measured`` on this very board, ``scaled`` from another board with the same core,
-            ``estimated`` from a data sheet, or ``given`` by a user without a source.
-        source: the publication, row or calculation behind it.
+            ``estimated`` from a maker's figure or from measurements that compare unlike things, or
+            ``given`` by a user without a source.
+        source: the publication, row or calculation behind it. Those of the shipped devices come
+            from :mod:`mcu_nas_moo.costs.core_factors`.
     """
 
     value: Positive
@@ -51,16 +53,17 @@ class Device(Facts):
         core: its processor core.
         clock_mhz: clock of the core at which latency and power hold.
         flash_kib: Flash of the chip.
-        sram_kib: SRAM of the chip that can hold data; core-coupled instruction memory and backup
-            memory left out.
-        cycles_factor: clock cycles that the core needs for the work of one Cortex-M7 cycle.
+        sram_kib: SRAM of the chip that can hold data, over all its blocks; backup memory and memory
+            coupled to the core are left out, unless the latter continues the SRAM's addresses.
+        cycles_factor: clock cycles that the core needs for the work of one cycle of the Cortex-M7
+            that the runtimes are fitted on.
         active_power_mw: power while a network runs.
         memory_source: where the memory sizes stand.
     """
 
     board: str
     chip: str
-    core: Literal["cortex-m0plus", "cortex-m4", "cortex-m7", "cortex-m33"]
+    core: Literal["cortex-m0plus", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m85"]
     clock_mhz: Positive
     flash_kib: Positive
     sram_kib: Positive
@@ -86,3 +89,37 @@ def load_device(name: str) -> Device:
         ValueError: if there is none; the message lists those there are.
     """
     return load_named(Device, "device", name, _folder())
+
+
+def device_table() -> str:
+    """The shipped devices with the basis and source of each figure, as a table in Markdown."""
+    heading = (
+        "device",
+        "chip",
+        "core",
+        "MHz",
+        "Flash, KiB",
+        "SRAM, KiB",
+        "cycles per M7 cycle",
+        "power, mW",
+        "sources",
+    )
+    rows = [heading, ("---",) * len(heading)]
+    for name in list_devices():
+        facts = load_device(name)
+        factor, power = facts.cycles_factor, facts.active_power_mw
+        rows.append(
+            (
+                f"`{name}`",
+                facts.chip,
+                facts.core,
+                f"{facts.clock_mhz:g}",
+                f"{facts.flash_kib:g}",
+                f"{facts.sram_kib:g}",
+                f"{factor.value:g} ({factor.basis})",
+                f"{power.value:g} ({power.basis})",
+                f"Memory: {facts.memory_source.rstrip('.')}. "
+                f"Cycles: {factor.source.rstrip('.')}. Power: {power.source.rstrip('.')}.",
+            )
+        )
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)

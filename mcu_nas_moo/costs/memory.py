@@ -2,7 +2,7 @@
 
 While a layer runs, its inputs, its output and every tensor that a later layer still reads are in
 memory. A runtime may save some of it, by letting the output lie on top of an input that dies with
-the layer, or take more, by reading a padded copy of the input.
+the layer, or take more, for a padded copy of the input or unrolled windows.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from mcu_nas_moo.costs.runtime import MemoryRule
     from mcu_nas_moo.networks.table import LayerTable, Topology
     from mcu_nas_moo.typing import IntArray
+
+#: Input channels up to which a convolution counts as shallow: it needs no padded copy.
+SHALLOW_CHANNELS = 8
 
 
 class _Tensors(NamedTuple):
@@ -73,18 +76,20 @@ def working_set(table: LayerTable, rule: MemoryRule) -> IntArray:
     total = elements[1:].copy()
     for slots, tensors in _held(table.topology):
         total[slots] += elements[tensors]
-    if rule.explicit_padding:
-        _add_padding(table, elements, total)
-    else:
-        _subtract_overlaps(table.topology, rule.in_place, elements, total)
+    extra = np.zeros_like(total)
+    _subtract_overlaps(table.topology, rule.in_place, elements, extra)
+    _account_for_windows(table, rule, elements, extra)
+    if rule.fused_pooling:
+        _fuse_pooling(table, elements, total, extra)
+    total += extra
     total *= table.active.T
     return total.T
 
 
 def _subtract_overlaps(
-    topology: Topology, ops: tuple[Op, ...], elements: IntArray, total: IntArray
+    topology: Topology, ops: tuple[Op, ...], elements: IntArray, extra: IntArray
 ) -> None:
-    """Take from ``total`` what outputs share with the largest input that dies with them."""
+    """Take off what outputs share with the largest input that dies with them."""
     dying = _dying(topology, ops)
     if not dying:
         return
@@ -93,43 +98,122 @@ def _subtract_overlaps(
     for other in others:
         rows = np.searchsorted(slots, other.slots)
         shared[rows] = np.maximum(shared[rows], elements[other.tensors])
-    total[slots] -= np.minimum(shared, elements[slots + 1])
+    extra[slots] = -np.minimum(shared, elements[slots + 1])
 
 
-def _add_padding(table: LayerTable, elements: IntArray, total: IntArray) -> None:
-    """Let each convolution that reaches over the border read a padded copy of its input.
-
-    Two steps follow each other: input and copy while padding, copy and output while convolving.
-    An input that nothing else reads is gone in the second, so the layer needs the copy and the
-    larger of input and output.
-    """
+def _account_for_windows(
+    table: LayerTable, rule: MemoryRule, elements: IntArray, extra: IntArray
+) -> None:
+    """Set what convolutions with a window larger than 1 need beyond input and output."""
     topology = table.topology
     slots = topology.columns(Op.CONV, Op.DEPTHWISE)
-    height, width = table.kernel_height, table.kernel_width
-    slots = slots[(np.maximum(height, width)[:, slots] > 1).any(axis=0)]
+    widest = np.maximum(table.kernel_height, table.kernel_width)[:, slots].max(axis=0, initial=1)
+    slots = slots[widest > 1]
     if not len(slots):
         return
+
+    def at(array: IntArray) -> IntArray:
+        return array[:, slots].T
+
+    depthwise = np.array([topology.slots[slot].op is Op.DEPTHWISE for slot in slots])[:, None]
     inputs = np.array([topology.slots[slot].inputs[0] for slot in slots])
-    borders = [
-        _border(*(array[:, slots] for array in arrays))
-        for arrays in (
-            (height, table.stride_height, table.in_height, table.out_height),
-            (width, table.stride_width, table.in_width, table.out_width),
-        )
-    ]
-    copy = (
-        table.in_channels[:, slots]
-        * (table.in_height[:, slots] + borders[0])
-        * (table.in_width[:, slots] + borders[1])
-    )
-    padded = (borders[0] + borders[1]).T > 0
     dying = (topology.last_use[inputs] == slots)[:, None]
-    freed = np.minimum(elements[inputs], elements[slots + 1]) * dying
-    total[slots] += np.where(padded, copy.T, 0)
-    total[slots] -= np.where(padded, freed, 0)
+    before, after = elements[inputs], elements[slots + 1]
+    height, width = at(table.kernel_height), at(table.kernel_width)
+    windowed = (height > 1) | (width > 1)
+    if rule.padded_copy == "none":
+        if Op.DEPTHWISE in rule.in_place:
+            windowed &= ~depthwise
+        extra[slots] = np.where(windowed, 0, extra[slots])
+        return
+
+    channels = at(table.in_channels)
+    padded = (
+        channels
+        * (at(table.in_height) + _border(height, *map(at, _rows(table))))
+        * (at(table.in_width) + _border(width, *map(at, _columns(table))))
+    )
+    has_border = padded > before
+    copy = np.where(has_border, padded, 0)
+    if rule.padded_copy == "apart":
+        # Input and copy while padding; copy and output, and the input if it lives on, afterwards.
+        freed = np.where(dying & has_border, np.minimum(before, after), 0)
+        extra[slots] = np.where(windowed, copy - freed, extra[slots])
+        return
+
+    shallow = ~depthwise & (channels <= SHALLOW_CHANNELS)
+    row = at(table.out_width) * at(table.out_channels)
+    # The padded copy takes the place of the input; the output follows some rows behind.
+    place = np.where(shallow, before, padded)
+    rows = np.where(shallow, rule.shallow_trailing_rows, rule.trailing_rows)
+    trailing = np.minimum(np.maximum(place, after) + rows * row, place + after)
+    replaced = np.where(shallow | has_border, trailing, before + after) - before - after
+    beside = np.where(shallow, 0, copy)
+    needed = np.where(dying, replaced, beside)
+    if rule.im2col:
+        needed = needed + np.where(depthwise, 0, _im2col(table, slots))
+    extra[slots] = np.where(windowed, needed, extra[slots])
+
+
+def _rows(table: LayerTable) -> tuple[IntArray, IntArray, IntArray]:
+    return table.stride_height, table.in_height, table.out_height
+
+
+def _columns(table: LayerTable) -> tuple[IntArray, IntArray, IntArray]:
+    return table.stride_width, table.in_width, table.out_width
 
 
 def _border(kernel: IntArray, stride: IntArray, before: IntArray, after: IntArray) -> IntArray:
-    """Rows or columns that padding adds, 0 if the kernel stays within the image."""
-    padded = (after - 1) * stride + kernel > before
-    return np.where(padded, 2 * (kernel // 2), 0)
+    """Rows or columns of padding that the windows reach, 0 if they stay within the image."""
+    border: IntArray = np.maximum((after - 1) * stride + kernel - before, 0)
+    return border
+
+
+def _im2col(table: LayerTable, slots: IntArray) -> IntArray:
+    """Scratch bytes of convolutions in X-CUBE-AI, shape ``(slots, N)``.
+
+    Read off the buffers that the tool declares in the C code that it generates, as published with
+    several networks: 4 bytes per element of the window and, for each filter, two bytes per element
+    and 14 more; of 3x3 filters at most 5 KiB and 64 bytes per input channel.
+    """
+    height, width = table.kernel_height[:, slots].T, table.kernel_width[:, slots].T
+    channels = table.in_channels[:, slots].T
+    groups = np.array([table.topology.slots[slot].groups for slot in slots])[:, None]
+    window = height * width * (channels // groups)
+    scratch = 4 * window + table.out_channels[:, slots].T * (2 * window + 14)
+    three = (height == 3) & (width == 3)
+    needed: IntArray = np.where(three, np.minimum(scratch, 5120 + 64 * channels), scratch)
+    return needed
+
+
+def _fuse_pooling(table: LayerTable, elements: IntArray, total: IntArray, extra: IntArray) -> None:
+    """Let two rows stand for the output of a convolution that a pool without padding reads."""
+    topology = table.topology
+    for pool, slot in enumerate(topology.slots):
+        written = slot.inputs[0]
+        conv = written - 1
+        if slot.op is not Op.POOL or conv != pool - 1 or conv < 0:
+            continue
+        if topology.slots[conv].op is not Op.CONV or topology.last_use[written] != pool:
+            continue
+        inside = np.ones(len(table), dtype=np.bool_)
+        window = np.zeros(len(table), dtype=np.int64)
+        for kernel, (stride, before, after) in (
+            (table.kernel_height, _rows(table)),
+            (table.kernel_width, _columns(table)),
+        ):
+            reach = (after[:, pool] - 1) * stride[:, pool] + kernel[:, pool]
+            inside &= reach <= before[:, pool]
+            window = np.maximum(window, kernel[:, pool])
+        fused = inside & (window > 1)
+        rows = 2 * table.out_channels[:, conv] * table.out_width[:, conv]
+        read = topology.slots[conv].inputs[0]
+        needed = (
+            total[pool]
+            - elements[written]
+            + (elements[read] if topology.last_use[read] == conv else 0)
+            + rows
+            + _im2col(table, np.array([conv]))[0]
+        )
+        for step in (conv, pool):
+            extra[step] = np.where(fused, needed - total[step], extra[step])

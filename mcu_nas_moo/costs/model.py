@@ -5,21 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from mcu_nas_moo.costs.memory import working_set
 from mcu_nas_moo.costs.runtime import load_runtime
-from mcu_nas_moo.networks.table import Op
+from mcu_nas_moo.costs.work import counts_of, kinds_of, work_by_layer, work_of
 
 if TYPE_CHECKING:
     from mcu_nas_moo.costs.device import Device
     from mcu_nas_moo.costs.runtime import Runtime
-    from mcu_nas_moo.networks.table import LayerTable, Topology
+    from mcu_nas_moo.networks.table import LayerTable
     from mcu_nas_moo.profiles import Profile
-    from mcu_nas_moo.typing import FloatArray, IntArray
+    from mcu_nas_moo.typing import FloatArray
 
 _BYTES_PER_KIB = 1024
 
@@ -37,11 +37,19 @@ class Costs(NamedTuple):
     energy_mj: FloatArray
 
 
-@lru_cache(maxsize=128)
-def _kinds(topology: Topology) -> FloatArray:
-    """Which slots are convolutions, depthwise and dense: ones and zeros of shape ``(L, 3)``."""
-    kinds = (Op.CONV, Op.DEPTHWISE, Op.DENSE)
-    return np.array([[slot.op is kind for kind in kinds] for slot in topology.slots], np.float64)
+class LayerCosts(NamedTuple):
+    """Costs of each layer of N networks, float64 of shape ``(N, L)``; 0 for layers left out.
+
+    Attributes:
+        flash_kib: weights, biases, and what the runtime stores for the layer; not its kernels.
+        sram_kib: all memory in use while the layer runs, the runtime's included; the network's
+            SRAM is the largest of these.
+        latency_ms: adds up to the latency of the network.
+    """
+
+    flash_kib: FloatArray
+    sram_kib: FloatArray
+    latency_ms: FloatArray
 
 
 @dataclass(frozen=True)
@@ -66,14 +74,31 @@ class CostModel:
 
         Fastest for tables of a few thousand networks, whose arrays fit into the processor's cache.
         """
-        n_layers = table.active.sum(axis=1)
-        n_channels = table.biases.sum(axis=1)
         latency_ms = self._latency_ms(table)
         return Costs(
-            flash_kib=self._flash_kib(table, n_layers, n_channels),
-            sram_kib=self._sram_kib(table, n_layers, n_channels),
+            flash_kib=self._flash_kib(table),
+            sram_kib=self._sram_kib(table),
             latency_ms=latency_ms,
             energy_mj=latency_ms * (self.device.active_power_mw.value / 1000),
+        )
+
+    def layer_costs(self, table: LayerTable) -> LayerCosts:
+        """Costs of each layer of the networks of ``table``."""
+        memory, flash = self.runtime.memory, self.runtime.flash
+        beside_peak = self._sram_beside_peak_kib(table)[:, None]
+        cycles = np.zeros(table.active.shape)
+        for unit, per_unit in self._cycles_per_unit.items():
+            cycles += work_by_layer(table, unit) * per_unit
+        return LayerCosts(
+            flash_kib=table.active
+            * (
+                table.weights * (flash.bytes_per_weight / _BYTES_PER_KIB)
+                + table.biases * (flash.bytes_per_bias / _BYTES_PER_KIB + flash.kib_per_channel)
+                + flash.kib_per_layer
+            ),
+            sram_kib=table.active
+            * (working_set(table, memory) * (memory.scale / _BYTES_PER_KIB) + beside_peak),
+            latency_ms=cycles * self._ms_per_cycle,
         )
 
     @cached_property
@@ -95,8 +120,28 @@ class CostModel:
         peaks = working_set(table, self.runtime.memory).argmax(axis=1)
         return [table.topology.slots[column].name for column in peaks]
 
-    def _flash_kib(self, table: LayerTable, n_layers: IntArray, n_channels: IntArray) -> FloatArray:
+    @property
+    def _ms_per_cycle(self) -> float:
+        """Milliseconds of the device for one cycle of the reference core."""
+        # Cycles divided by kilohertz are milliseconds.
+        return self.device.cycles_factor.value / (self.device.clock_mhz * 1000)
+
+    @cached_property
+    def _cycles_per_unit(self) -> dict[str, float]:
+        """Units of work that cost something under the runtime."""
+        every: dict[str, float] = self.runtime.latency.cycles.model_dump()
+        return {unit: cycles for unit, cycles in every.items() if cycles}
+
+    def _latency_ms(self, table: LayerTable) -> FloatArray:
+        # One product after the other: a matrix product would round otherwise for other batches.
+        cycles = np.zeros(len(table))
+        for unit, per_unit in self._cycles_per_unit.items():
+            cycles += work_of(table, unit) * per_unit
+        return cycles * self._ms_per_cycle
+
+    def _flash_kib(self, table: LayerTable) -> FloatArray:
         rule = self.runtime.flash
+        n_layers, _, n_channels = counts_of(table).T
         parameters: FloatArray = (
             table.weights.sum(axis=1) * rule.bytes_per_weight + n_channels * rule.bytes_per_bias
         )
@@ -104,29 +149,24 @@ class CostModel:
             parameters / _BYTES_PER_KIB
             + n_channels * rule.kib_per_channel
             + n_layers * rule.kib_per_layer
+            + kinds_of(table) * rule.kib_per_kind
             + rule.fixed_kib
         )
         return kib
 
-    def _sram_kib(self, table: LayerTable, n_layers: IntArray, n_channels: IntArray) -> FloatArray:
+    def _sram_kib(self, table: LayerTable) -> FloatArray:
         rule = self.runtime.memory
+        peak = working_set(table, rule).max(axis=1)
+        kib: FloatArray = peak * (rule.scale / _BYTES_PER_KIB) + self._sram_beside_peak_kib(table)
+        return kib
+
+    def _sram_beside_peak_kib(self, table: LayerTable) -> FloatArray:
+        rule = self.runtime.memory
+        n_layers, n_weighted, n_channels = counts_of(table).T
         kib: FloatArray = (
-            working_set(table, rule).max(axis=1) * (rule.scale / _BYTES_PER_KIB)
-            + n_channels * rule.kib_per_channel
-            + n_layers * rule.kib_per_layer
+            n_channels * rule.kib_per_channel
+            + n_weighted * rule.kib_per_weighted_layer
+            + (n_layers - n_weighted) * rule.kib_per_other_layer
             + rule.fixed_kib
         )
         return kib
-
-    def _latency_ms(self, table: LayerTable) -> FloatArray:
-        rule = self.runtime.latency
-        # Sums of integers are exact in any order, so costs do not depend on the batch.
-        conv, depthwise, dense = (table.macs @ _kinds(table.topology)).T
-        cycles: FloatArray = (
-            conv * rule.cycles_per_mac.conv
-            + depthwise * rule.cycles_per_mac.depthwise
-            + dense * rule.cycles_per_mac.dense
-            + table.out_elements.sum(axis=1) * rule.cycles_per_output_element
-        )
-        # Cycles divided by kilohertz are milliseconds.
-        return cycles * (self.device.cycles_factor.value / (self.device.clock_mhz * 1000))

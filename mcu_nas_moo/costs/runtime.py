@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from mcu_nas_moo.networks.table import Op  # noqa: TC001 - pydantic reads it
-from mcu_nas_moo.yaml_files import Facts, load_named, names
+from mcu_nas_moo.yaml_files import Facts, is_path, load_named, names, read_values, validate
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -24,54 +25,74 @@ Coefficient = Annotated[float, Field(ge=0, strict=True)]
 class Fit(Facts):
     """How well a group of coefficients agrees with published measurements.
 
+    Errors are relative to the measured value. Those of ``left_out`` come from leave-one-family-out
+    cross-validation: all networks of a family (say, every MobileNetV1) are predicted by a model
+    that was fitted to the other families.
+
     Args:
         quantity: what was measured.
-        rows: which rows of which table.
+        rows: which rows.
         n_rows: how many.
-        n_coefficients: how many coefficients were free in the fit; 0 if all were given.
-        mape_percent: mean absolute error relative to the measured value, on those very rows.
+        n_families: of how many families of networks.
+        n_coefficients: how many coefficients were free in the fit.
+        mape_percent: mean absolute error on the rows of the fit.
         worst_percent: the largest of these errors.
+        left_out_mape_percent: mean absolute error of the cross-validation; ``None`` if there are
+            too few families.
+        left_out_worst_percent: the largest error of the cross-validation.
+        left_out_spearman: rank correlation of its predictions with the measurements.
     """
 
     quantity: str
     rows: str
     n_rows: Annotated[int, Field(gt=0)]
+    n_families: Annotated[int, Field(gt=0)]
     n_coefficients: Annotated[int, Field(ge=0)]
     mape_percent: Coefficient
     worst_percent: Coefficient
+    left_out_mape_percent: Coefficient | None = None
+    left_out_worst_percent: Coefficient | None = None
+    left_out_spearman: float | None = None
 
 
 class MemoryRule(Facts):
-    """SRAM: a multiple of the peak of live tensors, and what the runtime adds.
+    """SRAM: a multiple of the peak of live tensors and scratch, and what the runtime adds.
 
     Args:
-        in_place: kinds of layers whose output may lie on top of an input that dies with them.
-        explicit_padding: a convolution wider than 1 reads a padded copy of its input.
+        in_place: kinds of layers whose output may lie on top of an input that dies with them; of
+            convolutions only pointwise ones.
+        padded_copy: whether a convolution whose window reaches over the border of its input reads
+            a padded copy of it. ``none``: it does not. ``apart``: the copy lies beside the input.
+            ``in_place``: the input is padded where it lies, if it dies with the layer, and the
+            output then follows on top of it, ``trailing_rows`` of its rows behind.
+        trailing_rows: distance between output and padded copy, in rows of the output.
+        shallow_trailing_rows: the same for convolutions with few input channels, which need no
+            padded copy.
+        im2col: convolutions hold unrolled windows and filters in a scratch buffer.
+        fused_pooling: a pool without padding works on the rows that the convolution before it has
+            just written; the convolution's output never exists as a whole.
         scale: factor on the peak.
         fixed_kib: added once.
-        kib_per_layer: added for each layer.
+        kib_per_weighted_layer: added for each convolution and dense layer.
+        kib_per_other_layer: added for each other layer.
         kib_per_channel: added for each output channel of a layer with weights.
         source: where rule and coefficients come from.
         fits: agreement with measurements.
     """
 
     in_place: tuple[Op, ...]
-    explicit_padding: bool = False
+    padded_copy: Literal["none", "apart", "in_place"] = "none"
+    trailing_rows: Annotated[int, Field(ge=0)] = 0
+    shallow_trailing_rows: Annotated[int, Field(ge=0)] = 0
+    im2col: bool = False
+    fused_pooling: bool = False
     scale: Annotated[float, Field(ge=0.5, le=2)]
     fixed_kib: Coefficient
-    kib_per_layer: Coefficient
+    kib_per_weighted_layer: Coefficient
+    kib_per_other_layer: Coefficient
     kib_per_channel: Coefficient
     source: str
     fits: tuple[Fit, ...]
-
-    @model_validator(mode="after")
-    def _one_rule_per_input(self) -> MemoryRule:
-        if self.explicit_padding and self.in_place:
-            raise ValueError(
-                "explicit_padding and in_place exclude each other: "
-                "a padded copy takes the place of the input that would be overwritten"
-            )
-        return self
 
 
 class FlashRule(Facts):
@@ -81,8 +102,10 @@ class FlashRule(Facts):
         bytes_per_weight: of an int8 network, 1.
         bytes_per_bias: 4; one bias per output channel of each layer with weights.
         kib_per_channel: scales and other tables for each such channel.
-        kib_per_layer: code and descriptors for each layer.
-        fixed_kib: code of the runtime and its kernels.
+        kib_per_layer: calls and descriptors of each layer.
+        kib_per_kind: the kernel of each kind of layer that the network has, see
+            :func:`~mcu_nas_moo.costs.work.kinds_of`.
+        fixed_kib: code of the runtime.
         source: where the coefficients come from.
         fits: agreement with measurements.
     """
@@ -91,41 +114,65 @@ class FlashRule(Facts):
     bytes_per_bias: Coefficient
     kib_per_channel: Coefficient
     kib_per_layer: Coefficient
+    kib_per_kind: Coefficient
     fixed_kib: Coefficient
     source: str
     fits: tuple[Fit, ...]
 
 
-class CyclesPerMac(Facts):
-    """Cycles per multiply-accumulate by kind of layer; pointwise convolutions count as conv."""
+class Cycles(Facts):
+    """Clock cycles of the reference core for each unit of work.
 
-    conv: Coefficient
-    depthwise: Coefficient
-    dense: Coefficient
+    Args:
+        conv_mac: multiply-accumulate of a convolution that is not depthwise.
+        depthwise_mac: of a depthwise convolution.
+        dense_mac: of a dense layer.
+        shallow_mac: in addition to ``conv_mac``, where the convolution has at most four input
+            channels: its windows do not fill the lanes of the multiplier.
+        input_element: element that a layer reads, once for each layer that reads it.
+        output_element: element that a layer writes.
+        elementwise_element: element that a product or an activation on its own writes.
+        layer: layer of any kind.
+    """
+
+    conv_mac: Coefficient
+    depthwise_mac: Coefficient
+    dense_mac: Coefficient
+    shallow_mac: Coefficient
+    input_element: Coefficient
+    output_element: Coefficient
+    elementwise_element: Coefficient
+    layer: Coefficient
 
 
 class LatencyRule(Facts):
-    """Latency: cycles on the reference core, linear in MACs and output elements.
+    """Latency: cycles on the reference core, linear in the work of the layers.
 
     Args:
-        reference_core: the core that the coefficients hold for; devices scale from it.
-        cycles_per_mac: by kind of layer.
-        cycles_per_output_element: for each element that any layer writes.
+        reference_core: the core, or the one board, that the coefficients hold for; the
+            ``cycles_factor`` of a device counts from there.
+        cycles: by unit of work.
         source: where the coefficients come from.
         fits: agreement with measurements.
     """
 
-    reference_core: Literal["cortex-m7"]
-    cycles_per_mac: CyclesPerMac
-    cycles_per_output_element: Coefficient
+    reference_core: str
+    cycles: Cycles
     source: str
     fits: tuple[Fit, ...]
 
 
 class Runtime(Facts):
-    """An inference runtime for int8 networks."""
+    """An inference runtime for int8 networks.
+
+    Args:
+        description: name, version and how it was built.
+        measurements: hash of the rows that its coefficients were fitted to.
+        memory, flash, latency: what networks cost under it.
+    """
 
     description: str
+    measurements: str = "none"
     memory: MemoryRule
     flash: FlashRule
     latency: LatencyRule
@@ -140,11 +187,28 @@ def list_runtimes() -> list[str]:
     return names(_folder())
 
 
-@cache
-def load_runtime(name: str) -> Runtime:
-    """The shipped runtime of that name.
+def load_runtime(name_or_path: str | Path) -> Runtime:
+    """A shipped runtime by its name, or one of ``mcu-nas calibrate`` by the path of its file.
+
+    A :class:`~pathlib.Path`, or a string that ends in ``.yaml`` or ``.yml`` or holds a folder, is a
+    path.
 
     Raises:
-        ValueError: if there is none; the message lists those there are.
+        ValueError: on one line; for an unknown name it lists the valid ones, for a file that is
+            missing or wrong it says which file, which field, and what was expected.
     """
+    if not is_path(name_or_path):
+        return _load_shipped(str(name_or_path))
+    # Not kept: the file may be written anew.
+    path = Path(name_or_path)
+    if not path.is_file():
+        raise ValueError(
+            f"{path}: expected a runtime file, as mcu-nas calibrate writes it, but there is none; "
+            f"shipped runtimes are {', '.join(list_runtimes())}"
+        )
+    return validate(Runtime, read_values(path, str(path)), str(path))
+
+
+@cache
+def _load_shipped(name: str) -> Runtime:
     return load_named(Runtime, "runtime", name, _folder())

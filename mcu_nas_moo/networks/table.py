@@ -87,8 +87,8 @@ class Topology:
     """The slots of a layer table, in order of execution.
 
     ``outputs`` are the tensors that the network hands to the application: that of the last slot,
-    unless others are given. A slot left out passes its first input on under its own tensor number. A space must therefore
-    give the two tensors the same shape.
+    unless others are given. A slot left out passes its first input on under its own tensor
+    number. A space must therefore give the two tensors the same shape.
     """
 
     slots: tuple[Slot, ...]
@@ -168,8 +168,11 @@ class LayerTable:
             slots.append(Slot(layer.name, layer.op, inputs, layer.relu, groups))
             number[layer.output] = len(slots)
         figures = [
-            (l.in_channels, l.out_channels, *l.kernel, *l.stride, *l.in_size, *l.out_size)
-            for l in layers
+            (
+                *(layer.in_channels, layer.out_channels, *layer.kernel, *layer.stride),
+                *(*layer.in_size, *layer.out_size),
+            )
+            for layer in layers
         ]
         topology = Topology(tuple(slots), tuple(number[tensor] for tensor in outputs))
         columns = np.array(figures, dtype=np.int64).T[:, None, :]
@@ -184,6 +187,15 @@ class LayerTable:
     def out_elements(self) -> IntArray:
         """Elements that each layer writes."""
         return self.out_channels * (self.out_height * self.out_width) * self.active
+
+    @cached_property
+    def in_elements(self) -> IntArray:
+        """Elements that each layer reads, all its inputs together."""
+        read = self.in_channels * (self.in_height * self.in_width)
+        for column, slot in enumerate(self.topology.slots):
+            if len(slot.inputs) > 1:
+                read[:, column] = self.tensor_elements[:, list(slot.inputs)].sum(axis=1)
+        return read * self.active
 
     @cached_property
     def tensor_elements(self) -> IntArray:
@@ -205,6 +217,13 @@ class LayerTable:
         weights *= self.kernel_height * self.kernel_width
         weights *= self.active
         return weights
+
+    @cached_property
+    def weighted(self) -> BoolArray:
+        """Layers with weights: convolutions and dense layers."""
+        kinds = np.zeros(len(self.topology.slots), dtype=np.bool_)
+        kinds[self.topology.columns(Op.CONV, Op.DEPTHWISE, Op.DENSE)] = True
+        return self.active & kinds
 
     @cached_property
     def biases(self) -> IntArray:
@@ -242,9 +261,7 @@ class LayerTable:
                     (int(self.stride_height[row, column]), int(self.stride_width[row, column])),
                     (int(self.in_height[row, column]), int(self.in_width[row, column])),
                     (int(self.out_height[row, column]), int(self.out_width[row, column])),
-                    int(self.in_channels[row, column])
-                    if slot.op is Op.DEPTHWISE
-                    else slot.groups,
+                    int(self.in_channels[row, column]) if slot.op is Op.DEPTHWISE else slot.groups,
                 )
             )
         return layers

@@ -49,6 +49,8 @@ class ToyTask:
 
     n_con = 3
     constraint_names = ("flash", "sram", "latency")
+    learned_metrics = ()
+    title = "toy on toy-board"
 
     @property
     def n_genes(self):

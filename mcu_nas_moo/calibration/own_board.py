@@ -1,0 +1,282 @@
+"""Refitting a shipped runtime to a few measurements of a user's own board."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from mcu_nas_moo.calibration.fitting import Errors, fit_coefficients, leave_families_out
+from mcu_nas_moo.calibration.measurements import QUANTITIES
+from mcu_nas_moo.costs.memory import working_set
+from mcu_nas_moo.costs.runtime import Cycles, Fit
+from mcu_nas_moo.costs.work import WORK, all_work_of, counts_of, kinds_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mcu_nas_moo.calibration.measurements import Measurements
+    from mcu_nas_moo.costs.runtime import Runtime
+    from mcu_nas_moo.typing import BoolArray, FloatArray
+
+#: Rows of a quantity that a refit needs at least: one coefficient, and a check of it.
+FEWEST_ROWS = 3
+#: Rows needed for each coefficient beyond the first.
+ROWS_PER_COEFFICIENT = 3
+#: A richer model must be better by this factor on rows that it has not seen.
+_WORTHWHILE = 0.9
+#: Ratio of measurements to the base model beyond which the units must be wrong.
+_UNIT_RATIO = 100.0
+_BYTES_PER_KIB = 1024
+
+
+@dataclass(frozen=True)
+class _Linear:
+    """A quantity of the base model as ``units @ values``: what is counted, and coefficients.
+
+    Attributes:
+        names: of the coefficients, K of them.
+        units: shape ``(R, K)``.
+        values: of the base, shape ``(K,)``.
+    """
+
+    names: tuple[str, ...]
+    units: FloatArray
+    values: FloatArray
+
+
+class _Freedom(NamedTuple):
+    """Groups of coefficients that a model refits: one alone freely, several by a common factor."""
+
+    label: str
+    groups: tuple[tuple[str, ...], ...]
+
+
+_MACS = ("conv_mac", "dense_mac", "shallow_mac")
+_OTHER_WORK = ("input_element", "output_element", "elementwise_element", "layer")
+_FREEDOMS = {
+    "latency_ms": (
+        _Freedom("all cycles by one factor", (WORK,)),
+        _Freedom("cycles of MACs and of all other work", ((*_MACS, "depthwise_mac"), _OTHER_WORK)),
+        _Freedom(
+            "cycles of depthwise MACs and of all other work",
+            (("depthwise_mac",), (*_MACS, *_OTHER_WORK)),
+        ),
+        _Freedom(
+            "cycles of depthwise MACs, of other MACs and of other work",
+            (("depthwise_mac",), _MACS, _OTHER_WORK),
+        ),
+    ),
+    "sram_kib": (
+        _Freedom("the fixed part", (("fixed_kib",),)),
+        _Freedom("the factor on the peak", (("scale",),)),
+        _Freedom("the factor on the peak and the fixed part", (("scale",), ("fixed_kib",))),
+    ),
+    "flash_kib": (
+        _Freedom("the fixed part", (("fixed_kib",),)),
+        _Freedom("the fixed part and that of channels", (("fixed_kib",), ("kib_per_channel",))),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Refit:
+    """What became of one quantity.
+
+    Attributes:
+        quantity: ``latency_ms``, ``sram_kib`` or ``flash_kib``.
+        refitted: the coefficients that the rows determined; the others are those of the base.
+        before, after: errors of the base and of the refitted runtime on the rows.
+        left_out: errors of the refit on families that it has not seen; ``None`` if too few.
+        n_rows: number of measurements.
+    """
+
+    quantity: str
+    refitted: str
+    before: Errors
+    after: Errors
+    left_out: Errors | None
+    n_rows: int
+
+
+def refit(
+    base: Runtime, name: str, measurements: Measurements, clock_mhz: float | None, table: Path
+) -> tuple[Runtime, tuple[Refit, ...]]:
+    """A runtime for one board: ``base`` with the coefficients that the rows support refitted.
+
+    Of each quantity several models are tried, from one common factor to one for each kind of work,
+    and the one that predicts unseen families best is taken; a richer one must be clearly better.
+
+    Args:
+        base: the runtime to start from.
+        name: its name.
+        measurements: rows of one board, see
+            :func:`~mcu_nas_moo.calibration.measurements.read_measurements`.
+        clock_mhz: clock at which latencies were measured; without it there must be none.
+        table: where the measurements stand, for messages.
+
+    Returns:
+        the runtime, whose cycles count on the user's own board (``cycles_factor: 1``), and what
+        was done to each quantity that the table holds.
+
+    Raises:
+        ValueError: if a quantity has fewer than :data:`FEWEST_ROWS` rows, latencies come without
+            the clock, or figures differ from the base model by a factor that only a wrong unit
+            explains.
+    """
+    reports = []
+    changes: dict[str, Any] = {"measurements": measurements.fingerprint}
+    for quantity in QUANTITIES:
+        rows = measurements.known(quantity, quantity=quantity)
+        if rows.rows.empty:
+            continue
+        if len(rows.rows) < FEWEST_ROWS:
+            raise ValueError(
+                f"{table}: {len(rows.rows)} rows with {quantity} cannot be fitted and checked; "
+                f"measure at least {FEWEST_ROWS} networks, better 5 or more of several sizes"
+            )
+        if quantity == "latency_ms" and clock_mhz is None:
+            raise ValueError(
+                f"{table}: latencies are turned into cycles by the clock of the board; give it "
+                "with --clock MHZ"
+            )
+        section = {"latency_ms": "latency", "sram_kib": "memory", "flash_kib": "flash"}[quantity]
+        linear = _LINEAR[quantity](base, rows, clock_mhz or 0.0)
+        measured = rows.rows[quantity].to_numpy()
+        _check_units(quantity, linear, measured, table)
+        freedom, report = _choose(quantity, linear, rows.rows.family.tolist(), measured)
+        reports.append(report)
+        rule = getattr(base, section)
+        found = _rounded(_coefficients(linear, freedom, measured, _all(measured)))
+        update: dict[str, Any] = {
+            "fits": (_fit(report, rows.rows.family.nunique(), len(freedom.groups), table),),
+            "source": f"{name}, refitted to {table.name}: {report.refitted}. {rule.source}",
+        }
+        if quantity == "latency_ms":
+            update["reference_core"] = f"the board of {table.name}"
+            update["cycles"] = Cycles(**found)
+        else:
+            update |= {key: found[key] for key in _refitted_names(freedom)}
+        changes[section] = rule.model_copy(update=update)
+    changes["description"] = f"{base.description}; refitted to {table.name}"
+    return base.model_copy(update=changes), tuple(reports)
+
+
+def _latency(base: Runtime, rows: Measurements, clock_mhz: float) -> _Linear:
+    work = np.concatenate([all_work_of(network) for network in rows.networks()])
+    values = np.array([getattr(base.latency.cycles, unit) for unit in WORK])
+    return _Linear(WORK, work / (clock_mhz * 1000), values)
+
+
+def _sram(base: Runtime, rows: Measurements, _: float) -> _Linear:
+    rule, networks = base.memory, rows.networks()
+    peaks = [working_set(network, rule).max() / _BYTES_PER_KIB for network in networks]
+    layers, weighted, channels = np.concatenate([counts_of(n) for n in networks]).T
+    ones = np.ones(len(peaks))
+    names = (
+        "scale",
+        "fixed_kib",
+        "kib_per_weighted_layer",
+        "kib_per_other_layer",
+        "kib_per_channel",
+    )
+    units = np.stack([peaks, ones, weighted, layers - weighted, channels], axis=1)
+    return _Linear(names, units, np.array([getattr(rule, name) for name in names]))
+
+
+def _flash(base: Runtime, rows: Measurements, _: float) -> _Linear:
+    rule, networks = base.flash, rows.networks()
+    layers, _weighted, channels = np.concatenate([counts_of(n) for n in networks]).T
+    weights = np.array([network.weights.sum() for network in networks])
+    kinds = np.concatenate([kinds_of(network) for network in networks])
+    ones = np.ones(len(weights))
+    parameters = (weights * rule.bytes_per_weight + channels * rule.bytes_per_bias) / _BYTES_PER_KIB
+    names = ("parameters", "fixed_kib", "kib_per_layer", "kib_per_kind", "kib_per_channel")
+    units = np.stack([parameters, ones, layers, kinds, channels], axis=1)
+    values = np.array([1.0, *(getattr(rule, name) for name in names[1:])])
+    return _Linear(names, units, values)
+
+
+_LINEAR = {"latency_ms": _latency, "sram_kib": _sram, "flash_kib": _flash}
+
+
+def _check_units(quantity: str, linear: _Linear, measured: FloatArray, table: Path) -> None:
+    ratio = float(np.median(measured / (linear.units @ linear.values)))
+    if 1 / _UNIT_RATIO < ratio < _UNIT_RATIO:
+        return
+    unit = {"ms": "milliseconds", "kib": "KiB"}[quantity.rpartition("_")[2]]
+    times = f"{ratio:,.0f} times" if ratio > 1 else f"1/{1 / ratio:,.0f} of"
+    raise ValueError(
+        f"{table}: {quantity} is {times} what the base runtime predicts; expected {unit}: "
+        "is the column in another unit?"
+    )
+
+
+def _coefficients(
+    linear: _Linear, freedom: _Freedom, measured: FloatArray, chosen: BoolArray
+) -> dict[str, float]:
+    """All coefficients of the quantity, those of ``freedom`` fitted to the chosen rows."""
+    values = linear.values.copy()
+    columns = [[linear.names.index(name) for name in group] for group in freedom.groups]
+    kept = np.setdiff1d(np.arange(len(values)), np.concatenate(columns))
+    given = linear.units[:, kept] @ values[kept]
+    terms = [
+        linear.units[:, group] @ (values[group] if len(group) > 1 else np.ones(1))
+        for group in columns
+    ]
+    found = fit_coefficients(np.stack(terms, axis=1)[chosen], measured[chosen], given[chosen])
+    for group, value in zip(columns, found, strict=True):
+        values[group] = values[group] * value if len(group) > 1 else value
+    return dict(zip(linear.names, values.tolist(), strict=True))
+
+
+def _choose(
+    quantity: str, linear: _Linear, families: list[str], measured: FloatArray
+) -> tuple[_Freedom, Refit]:
+    """The model with the smallest error on unseen families; simpler ones win near ties."""
+
+    def predict(freedom: _Freedom, chosen: BoolArray) -> FloatArray:
+        values = _coefficients(linear, freedom, measured, chosen)
+        predictions: FloatArray = linear.units @ np.array(list(values.values()))
+        return predictions
+
+    chosen, unseen = _FREEDOMS[quantity][0], None
+    for freedom in _FREEDOMS[quantity]:
+        if len(measured) < FEWEST_ROWS + ROWS_PER_COEFFICIENT * (len(freedom.groups) - 1):
+            continue
+        held_out = leave_families_out(families, partial(predict, freedom))
+        errors = None if held_out is None else Errors.of(held_out, measured)
+        if unseen is None or (errors is not None and errors.mape < _WORTHWHILE * unseen.mape):
+            chosen, unseen = freedom, errors
+    before = Errors.of(linear.units @ linear.values, measured)
+    after = Errors.of(predict(chosen, _all(measured)), measured)
+    return chosen, Refit(quantity, chosen.label, before, after, unseen, len(measured))
+
+
+def _all(measured: FloatArray) -> BoolArray:
+    return np.ones(len(measured), dtype=np.bool_)
+
+
+def _refitted_names(freedom: _Freedom) -> tuple[str, ...]:
+    return tuple(name for group in freedom.groups for name in group)
+
+
+def _rounded(values: dict[str, float]) -> dict[str, float]:
+    return {name: float(f"{value:.5g}") for name, value in values.items()}
+
+
+def _fit(report: Refit, n_families: int, n_coefficients: int, table: Path) -> Fit:
+    left_out = report.left_out
+    return Fit(
+        quantity=report.quantity,
+        rows=table.name,
+        n_rows=report.n_rows,
+        n_families=n_families,
+        n_coefficients=n_coefficients,
+        mape_percent=round(report.after.mape, 2),
+        worst_percent=round(report.after.worst, 1),
+        left_out_mape_percent=None if left_out is None else round(left_out.mape, 2),
+        left_out_worst_percent=None if left_out is None else round(left_out.worst, 1),
+    )

@@ -1,0 +1,32 @@
+"""Runtime files: what ``mcu-nas calibrate`` writes and profiles refer to."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from mcu_nas_moo.files import write_atomically
+
+if TYPE_CHECKING:
+    from mcu_nas_moo.costs.runtime import Runtime
+
+_HEADER = "# Written by mcu-nas calibrate; change the measurements or the recipe, not this file.\n"
+
+
+def shipped_runtimes() -> Path:
+    """Folder of the runtime files that the package ships."""
+    return Path(str(files("mcu_nas_moo.costs") / "runtimes"))
+
+
+def runtime_text(runtime: Runtime) -> str:
+    """The file that :func:`~mcu_nas_moo.costs.runtime.load_runtime` reads."""
+    facts = runtime.model_dump(mode="json", exclude_none=True)
+    return _HEADER + yaml.safe_dump(facts, sort_keys=False, width=98, allow_unicode=True)
+
+
+def write_runtime(runtime: Runtime, path: Path) -> None:
+    """Write the runtime file, whole or not at all."""
+    write_atomically(path, lambda partial: partial.write_text(runtime_text(runtime)))

@@ -1,0 +1,180 @@
+"""The command ``mcu-nas calibrate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mcu_nas_moo.cli.errors import bad_input_in_one_line
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from mcu_nas_moo.calibration.calibrate import Calibration
+    from mcu_nas_moo.calibration.own_board import Refit
+
+_UNITS = {"flash_kib": "Flash", "sram_kib": "SRAM", "latency_ms": "latency"}
+
+
+@click.command()
+@click.argument("measurements", type=click.Path(path_type=Path), required=False)
+@click.option("--base", help="Runtime to start from, for measurements of your own board.")
+@click.option("--clock", type=float, help="Clock of your board in MHz, for its latencies.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="File for the runtime of your board; without MEASUREMENTS the folder for the shipped "
+    "runtimes (default: where the package keeps them).",
+)
+@click.option("--plot", type=click.Path(path_type=Path), help="Picture of predicted and measured.")
+@bad_input_in_one_line
+def calibrate(
+    measurements: Path | None,
+    base: str | None,
+    clock: float | None,
+    out: Path | None,
+    plot: Path | None,
+) -> None:
+    """Fit runtimes to measurements, and say how wrong they are on networks they have not seen.
+
+    Without arguments, the shipped runtimes are fitted to the published measurements that come with
+    the package. With MEASUREMENTS, a table of your own board, the runtime --base is refitted as far
+    as the rows support and written to --out.
+
+    MEASUREMENTS is a CSV file with the column network (the path of an ONNX file, or the name of a
+    shipped network) and any of latency_ms, sram_kib and flash_kib.
+    """
+    from rich.console import Console
+
+    console = Console(highlight=False, width=None if Console().is_terminal else 100)
+    if measurements is None:
+        if base is not None or clock is not None:
+            raise ValueError("--base and --clock are for a table of your own; name its CSV file")
+        _shipped(console, out, plot)
+    else:
+        if base is None or out is None:
+            raise ValueError("give the runtime to start from, --base, and the file to write, --out")
+        if plot is not None:
+            raise ValueError("--plot shows the shipped runtimes; leave MEASUREMENTS out")
+        if clock is not None and not clock > 0:
+            raise ValueError(f"--clock must be above 0 MHz, got {clock:g}")
+        _own_board(console, measurements, base, clock, out)
+
+
+def _shipped(console: Console, out: Path | None, plot: Path | None) -> None:
+    from mcu_nas_moo.calibration.calibrate import calibrate as fit
+    from mcu_nas_moo.calibration.measurements import shipped_measurements
+    from mcu_nas_moo.calibration.recipes import RECIPES
+    from mcu_nas_moo.calibration.runtime_file import shipped_runtimes, write_runtime
+
+    folder = out or shipped_runtimes()
+    if folder.is_file():
+        raise ValueError(f"{folder}: expected a folder for the runtime files, it is a file")
+    rows = shipped_measurements()
+    calibrations = [fit(recipe, rows) for recipe in RECIPES]
+    _print_report(console, calibrations)
+    if plot is not None:
+        from mcu_nas_moo.calibration.figures import draw_predicted_and_measured
+
+        draw_predicted_and_measured(calibrations, plot)
+        console.print(f"picture: {plot}", soft_wrap=True)
+    for calibration in calibrations:
+        write_runtime(calibration.runtime, folder / f"{calibration.name}.yaml")
+    console.print(f"runtime files: {folder}", soft_wrap=True)
+
+
+def _print_report(console: Console, calibrations: list[Calibration]) -> None:
+    from rich.box import SIMPLE
+    from rich.table import Table
+
+    table = Table(
+        box=SIMPLE,
+        padding=(0, 0, 0, 1),
+        title="Errors against published measurements",
+        caption="free: fitted coefficients; MAPE: mean absolute error; unseen: families of "
+        "networks left out\nof the fit one by one; MACs only: a latency model that knows no more",
+    )
+    for column in ("runtime", "quantity"):
+        table.add_column(column, no_wrap=True)
+    for column in (
+        "rows,\nfamilies",
+        "free",
+        "MAPE\n%",
+        "unseen\nMAPE %",
+        "worst\n%",
+        "Spear-\nman",
+        "MACs only\nMAPE %",
+        "Spear-\nman",
+    ):
+        table.add_column(column, justify="right", no_wrap=True)
+    for calibration in calibrations:
+        for report in calibration.reports:
+            fit, macs = report.fit, report.by_macs
+            table.add_row(
+                calibration.name if report is calibration.reports[0] else "",
+                _UNITS[report.quantity],
+                f"{fit.n_rows}, {fit.n_families}",
+                str(fit.n_coefficients),
+                f"{fit.mape_percent:.1f}",
+                _figure(fit.left_out_mape_percent, ".1f"),
+                _figure(fit.left_out_worst_percent, ".0f"),
+                _figure(fit.left_out_spearman, ".3f"),
+                "" if macs is None else f"{macs.mape:.1f}",
+                "" if macs is None else f"{macs.spearman:.3f}",
+                end_section=report is calibration.reports[-1],
+            )
+    console.print(table)
+
+
+def _figure(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
+
+
+def _own_board(
+    console: Console, measurements: Path, base: str, clock: float | None, out: Path
+) -> None:
+    from mcu_nas_moo.calibration.measurements import read_measurements
+    from mcu_nas_moo.calibration.own_board import refit
+    from mcu_nas_moo.calibration.runtime_file import write_runtime
+    from mcu_nas_moo.costs import load_runtime
+
+    runtime = load_runtime(base)
+    fitted, reports = refit(runtime, base, read_measurements(measurements), clock, measurements)
+    _print_refits(console, reports)
+    write_runtime(fitted, out)
+    console.print(
+        f"runtime file: {out}\nUse it in a profile: 'runtime: {out.name}', and 'cycles_factor: 1' "
+        "for its device; mcu-nas profile new writes one to start from.",
+        soft_wrap=True,
+    )
+
+
+def _print_refits(console: Console, reports: tuple[Refit, ...]) -> None:
+    from rich.table import Table
+
+    table = Table(
+        title="Refitted to your measurements",
+        caption="MAPE: mean absolute error; unseen: families (or networks) left out one by one",
+    )
+    table.add_column("quantity")
+    table.add_column("rows", justify="right")
+    table.add_column("refitted (all else as in the base)")
+    for column in ("base\nMAPE %", "refitted\nMAPE %", "unseen\nMAPE %", "unseen\nworst %"):
+        table.add_column(column, justify="right")
+    for report in reports:
+        unseen = report.left_out
+        table.add_row(
+            _UNITS[report.quantity],
+            str(report.n_rows),
+            report.refitted,
+            f"{report.before.mape:.1f}",
+            f"{report.after.mape:.1f}",
+            "-" if unseen is None else f"{unseen.mape:.1f}",
+            "-" if unseen is None else f"{unseen.worst:.0f}",
+        )
+    kept = [_UNITS[name] for name in _UNITS if name not in {r.quantity for r in reports}]
+    console.print(table)
+    if kept:
+        console.print(f"Kept as in the base, since nothing was measured: {', '.join(kept)}.")

@@ -1,0 +1,277 @@
+"""``mcu-nas cost``: what networks cost on a device, and whether they fit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mcu_nas_moo.cli.errors import bad_input_in_one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.table import Table
+
+    from mcu_nas_moo.costs.estimate import CostEstimate, LayerEstimate
+
+_WIDTH = 100
+#: Fewer columns than this tell no layer from another.
+_NAME_WIDTH = 16
+
+
+@click.command(context_settings={"max_content_width": _WIDTH})
+@click.argument("models", metavar="MODEL.onnx...", type=click.Path(path_type=Path), nargs=-1)
+@click.option(
+    "--profile",
+    "profile_name",
+    default="cortex-m7",
+    show_default=True,
+    help="Device, runtime and limits: a name, or a YAML file.",
+)
+@click.option(
+    "--input-shape",
+    help="Shape of the input where the file leaves it open, such as 3,96,96.",
+)
+@click.option("--flash-kib", type=float, help="Flash limit instead of the profile's.")
+@click.option("--sram-kib", type=float, help="SRAM limit instead of the profile's.")
+@click.option("--latency-ms", type=float, help="Latency limit instead of the profile's.")
+@click.option("--per-layer", is_flag=True, help="Add each layer's part; the SRAM peak is marked.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print one JSON document, layers included; a list of them for several models.",
+)
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    help="Write a picture of the memory over the layers: a .png or .svg file.",
+)
+@bad_input_in_one_line
+def cost(
+    models: tuple[Path, ...],
+    profile_name: str,
+    input_shape: str | None,
+    flash_kib: float | None,
+    sram_kib: float | None,
+    latency_ms: float | None,
+    per_layer: bool,
+    as_json: bool,
+    plot: Path | None,
+) -> None:
+    """Flash, SRAM, latency and energy of ONNX networks, as if deployed in int8.
+
+    Ends with 0 if all limits of the profile hold, with 1 if not, and with 2 for bad input.
+    """
+    if not models:
+        raise ValueError("no model given; say which, as in: mcu-nas cost model.onnx")
+    if plot is not None:
+        _check_plot(plot, models)
+    shape = _shape(input_shape)
+    from mcu_nas_moo.costs.estimate import estimate_cost
+    from mcu_nas_moo.profiles import load_profile
+
+    profile = load_profile(profile_name).with_limits(flash_kib, sram_kib, latency_ms)
+    # All before any output: bad input leaves nothing behind.
+    estimates = [estimate_cost(model, profile, input_shape=shape) for model in models]
+    if plot is not None:
+        from mcu_nas_moo.costs.figures import draw_memory
+
+        draw_memory(plot, estimates[0])
+    if as_json:
+        documents = [estimate.as_dict() for estimate in estimates]
+        whole = documents if len(documents) > 1 else documents[0]
+        click.echo(json.dumps(whole, indent=2, allow_nan=False))
+    else:
+        _show(estimates, per_layer)
+        if plot is not None:
+            click.echo(f"picture: {plot}")
+    failed = [estimate for estimate in estimates if not estimate.fits]
+    for estimate in failed:
+        click.echo(f"{estimate.model} {estimate.verdict}", err=True)
+    if failed:
+        raise SystemExit(1)
+
+
+def _check_plot(plot: Path, models: Sequence[Path]) -> None:
+    """Refuse a picture that could not be written before anything else is done."""
+    from mcu_nas_moo.costs.figures import FORMATS
+
+    if len(models) > 1:
+        raise ValueError(f"--plot shows one network, but {len(models)} models are given")
+    if plot.suffix.lower() not in FORMATS:
+        raise ValueError(f"--plot {plot}: expected a file that ends in {' or '.join(FORMATS)}")
+    if not plot.parent.is_dir():
+        raise ValueError(f"--plot {plot}: the folder {plot.parent} does not exist")
+    if plot.is_dir():
+        raise ValueError(f"--plot {plot}: expected a file, but this is a folder")
+
+
+def _shape(text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise ValueError(
+            f"--input-shape: expected whole numbers above 0 with commas between, such as 3,96,96, "
+            f"got {text!r}"
+        )
+    return tuple(int(part) for part in parts)
+
+
+def _show(estimates: Sequence[CostEstimate], per_layer: bool) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False, markup=False, emoji=False)
+    if not console.is_terminal or console.width > _WIDTH:
+        console = Console(highlight=False, markup=False, emoji=False, width=_WIDTH)
+    profile = estimates[0].profile
+    device = profile.device
+    name = estimates[0].model if len(estimates) == 1 else f"{len(estimates)} networks"
+    console.print(f"{name} on {profile.name}", style="bold")
+    console.print(
+        f"{device.chip} on {device.board}, {device.core} at {device.clock_mhz:g} MHz, "
+        f"runtime {profile.runtime}"
+    )
+    console.print(_totals(estimates[0]) if len(estimates) == 1 else _comparison(estimates))
+    for estimate in estimates if per_layer else ():
+        console.print(_layers(estimate, console.width))
+    if len(estimates) == 1:
+        console.print(f"SRAM peak: while {estimates[0].peak_layer} runs.")
+        for note in estimates[0].notes:
+            console.print(f"- {note}")
+    for estimate in estimates:
+        if estimate.fits:  # the others are said on stderr
+            console.print(f"{estimate.model} {estimate.verdict}", style="bold")
+
+
+def _table(title: str | None = None, padding: int = 1) -> Table:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    return Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, padding),
+        collapse_padding=True,
+    )
+
+
+def _totals(estimate: CostEstimate) -> Table:
+    """Each metric with its limit and what is known about its error."""
+    from rich.text import Text
+
+    from mcu_nas_moo.costs.estimate import LIMITED, significant
+
+    table = _table()
+    table.add_column("metric")
+    for heading in ("value", "limit", "share"):
+        table.add_column(heading, justify="right")
+    table.add_column("verdict")
+    table.add_column("mean error", justify="right")
+    for metric, (name, unit) in LIMITED.items():
+        value, limit = getattr(estimate, metric), estimate.limits[metric]
+        verdict = Text("fits", style="green")
+        if metric in estimate.excess:
+            verdict = Text(estimate.excess_text(metric), style="bold red")
+        error = estimate.error_percent.get(metric)
+        table.add_row(
+            name,
+            f"{significant(value)} {unit}",
+            f"{significant(limit)} {unit}",
+            f"{100 * value / limit:,.0f} %",
+            verdict,
+            "unknown" if error is None else f"± {error:.1f} %",
+        )
+    table.add_row("energy", f"{significant(estimate.energy_mj)} mJ")
+    table.add_row("MACs", f"{significant(estimate.macs_m)} M")
+    table.add_row("parameters", f"{estimate.parameters:,}")
+    return table
+
+
+def _comparison(estimates: Sequence[CostEstimate]) -> Table:
+    """A row per network under a row with the limits."""
+    from rich.text import Text
+
+    from mcu_nas_moo.costs.estimate import LIMITED, significant
+
+    table = _table()
+    table.add_column("model", overflow="ellipsis", no_wrap=True)
+    for heading in ("Flash KiB", "SRAM KiB", "latency ms", "energy mJ", "MACs M"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("verdict")
+    table.add_row("limit", *map(significant, estimates[0].limits.values()))
+    for estimate in estimates:
+        figures = (*(getattr(estimate, metric) for metric in LIMITED), estimate.energy_mj)
+        exceeded = ", ".join(LIMITED[metric][0] for metric in estimate.excess)
+        table.add_row(
+            estimate.model,
+            *map(significant, (*figures, estimate.macs_m)),
+            Text(
+                f"exceeds {exceeded}" if exceeded else "fits", "bold red" if exceeded else "green"
+            ),
+        )
+    return table
+
+
+def _layers(estimate: CostEstimate, width: int) -> Table:
+    """Each layer's part in the costs; names get what the numbers leave of ``width`` columns."""
+    layers, peak = estimate.layers, estimate.peak_step
+    columns = {
+        "#": [str(number) for number in range(1, len(layers) + 1)],
+        "layer": [layer.short_name for layer in layers],
+        "kind": [layer.kind for layer in layers],
+        "output": [_by(layer.output_shape) for layer in layers],
+        "kernel": [_kernel(layer) for layer in layers],
+        "kMACs": [f"{layer.macs / 1000:,.0f}" if layer.macs else "" for layer in layers],
+        "Flash\nKiB": [f"{layer.flash_kib:.2f}" for layer in layers],
+        "SRAM\nKiB": [f"{layer.sram_kib:.1f}" for layer in layers],
+        "latency\nms": [f"{layer.latency_ms:.3f}" for layer in layers],
+        "share\n%": [f"{100 * layer.latency_share:.1f}" for layer in layers],
+        "": ["peak" if step == peak else "" for step in range(len(layers))],
+    }
+    room = _room_for_names(columns, width)
+    if room < _NAME_WIDTH:  # a narrow terminal
+        for heading in ("output", "kernel", "kMACs"):
+            del columns[heading]
+        room = max(1, _room_for_names(columns, width))
+    # The end of a name tells layers apart.
+    columns["layer"] = [
+        name if len(name) <= room else f"…{name[len(name) + 1 - room :]}"
+        for name in columns["layer"]
+    ]
+    table = _table(f"Layers of {estimate.model}", padding=0)
+    left = ("layer", "kind", "output", "kernel")
+    for heading in columns:
+        table.add_column(heading, justify="left" if heading in left else "right", no_wrap=True)
+    for step, row in enumerate(zip(*columns.values(), strict=True)):
+        table.add_row(*row, style="bold" if step == peak else None)
+    return table
+
+
+def _room_for_names(columns: dict[str, list[str]], width: int) -> int:
+    """What the other columns leave, with a space between columns and at both ends."""
+    others = [
+        max(map(len, (*heading.split("\n"), *column)))
+        for heading, column in columns.items()
+        if heading != "layer"
+    ]
+    return width - sum(others) - len(columns) - 1
+
+
+def _kernel(layer: LayerEstimate) -> str:
+    """Kernel and stride, nothing for layers without."""
+    if layer.kernel == layer.stride == (1, 1) and not layer.macs:
+        return ""
+    stride = layer.stride[0] if layer.stride[0] == layer.stride[1] else _by(layer.stride)
+    return _by(layer.kernel) + ("" if stride == 1 else f"/{stride}")
+
+
+def _by(sizes: Sequence[int]) -> str:
+    return "x".join(map(str, sizes))

@@ -1,0 +1,174 @@
+"""The commands ``mcu-nas predictor label-costs`` and ``fit-costs``."""
+
+from __future__ import annotations
+
+from math import isnan
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mcu_nas_moo.cli.errors import bad_input_in_one_line
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from mcu_nas_moo.learned_costs.labels import CostLabels
+    from mcu_nas_moo.learned_costs.predictor import LearnedCosts
+    from mcu_nas_moo.profiles import Profile
+
+PROFILE = click.option(
+    "--profile", default="cortex-m7", show_default=True, help="Device: a name, or a YAML file."
+)
+SPACE = click.option("--space", default="mbconv-stage", show_default=True, help="Search space.")
+SEED = click.option("--seed", default=0, show_default=True)
+
+
+@click.command("label-costs")
+@PROFILE
+@SPACE
+@click.option(
+    "--samples", type=click.IntRange(min=1), default=100, show_default=True, help="Subnets."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("costs.csv"), show_default=True
+)
+@SEED
+@bad_input_in_one_line
+def label_costs(profile: str, space: str, samples: int, out: Path, seed: int) -> None:
+    """Sample subnets and write their genes and analytic costs to a CSV file.
+
+    Measure the subnets on a board, put what was measured in the place of the costs, remove the
+    other cost columns, and give the file to fit-costs.
+    """
+    from mcu_nas_moo.learned_costs.labels import analytic_labels
+    from mcu_nas_moo.profiles import load_profile
+    from mcu_nas_moo.spaces import load_space
+
+    labels = analytic_labels(load_space(space), load_profile(profile), samples, seed)
+    labels.save(out)
+    click.echo(f"{len(labels)} labels: {out}")
+
+
+@click.command("fit-costs")
+@PROFILE
+@SPACE
+@click.option(
+    "--labels",
+    "labels_file",
+    type=click.Path(path_type=Path),
+    help="CSV file of measurements; see label-costs.  [default: labels by the analytic model]",
+)
+@click.option(
+    "--samples",
+    type=click.IntRange(min=1),
+    default=None,
+    help="Analytic labels to learn from.  [default: 2000]",
+)
+@click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    help="What to learn; may be repeated.  [default: the columns of --labels, or all costs]",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("costs.safetensors"),
+    show_default=True,
+)
+@SEED
+@bad_input_in_one_line
+def fit_costs(
+    profile: str,
+    space: str,
+    labels_file: Path | None,
+    samples: int | None,
+    metrics: tuple[str, ...],
+    out: Path,
+    seed: int,
+) -> None:
+    """Learn costs with an MLP, say how far it is off, and write a file for --predictors.
+
+    Learned from analytic labels, it is compared with the analytic model on subnets it has not
+    seen. Learned from measurements, both are compared with the measurements, each of them
+    predicted by an MLP fitted without it.
+    """
+    from rich.console import Console
+
+    from mcu_nas_moo.costs import Costs
+    from mcu_nas_moo.learned_costs import fitting
+    from mcu_nas_moo.learned_costs.labels import CostLabels, analytic_labels
+    from mcu_nas_moo.profiles import load_profile
+    from mcu_nas_moo.spaces import load_space
+
+    if out.suffix != ".safetensors":
+        raise ValueError(f"--out must end in .safetensors, got {out}")
+    if labels_file is not None and samples is not None:
+        raise ValueError("--samples is for analytic labels; leave it or --labels out")
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, markup=False, width=100)
+    device, chosen = load_profile(profile), load_space(space)
+    if labels_file is not None:
+        labels = CostLabels.load(labels_file, chosen)
+    else:
+        labels = analytic_labels(chosen, device, samples or fitting.SAMPLES, seed)
+    with console.status("fitting ..."):
+        costs = fitting.fit_costs(labels, device, seed, metrics)
+    if labels.analytic:
+        _compare_with_analytic(costs, labels, device, console)
+    else:
+        _compare_with_measured(costs, labels, device, seed, console)
+    costs.save(out)
+    kept = [name for name in Costs._fields if name not in costs.metrics]
+    console.print(f"learned from {len(labels):,} labels: {', '.join(costs.metrics)}")
+    if kept:
+        console.print(f"not learned, stay analytic: {', '.join(kept)}")
+    console.print(f"learned costs: {out}")
+
+
+def _compare_with_analytic(
+    costs: LearnedCosts, labels: CostLabels, profile: Profile, console: Console
+) -> None:
+    from mcu_nas_moo.learned_costs.report import compare_with_analytic, distance_table
+
+    found = compare_with_analytic(costs, labels.space, profile, fitted_on=labels.X)
+    console.print(
+        f"MLP against the analytic model on {found.subnets:,} random subnets it has not seen:"
+    )
+    console.print(distance_table({"": found.distances}))
+    verdict = found.feasibility
+    console.print(
+        f"{verdict.feasible:.1%} of the subnets meet the limits of {profile.name}. Of those that "
+        f"the MLP accepts, {_per_cent(verdict.wrongly_accepted)} exceed a limit; of those that "
+        f"meet them, it rejects {_per_cent(verdict.wrongly_rejected)}."
+    )
+    console.print(
+        f"Processor time for 1,000 subnets: {found.learned_ms:.1f} ms with the MLP, "
+        f"{found.analytic_ms:.1f} ms with the analytic model."
+    )
+
+
+def _per_cent(share: float) -> str:
+    return "n/a" if isnan(share) else f"{share:.1%}"
+
+
+def _compare_with_measured(
+    costs: LearnedCosts, labels: CostLabels, profile: Profile, seed: int, console: Console
+) -> None:
+    from mcu_nas_moo.learned_costs.fitting import cross_validated_costs
+    from mcu_nas_moo.learned_costs.labels import analytic_costs
+    from mcu_nas_moo.learned_costs.report import distance_table, distances
+
+    with console.status("fitting without each fifth of the labels ..."):
+        unseen = cross_validated_costs(labels, costs.metrics, seed)
+    analytic = analytic_costs(labels.space, profile, labels.X)
+    columns = {
+        "MLP": distances(unseen, labels.values),
+        "analytic": distances({name: analytic[name] for name in unseen}, labels.values),
+    }
+    console.print(
+        f"MLP, each label predicted without it, and analytic model against {len(labels)} labels:"
+    )
+    console.print(distance_table(columns))

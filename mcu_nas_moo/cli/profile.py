@@ -1,0 +1,165 @@
+"""``mcu-nas profile``: the boards, runtimes and profiles there are, and profiles of your own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mcu_nas_moo.cli.errors import bad_input_in_one_line
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from mcu_nas_moo.costs.device import Figure
+
+_WIDTH = 100
+
+
+@click.group()
+def profile() -> None:
+    """Boards, runtimes and limits: show what there is, and make your own."""
+
+
+@profile.command("list")
+@bad_input_in_one_line
+def list_() -> None:
+    """The shipped profiles."""
+    from mcu_nas_moo.profiles import list_profiles, load_profile
+
+    table = _table(
+        ("profile", "chip", "core", "runtime"), ("Flash\nKiB", "SRAM\nKiB", "latency\nms")
+    )
+    for name in list_profiles():
+        facts = load_profile(name)
+        limits = (f"{limit:g}" for limit in facts.limits.model_dump().values())
+        table.add_row(name, facts.device.chip, facts.device.core, facts.runtime, *limits)
+    console = _console()
+    console.print(table)
+    console.print("The figures are limits: what the application leaves to the network.")
+    console.print("More: mcu-nas profile show NAME. Your own: mcu-nas profile new my-board.yaml")
+
+
+@profile.command()
+@click.option("--markdown", is_flag=True, help="The devices with their sources, in Markdown.")
+@bad_input_in_one_line
+def devices(markdown: bool) -> None:
+    """The devices and runtimes that a profile can name."""
+    from mcu_nas_moo.costs.device import device_table, list_devices, load_device
+    from mcu_nas_moo.costs.runtime import list_runtimes, load_runtime
+
+    if markdown:
+        click.echo(device_table(), nl=False)
+        return
+    console = _console()
+    table = _table(
+        ("device", "chip", "core"),
+        ("MHz", "Flash\nKiB", "SRAM\nKiB", "cycles per\nM7 cycle", "power\nmW"),
+    )
+    for name in list_devices():
+        facts = load_device(name)
+        table.add_row(
+            name,
+            facts.chip,
+            facts.core,
+            f"{facts.clock_mhz:g}",
+            f"{facts.flash_kib:g}",
+            f"{facts.sram_kib:g}",
+            _with_mark(facts.cycles_factor),
+            _with_mark(facts.active_power_mw),
+        )
+    console.print(table)
+    console.print("m: measured; s: scaled from a board with the same core; e: estimated.")
+    console.print("Sources: mcu-nas profile devices --markdown\n")
+    table = _table(("runtime", ""), ())
+    for name in list_runtimes():
+        table.add_row(name, load_runtime(name).description)
+    console.print(table)
+
+
+@profile.command()
+@click.argument("name")
+@bad_input_in_one_line
+def show(name: str) -> None:
+    """What the profile NAME holds (or a profile file), with the source of each figure."""
+    from rich.table import Table
+
+    from mcu_nas_moo.costs.runtime import load_runtime
+    from mcu_nas_moo.profiles import load_profile
+
+    facts = load_profile(name)
+    device, limits = facts.device, facts.limits
+    rows = {
+        "device": f"{device.board}: {device.chip}, {device.core} at {device.clock_mhz:g} MHz",
+        "memory": f"{device.flash_kib:g} KiB Flash, {device.sram_kib:g} KiB SRAM "
+        f"({device.memory_source})",
+        "cycles per M7 cycle": _with_source(device.cycles_factor),
+        "power, mW": _with_source(device.active_power_mw),
+        "runtime": f"{facts.runtime}: {load_runtime(facts.runtime).description}",
+        "limits": f"Flash {limits.flash_kib:g} KiB ({limits.flash_kib / device.flash_kib:.0%} of "
+        f"the chip's), SRAM {limits.sram_kib:g} KiB ({limits.sram_kib / device.sram_kib:.0%}), "
+        f"latency {limits.latency_ms:g} ms",
+    }
+    console = _console()
+    console.print(facts.name, style="bold")
+    if facts.description:
+        console.print(facts.description)
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column()
+    for heading, text in rows.items():
+        table.add_row(heading, text)
+    console.print(table)
+
+
+@profile.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--device", help="A device that mcu-nas knows.  [default: nucleo-h7a3zi-q]")
+@click.option("--runtime", help="A runtime, or a runtime file.  [default: one for the chip]")
+@click.option("--from", "start", help="A profile, or a profile file, to take the rest from.")
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@bad_input_in_one_line
+def new(
+    file: Path, device: str | None, runtime: str | None, start: str | None, force: bool
+) -> None:
+    """Write a commented profile to FILE, to start from.
+
+    Without --from, the network gets half of the memory of the device, and 100 ms.
+    """
+    from mcu_nas_moo.profile_template import write_profile
+
+    write_profile(file, device, runtime, start, overwrite=force)
+    click.echo(f"profile: {file}")
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal or console.width > _WIDTH:
+        console = Console(highlight=False, markup=False, width=_WIDTH)
+    return console
+
+
+def _table(texts: tuple[str, ...], numbers: tuple[str, ...]) -> Table:
+    """An empty table with columns of texts, then of numbers."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for heading in texts:
+        table.add_column(heading)
+    for heading in numbers:
+        table.add_column(heading, justify="right")
+    return table
+
+
+def _with_mark(figure: Figure) -> str:
+    """A figure and the initial of its basis."""
+    return f"{figure.value:g} {figure.basis[0]}"
+
+
+def _with_source(figure: Figure) -> str:
+    return f"{figure.value:g}, {figure.basis}: {figure.source}"

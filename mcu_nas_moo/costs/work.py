@@ -1,0 +1,94 @@
+"""What networks ask of a runtime, in units that its coefficients multiply.
+
+The cost model evaluates these quantities and the calibration fits coefficients to them, so that
+both mean the same by every unit.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mcu_nas_moo.networks.table import Op
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mcu_nas_moo.networks.table import LayerTable
+    from mcu_nas_moo.typing import FloatArray, IntArray
+
+#: Input channels up to which the windows of a convolution do not fill the multiplier's lanes.
+SHALLOW_CHANNELS = 4
+
+
+def work_by_layer(table: LayerTable, unit: str) -> IntArray:
+    """Work of each layer in one unit of :data:`WORK`, shape ``(N, L)``."""
+    return _UNITS[unit](table)
+
+
+def _of_kind(table: LayerTable, values: IntArray, *ops: Op) -> IntArray:
+    chosen: IntArray = np.zeros_like(values)
+    columns = table.topology.columns(*ops)
+    chosen[:, columns] = values[:, columns]
+    return chosen
+
+
+def _shallow_macs(table: LayerTable) -> IntArray:
+    shallow: IntArray = table.macs * (table.in_channels <= SHALLOW_CHANNELS)
+    return _of_kind(table, shallow, Op.CONV)
+
+
+_UNITS: dict[str, Callable[[LayerTable], IntArray]] = {
+    "conv_mac": lambda table: _of_kind(table, table.macs, Op.CONV),
+    "depthwise_mac": lambda table: _of_kind(table, table.macs, Op.DEPTHWISE),
+    "dense_mac": lambda table: _of_kind(table, table.macs, Op.DENSE),
+    "shallow_mac": _shallow_macs,
+    "input_element": lambda table: table.in_elements,
+    "output_element": lambda table: table.out_elements,
+    "elementwise_element": lambda table: _of_kind(
+        table, table.out_elements, Op.MUL, Op.ELEMENTWISE
+    ),
+    "layer": lambda table: table.active.astype(np.int64),
+}
+#: Units of work that cost cycles: the fields of :class:`~mcu_nas_moo.costs.runtime.Cycles`.
+WORK = tuple(_UNITS)
+
+
+def work_of(table: LayerTable, unit: str) -> IntArray:
+    """Work of each network in one unit of :data:`WORK`, shape ``(N,)``."""
+    # Sums of integers are exact in any order, so costs do not depend on the batch.
+    total: IntArray = work_by_layer(table, unit).sum(axis=1)
+    return total
+
+
+def all_work_of(table: LayerTable) -> FloatArray:
+    """Work of each network in the units of :data:`WORK`, shape ``(N, 8)``."""
+    return np.stack([work_of(table, unit) for unit in WORK], axis=1, dtype=np.float64)
+
+
+def kinds_of(table: LayerTable) -> IntArray:
+    """Kinds of layers in each network, shape ``(N,)``: pointwise convolutions are one of their own.
+
+    A runtime links the kernel of a kind once, however often the network uses it.
+    """
+    kinds = np.zeros(len(table), dtype=np.int64)
+    for op in Op:
+        columns = table.topology.columns(op)
+        if not len(columns):
+            continue
+        active = table.active[:, columns]
+        if op is not Op.CONV:
+            kinds += active.any(axis=1)
+            continue
+        area = table.kernel_height[:, columns] * table.kernel_width[:, columns]
+        kinds += (active & (area == 1)).any(axis=1)
+        kinds += (active & (area > 1)).any(axis=1)
+    return kinds
+
+
+def counts_of(table: LayerTable) -> IntArray:
+    """Layers, layers with weights, and their output channels of each network, shape ``(N, 3)``."""
+    return np.stack(
+        [table.active.sum(axis=1), table.weighted.sum(axis=1), table.biases.sum(axis=1)], axis=1
+    )
