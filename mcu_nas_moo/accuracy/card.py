@@ -24,13 +24,17 @@ given `--out` with that file's path.
 ## Supernet (`supernet.safetensors`)
 
 - Spaces: {spaces}; {parameters:,} weights, shared by all subnets.
-- Training: BigNAS-style (sandwich rule, in-place distillation) on {train_images:,} images,
-  {epochs} epochs, batch {batch_size}, SGD, peak learning rate {learning_rate}, seed {seed}.
+- Training: BigNAS-style (sandwich rule, in-place distillation) on {train_images:,} images.
   {validation_images:,} images of the training split (a tenth of each class) were held out.
+{stages}
 - Took {minutes:.0f} minutes on {threads} threads of a {device} (torch {torch}), shared with other
   work.
-- Remake: `mcu-nas supernet train --data DIR --out DIR2 --epochs {epochs} --batch-size {batch_size}
-  --learning-rate {learning_rate} --seed {seed}`
+
+Remake:
+
+```sh
+{remake}
+```
 
 Subnets with shared weights, batch norms recalibrated on {calibration:,} training images. Search,
 labels and predictor use the validation images only; the test images were used once, here.
@@ -95,13 +99,18 @@ def render_model_card() -> str:
     predictor = AccuracyPredictor.load()
     evaluation = _read("evaluation.csv", "mcu-nas supernet evaluate --data DIR")
     ranking = _read("ranking.csv", "mcu-nas supernet rank --data DIR")
-    training, settings = trained.training, trained.training["settings"]
+    training = trained.training
+    stages = _stages(training)
     mean = labels.table.accuracy.mean()
     return TEMPLATE.format(
         spaces=", ".join(f"`{space.name}`" for space in trained.spaces),
         first_space=trained.spaces[0].name,
         parameters=sum(parameter.numel() for parameter in trained.supernet.parameters()),
-        minutes=training["seconds"] / 60,
+        minutes=sum(stage["seconds"] for stage in stages) / 60,
+        stages="\n".join(_stage(stage) for stage in stages),
+        remake="\n".join(
+            _command(stage["settings"], number) for number, stage in enumerate(stages, start=1)
+        ),
         calibration=CALIBRATION_IMAGES,
         evaluation=_markdown(_percent(evaluation, "validation", "test")),
         ranked=len(ranking),
@@ -118,8 +127,31 @@ def render_model_card() -> str:
         folds=FOLDS,
         predictor=_markdown(_predictor_table(predictor.details)),
         **{key: training[key] for key in ("train_images", "validation_images", "device", "torch")},
-        **{key: settings[key] for key in ("epochs", "batch_size", "learning_rate", "seed")},
         threads=training["threads"],
+    )
+
+
+def _stages(training: dict[str, Any]) -> list[dict[str, Any]]:
+    """The trainings that led to the weights, the first one first."""
+    before = training.get("initial")
+    return [*(_stages(before) if before else []), training]
+
+
+def _stage(training: dict[str, Any]) -> str:
+    settings = training["settings"]
+    start = "continued from these weights" if "initial" in training else "from random weights"
+    return (
+        f"- {settings['epochs']} epochs {start}: SGD, batch {settings['batch_size']}, "
+        f"peak learning rate {settings['learning_rate']}, seed {settings['seed']}."
+    )
+
+
+def _command(settings: dict[str, Any], number: int) -> str:
+    start = f" \\\n  --initial stage{number - 1}/supernet.safetensors" if number > 1 else ""
+    return (
+        f"mcu-nas supernet train --data DIR --out stage{number} --epochs {settings['epochs']} "
+        f"--batch-size {settings['batch_size']} \\\n  --learning-rate "
+        f"{settings['learning_rate']} --seed {settings['seed']}{start}"
     )
 
 

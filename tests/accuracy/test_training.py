@@ -150,3 +150,25 @@ def test_learning_rate_warms_up_and_falls_to_zero():
     assert rates[8] == pytest.approx(0.4)
     assert rates[8:] == sorted(rates[8:], reverse=True)
     assert rates[-1] == pytest.approx(0.0)
+
+
+def test_training_continues_from_given_weights(trained, tiny_space, image_folder, tmp_path):
+    _, first = trained
+    train, validation = split_validation(read_images(image_folder / "train"))
+    settings = TrainingSettings(epochs=1, batch_size=12, learning_rate=0.001)
+    second = SupernetTrainer([tiny_space], train, validation, settings, tmp_path, initial=first)
+    for name, weights in second.supernet.state_dict().items():
+        assert torch.equal(weights, first.supernet.state_dict()[name])
+    result = train_supernet(second)
+    assert result.training["initial"] == first.training
+    assert result.fingerprint != first.fingerprint
+
+
+def test_weights_of_another_supernet_cannot_be_continued(
+    trained, tiny_space, image_folder, tmp_path
+):
+    _, first = trained
+    train, validation = split_validation(read_images(image_folder / "train"))
+    other = load_space("mbconv-stage", train.classes)
+    with pytest.raises(ValueError, match="another supernet"):
+        SupernetTrainer([other], train, validation, SETTINGS, tmp_path, initial=first)
