@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 FEWEST_ROWS = 3
 #: Rows needed for each coefficient beyond the first.
 ROWS_PER_COEFFICIENT = 3
-#: A richer model must be better by this factor on rows that it has not seen.
-_WORTHWHILE = 0.9
+#: A richer model must reduce the error on rows that it has not seen by this share, and by more
+#: than rounding does.
+_WORTHWHILE_SHARE, _WORTHWHILE_PERCENT = 0.1, 0.1
 #: Ratio of measurements to the base model beyond which the units must be wrong.
 _UNIT_RATIO = 100.0
 _BYTES_PER_KIB = 1024
@@ -248,11 +249,16 @@ def _choose(
             continue
         held_out = leave_families_out(families, partial(predict, freedom))
         errors = None if held_out is None else Errors.of(held_out, measured)
-        if unseen is None or (errors is not None and errors.mape < _WORTHWHILE * unseen.mape):
+        if unseen is None or (errors is not None and _clearly_better(errors, unseen)):
             chosen, unseen = freedom, errors
     before = Errors.of(linear.units @ linear.values, measured)
     after = Errors.of(predict(chosen, _all(measured)), measured)
     return chosen, Refit(quantity, chosen.label, before, after, unseen, len(measured))
+
+
+def _clearly_better(richer: Errors, simpler: Errors) -> bool:
+    margin = max(_WORTHWHILE_SHARE * simpler.mape, _WORTHWHILE_PERCENT)
+    return richer.mape < simpler.mape - margin
 
 
 def _all(measured: FloatArray) -> BoolArray:

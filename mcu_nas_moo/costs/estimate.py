@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from mcu_nas_moo.costs.device import Figure
     from mcu_nas_moo.costs.runtime import Fit, Runtime
 
+#: Families of networks below which the error of a fit is not to be trusted.
+FEW_FAMILIES = 5
 #: What each limited metric is called in prose, and its unit.
 LIMITED = {
     "flash_kib": ("Flash", "KiB"),
@@ -349,10 +351,15 @@ def _agreement(fit: Fit) -> str:
             "itself; other networks may be further off"
         )
     largest = fit.left_out_worst_percent
+    few = (
+        f" (only {fit.n_families} families: other networks may be further off)"
+        if fit.n_families < FEW_FAMILIES
+        else ""
+    )
     return (
         f"mean error {fit.left_out_mape_percent:.1f} %"
         f"{'' if largest is None else f', largest {largest:.1f} %,'} on {fit.n_rows} published "
-        "figures, each family of networks left out of the fit in turn"
+        f"figures, each family of networks left out of the fit in turn{few}"
     )
 
 

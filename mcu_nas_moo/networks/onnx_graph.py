@@ -300,6 +300,8 @@ def load_onnx(path: Path) -> OnnxGraph:
         ValueError: if it is no ONNX file, is incomplete, or has not exactly one input.
         OSError: if it cannot be read.
     """
+    if not path.is_file():
+        raise ValueError("there is no such file")
     try:
         model = onnx.load_model_from_string(path.read_bytes())
     except DecodeError as error:

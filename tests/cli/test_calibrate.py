@@ -1,0 +1,120 @@
+"""The command mcu-nas calibrate, from the shell's side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from mcu_nas_moo.calibration.runtime_file import shipped_runtimes
+from mcu_nas_moo.cli.main import main
+from mcu_nas_moo.costs import list_runtimes, load_runtime
+from mcu_nas_moo.profiles import load_profile
+
+OWN = """network,latency_ms
+mobilenetv1_a025_96x3_5,61
+mlperf_ic,52
+st_mnist_v1_28_tfs,6.6
+fdmobilenet_025_128_tfs,35
+squeezenet_v11_128_v100,420
+"""
+IN_MICROSECONDS = """network,latency_ms
+mobilenetv1_a025_96x3_5,61000
+mlperf_ic,52000
+st_mnist_v1_28_tfs,6600
+"""
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, ["calibrate", *map(str, arguments)])
+
+
+def test_remakes_the_shipped_runtime_files_byte_for_byte(tmp_path):
+    result = run("--out", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert {file.stem for file in tmp_path.iterdir()} == set(list_runtimes())
+    for file in tmp_path.iterdir():
+        assert file.read_bytes() == (shipped_runtimes() / file.name).read_bytes()
+    assert all(name in result.output for name in list_runtimes())
+    assert max(map(len, result.output.splitlines()[:-1])) <= 100
+    assert "…" not in result.output
+
+
+def test_the_documentation_shows_what_it_prints(tmp_path):
+    printed = run("--out", tmp_path).output.splitlines()[:-1]
+    shown = (Path(__file__).parents[2] / "docs" / "cost-model.md").read_text()
+    for line in printed:
+        assert line.rstrip() in shown
+
+
+def test_the_documentation_shows_the_devices():
+    printed = CliRunner().invoke(main, ["profile", "devices"]).output.partition("Sources:")[0]
+    shown = (Path(__file__).parents[2] / "docs" / "cost-model.md").read_text()
+    for line in printed.splitlines():
+        assert line.rstrip() in shown
+
+
+def test_draws_predictions_against_measurements(tmp_path):
+    picture = tmp_path / "fit.png"
+    assert run("--out", tmp_path / "runtimes", "--plot", picture).exit_code == 0
+    assert picture.read_bytes()[:4] == b"\x89PNG"
+
+
+def test_own_board(tmp_path):
+    table, out = tmp_path / "my.csv", tmp_path / "my-runtime.yaml"
+    table.write_text(OWN)
+    result = run(table, "--base", "stm32cube-ai-10", "--clock", 280, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert "all cycles by one factor" in result.output
+    assert "Kept as in the base" in result.output
+    base, fitted = load_runtime("stm32cube-ai-10"), load_runtime(out)
+    assert fitted.flash == base.flash
+    assert fitted.latency.cycles.conv_mac > base.latency.cycles.conv_mac
+    # A profile refers to it by its path.
+    profile = tmp_path / "profile.yaml"
+    arguments = ["profile", "new", str(profile), "--runtime", str(out)]
+    assert CliRunner().invoke(main, arguments).exit_code == 0
+    assert load_runtime(load_profile(profile).runtime) == fitted
+
+
+@pytest.mark.parametrize(
+    ("table", "options", "message"),
+    [
+        (None, (), "there is no such table"),
+        ("network;latency_ms\nmlperf_ic;4\n", (), "expected the column network"),
+        (OWN.replace(",52", ",-52"), (), "line 3: latency_ms must be a number above 0"),
+        (OWN.replace(",52", ",fast"), (), "line 3: latency_ms must be a number above 0"),
+        ("network,latency_ms\nmlperf_ic,\n", (), "empty in all rows"),
+        ("network,latency_ms\n", (), "no rows"),
+        (OWN.replace("mlperf_ic", "mlperf"), (), "unknown"),
+        (OWN.replace("mlperf_ic", "missing.onnx"), (), "missing.onnx"),
+        ("\n".join(OWN.splitlines()[:3]) + "\n", (), "at least 3 networks"),
+        (IN_MICROSECONDS, (), "another unit"),
+        (OWN, ("--clock", "-3"), "above 0"),
+        (OWN, ("--base", "tensorflow"), "unknown runtime"),
+    ],
+)
+def test_bad_input(tmp_path, table, options, message):
+    file, out = tmp_path / "my.csv", tmp_path / "out" / "mine.yaml"
+    if table is not None:
+        file.write_text(table)
+    result = run(file, "--base", "stm32cube-ai-10", "--clock", 280, "--out", out, *options)
+    assert result.exit_code == 2
+    assert message in result.output
+    assert len(result.output.strip().splitlines()) == 1
+    assert not out.parent.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--base", "tinyengine"), "name its CSV file"),
+        (("my.csv", "--base", "tinyengine"), "--out"),
+        (("my.csv", "--out", "x.yaml"), "--base"),
+    ],
+)
+def test_options_that_do_not_go_together(arguments, message):
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert message in result.output
