@@ -19,6 +19,7 @@ from mcu_nas_moo.naming import unknown_name
 from mcu_nas_moo.networks.table import Layer, LayerTable, Op
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
     from importlib.resources.abc import Traversable
     from pathlib import Path
 
@@ -132,13 +133,12 @@ def read_measurements(path: Path) -> Measurements:
     """
     rows = _read_rows(path)
     tables = {}
-    for line, network in enumerate(rows.network, start=2):
+    for index, network in rows.network.items():
         if not isinstance(network, str) or not network.strip():
-            raise ValueError(f"{path}: line {line}: the network is empty")
+            raise ValueError(f"{path}: line {_line(index)}: the network is empty")
         if network not in tables:
-            tables[network] = _network(network, path, line)
-    if "family" not in rows:
-        rows["family"] = rows.network
+            tables[network] = _network(network, path, _line(index))
+    rows["family"] = rows.family.fillna(rows.network) if "family" in rows else rows.network
     rows["left_out"] = ""
     return Measurements(rows, tables)
 
@@ -147,7 +147,10 @@ def _network(name: str, path: Path, line: int) -> LayerTable:
     from mcu_nas_moo.networks.from_onnx import read_onnx
 
     if name.endswith(".onnx"):
-        return read_onnx(path.parent / name)
+        try:
+            return read_onnx(path.parent / name)
+        except ValueError as error:
+            raise ValueError(f"{path}: line {line}: {error}") from None
     if name not in shipped_networks():
         raise unknown_name(f"{path}: line {line}: network", name, sorted(shipped_networks()))
     return shipped_networks()[name]
@@ -156,12 +159,14 @@ def _network(name: str, path: Path, line: int) -> LayerTable:
 def _read_rows(path: Path) -> pd.DataFrame:
     """The rows, with all of :data:`QUANTITIES` and :data:`PARTS` as numbers or NaN."""
     try:
-        rows = pd.read_csv(path, dtype=str, skipinitialspace=True)
+        # Blank lines are kept at first, so that messages can number the lines.
+        rows = pd.read_csv(path, dtype=str, skipinitialspace=True, skip_blank_lines=False)
     except FileNotFoundError:
         raise ValueError(f"{path}: there is no such table of measurements") from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: expected a CSV table, but {error}") from None
     rows.columns = rows.columns.str.strip()
+    rows = rows.dropna(how="all")
     quantities = [name for name in QUANTITIES if name in rows]
     if "network" not in rows or not quantities:
         raise ValueError(
@@ -178,14 +183,19 @@ def _read_rows(path: Path) -> pd.DataFrame:
     return rows
 
 
+def _line(index: Hashable) -> int:
+    """Line of the table, below its head, for a row of the data frame."""
+    return int(str(index)) + 2
+
+
 def _positive(values: pd.Series, path: Path) -> pd.Series:
     """The column as numbers; empty fields stay NaN."""
     numbers = pd.to_numeric(values, errors="coerce")
-    for line, (text, number) in enumerate(zip(values, numbers, strict=True), start=2):
+    for index, text, number in zip(values.index, values, numbers, strict=True):
         empty = not isinstance(text, str) or not text.strip()
         if not empty and not (np.isfinite(number) and number > 0):
             raise ValueError(
-                f"{path}: line {line}: {values.name} must be a number above 0, got {text!r}"
+                f"{path}: line {_line(index)}: {values.name} must be a number above 0, got {text!r}"
             )
     if numbers.isna().all():
         raise ValueError(f"{path}: the column {values.name} is empty in all rows")

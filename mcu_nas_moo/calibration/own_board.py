@@ -11,14 +11,14 @@ import numpy as np
 from mcu_nas_moo.calibration.fitting import Errors, fit_coefficients, leave_families_out
 from mcu_nas_moo.calibration.measurements import QUANTITIES
 from mcu_nas_moo.costs.memory import working_set
-from mcu_nas_moo.costs.runtime import Cycles, Fit
+from mcu_nas_moo.costs.runtime import Cycles, Fit, Runtime
 from mcu_nas_moo.costs.work import WORK, all_work_of, counts_of, kinds_of
+from mcu_nas_moo.yaml_files import validate
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mcu_nas_moo.calibration.measurements import Measurements
-    from mcu_nas_moo.costs.runtime import Runtime
     from mcu_nas_moo.typing import BoolArray, FloatArray
 
 #: Rows of a quantity that a refit needs at least: one coefficient, and a check of it.
@@ -55,7 +55,7 @@ class _Freedom(NamedTuple):
     groups: tuple[tuple[str, ...], ...]
 
 
-_MACS = ("conv_mac", "dense_mac", "shallow_mac")
+_MACS = ("conv_mac", "dense_mac", "idle_mac")
 _OTHER_WORK = ("input_element", "output_element", "elementwise_element", "layer")
 _FREEDOMS = {
     "latency_ms": (
@@ -162,7 +162,8 @@ def refit(
             update |= {key: found[key] for key in _refitted_names(freedom)}
         changes[section] = rule.model_copy(update=update)
     changes["description"] = f"{base.description}; refitted to {table.name}"
-    return base.model_copy(update=changes), tuple(reports)
+    fitted = base.model_copy(update=changes)
+    return validate(Runtime, fitted.model_dump(), f"{table}, refitted"), tuple(reports)
 
 
 def _latency(base: Runtime, rows: Measurements, clock_mhz: float) -> _Linear:
@@ -249,7 +250,9 @@ def _choose(
             continue
         held_out = leave_families_out(families, partial(predict, freedom))
         errors = None if held_out is None else Errors.of(held_out, measured)
-        if unseen is None or (errors is not None and _clearly_better(errors, unseen)):
+        if freedom is chosen:
+            unseen = errors
+        elif unseen is not None and errors is not None and _clearly_better(errors, unseen):
             chosen, unseen = freedom, errors
     before = Errors.of(linear.units @ linear.values, measured)
     after = Errors.of(predict(chosen, _all(measured)), measured)

@@ -78,18 +78,16 @@ _ELEMENTWISE = (Op.CONV, Op.DEPTHWISE, Op.DENSE, Op.ADD, Op.POOL, Op.GLOBAL_POOL
 _ST_PLANNER = {
     "padded_copy": "in_place",
     "trailing_rows": 3,
-    "shallow_trailing_rows": 5,
     "im2col": True,
     "fused_pooling": True,
     "scale": 1.0,
 }
 _ST_VERSIONS = ("7.3.0", "8.1.0", "9.1.0", "10.0.0")
 _ST_MEMORY_SOURCE = (
-    "Activations: the output lies on top of an input that dies; a convolution that pads does so "
-    "in place and its output follows three rows behind (with at most 8 input channels it does not "
-    "pad, and five rows), plus the scratch buffers that the tool declares in generated code; a "
-    "pool without padding is fused into its convolution. Nothing in this is fitted; it gives most "
-    "published figures of version 7.3.0 to the last digit. "
+    "Activations: the output lies on top of an input that dies; a convolution pads in place and "
+    "its output follows three rows behind, plus the scratch buffers that the tool declares in "
+    "generated code; a pool without padding is fused into its convolution. Nothing in this is "
+    "fitted; it gives nearly half of the published figures of version 7.3.0 to the last digit. "
 )
 _ST_ROWS = "ST model zoo (stm32_modelzoo.csv), int8, without the quantities in left_out"
 _RAM_OF_LAYERS = ("fixed_kib", "kib_per_weighted_layer", "kib_per_other_layer")
@@ -120,7 +118,7 @@ def _stm32(
             free=(
                 "conv_mac",
                 "depthwise_mac",
-                "shallow_mac",
+                "idle_mac",
                 "input_element",
                 "elementwise_element",
                 "layer",

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from mcu_nas_moo.networks.table import LayerTable, Topology
     from mcu_nas_moo.typing import IntArray
 
-#: Input channels up to which a convolution counts as shallow: it needs no padded copy.
-SHALLOW_CHANNELS = 8
-
 
 class _Tensors(NamedTuple):
     """One tensor for each of some slots."""
@@ -68,8 +65,8 @@ def _dying(topology: Topology, ops: tuple[Op, ...]) -> tuple[_Tensors, ...]:
 def working_set(table: LayerTable, rule: MemoryRule) -> IntArray:
     """Bytes in memory while each layer runs, shape ``(N, L)``; 0 for layers left out.
 
-    Exact if a tensor that a left-out slot passes on is read by no later slot under its old number;
-    elsewhere an upper bound, because the tensor is then counted under both numbers.
+    Exact if a tensor that a left-out slot passes on is read by no later slot under its old number,
+    as in the spaces of this package; elsewhere the tensor counts under both numbers.
     """
     # Tensors along the first axis: picking tensors then copies whole rows, which is much faster.
     elements = np.ascontiguousarray(table.tensor_elements.T)
@@ -80,7 +77,7 @@ def working_set(table: LayerTable, rule: MemoryRule) -> IntArray:
     _subtract_overlaps(table.topology, rule.in_place, elements, extra)
     _account_for_windows(table, rule, elements, extra)
     if rule.fused_pooling:
-        _fuse_pooling(table, elements, total, extra)
+        _fuse_pooling(table, rule, elements, total, extra)
     total += extra
     total *= table.active.T
     return total.T
@@ -115,44 +112,33 @@ def _account_for_windows(
     def at(array: IntArray) -> IntArray:
         return array[:, slots].T
 
-    depthwise = np.array([topology.slots[slot].op is Op.DEPTHWISE for slot in slots])[:, None]
-    inputs = np.array([topology.slots[slot].inputs[0] for slot in slots])
-    dying = (topology.last_use[inputs] == slots)[:, None]
-    before, after = elements[inputs], elements[slots + 1]
     height, width = at(table.kernel_height), at(table.kernel_width)
     windowed = (height > 1) | (width > 1)
-    if rule.padded_copy == "none":
-        if Op.DEPTHWISE in rule.in_place:
-            windowed &= ~depthwise
-        extra[slots] = np.where(windowed, 0, extra[slots])
-        return
-
-    channels = at(table.in_channels)
-    padded = (
-        channels
-        * (at(table.in_height) + _border(height, *map(at, _rows(table))))
-        * (at(table.in_width) + _border(width, *map(at, _columns(table))))
-    )
-    has_border = padded > before
-    copy = np.where(has_border, padded, 0)
-    if rule.padded_copy == "apart":
-        # Input and copy while padding; copy and output, and the input if it lives on, afterwards.
-        freed = np.where(dying & has_border, np.minimum(before, after), 0)
-        extra[slots] = np.where(windowed, copy - freed, extra[slots])
-        return
-
-    shallow = ~depthwise & (channels <= SHALLOW_CHANNELS)
-    row = at(table.out_width) * at(table.out_channels)
-    # The padded copy takes the place of the input; the output follows some rows behind.
-    place = np.where(shallow, before, padded)
-    rows = np.where(shallow, rule.shallow_trailing_rows, rule.trailing_rows)
-    trailing = np.minimum(np.maximum(place, after) + rows * row, place + after)
-    replaced = np.where(shallow | has_border, trailing, before + after) - before - after
-    beside = np.where(shallow, 0, copy)
-    needed = np.where(dying, replaced, beside)
-    if rule.im2col:
-        needed = needed + np.where(depthwise, 0, _im2col(table, slots))
-    extra[slots] = np.where(windowed, needed, extra[slots])
+    depthwise = np.array([topology.slots[slot].op is Op.DEPTHWISE for slot in slots])[:, None]
+    # Of windowed layers, depthwise ones alone share memory by the list of kinds.
+    shared = np.where(windowed & ~depthwise, 0, extra[slots])
+    if rule.padded_copy != "none":
+        inputs = np.array([topology.slots[slot].inputs[0] for slot in slots])
+        dying = (topology.last_use[inputs] == slots)[:, None]
+        before, after = elements[inputs], elements[slots + 1]
+        padded = (
+            at(table.in_channels)
+            * (at(table.in_height) + _border(height, *map(at, _rows(table))))
+            * (at(table.in_width) + _border(width, *map(at, _columns(table))))
+        )
+        has_border = padded > before
+        copy = np.where(has_border, padded, 0)
+        if rule.padded_copy == "apart":
+            # Input and copy while padding; copy and output, and a living input, afterwards.
+            freed = np.where(dying, np.minimum(before, after), 0)
+            shared = np.where(windowed & has_border, copy - freed, shared)
+        else:
+            # The output follows some rows behind; at worst it lies beside the copy.
+            distance = rule.trailing_rows * at(table.out_width) * at(table.out_channels)
+            trailing = np.minimum(np.maximum(padded, after) + distance, padded + after)
+            needed = np.where(dying, trailing - before - after, copy)
+            shared = np.where(windowed, needed, shared)
+    extra[slots] = shared + _scratch(table, rule, slots)
 
 
 def _rows(table: LayerTable) -> tuple[IntArray, IntArray, IntArray]:
@@ -169,24 +155,30 @@ def _border(kernel: IntArray, stride: IntArray, before: IntArray, after: IntArra
     return border
 
 
-def _im2col(table: LayerTable, slots: IntArray) -> IntArray:
-    """Scratch bytes of convolutions in X-CUBE-AI, shape ``(slots, N)``.
+def _scratch(table: LayerTable, rule: MemoryRule, slots: IntArray) -> IntArray:
+    """Bytes of unrolled windows of convolutions under X-CUBE-AI, shape ``(slots, N)``.
 
     Read off the buffers that the tool declares in the C code that it generates, as published with
     several networks: 4 bytes per element of the window and, for each filter, two bytes per element
     and 14 more; of 3x3 filters at most 5 KiB and 64 bytes per input channel.
     """
     height, width = table.kernel_height[:, slots].T, table.kernel_width[:, slots].T
+    if not rule.im2col:
+        return np.zeros_like(height)
     channels = table.in_channels[:, slots].T
-    groups = np.array([table.topology.slots[slot].groups for slot in slots])[:, None]
+    kinds = [table.topology.slots[slot] for slot in slots]
+    groups = np.array([slot.groups for slot in kinds])[:, None]
+    unrolled = np.array([slot.op is Op.CONV for slot in kinds])[:, None] & (height * width > 1)
     window = height * width * (channels // groups)
-    scratch = 4 * window + table.out_channels[:, slots].T * (2 * window + 14)
+    bytes_: IntArray = 4 * window + table.out_channels[:, slots].T * (2 * window + 14)
     three = (height == 3) & (width == 3)
-    needed: IntArray = np.where(three, np.minimum(scratch, 5120 + 64 * channels), scratch)
-    return needed
+    bytes_ = np.where(three, np.minimum(bytes_, 5120 + 64 * channels), bytes_)
+    return np.where(unrolled, bytes_, 0)
 
 
-def _fuse_pooling(table: LayerTable, elements: IntArray, total: IntArray, extra: IntArray) -> None:
+def _fuse_pooling(
+    table: LayerTable, rule: MemoryRule, elements: IntArray, total: IntArray, extra: IntArray
+) -> None:
     """Let two rows stand for the output of a convolution that a pool without padding reads."""
     topology = table.topology
     for pool, slot in enumerate(topology.slots):
@@ -213,7 +205,7 @@ def _fuse_pooling(table: LayerTable, elements: IntArray, total: IntArray, extra:
             - elements[written]
             + (elements[read] if topology.last_use[read] == conv else 0)
             + rows
-            + _im2col(table, np.array([conv]))[0]
+            + _scratch(table, rule, np.array([conv]))[0]
         )
         for step in (conv, pool):
             extra[step] = np.where(fused, needed - total[step], extra[step])

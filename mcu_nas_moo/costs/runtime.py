@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mcu_nas_moo.networks.table import Op  # noqa: TC001 - pydantic reads it
 from mcu_nas_moo.yaml_files import Facts, is_path, load_named, names, read_values, validate
@@ -63,11 +63,9 @@ class MemoryRule(Facts):
             convolutions only pointwise ones.
         padded_copy: whether a convolution whose window reaches over the border of its input reads
             a padded copy of it. ``none``: it does not. ``apart``: the copy lies beside the input.
-            ``in_place``: the input is padded where it lies, if it dies with the layer, and the
-            output then follows on top of it, ``trailing_rows`` of its rows behind.
-        trailing_rows: distance between output and padded copy, in rows of the output.
-        shallow_trailing_rows: the same for convolutions with few input channels, which need no
-            padded copy.
+            ``in_place``: an input that dies with a convolution is padded where it lies, and the
+            output follows on top of it, ``trailing_rows`` of its rows behind.
+        trailing_rows: distance between output and input, in rows of the output.
         im2col: convolutions hold unrolled windows and filters in a scratch buffer.
         fused_pooling: a pool without padding works on the rows that the convolution before it has
             just written; the convolution's output never exists as a whole.
@@ -83,10 +81,9 @@ class MemoryRule(Facts):
     in_place: tuple[Op, ...]
     padded_copy: Literal["none", "apart", "in_place"] = "none"
     trailing_rows: Annotated[int, Field(ge=0)] = 0
-    shallow_trailing_rows: Annotated[int, Field(ge=0)] = 0
     im2col: bool = False
     fused_pooling: bool = False
-    scale: Annotated[float, Field(ge=0.5, le=2)]
+    scale: Annotated[float, Field(ge=0.1, le=10)]
     fixed_kib: Coefficient
     kib_per_weighted_layer: Coefficient
     kib_per_other_layer: Coefficient
@@ -127,8 +124,8 @@ class Cycles(Facts):
         conv_mac: multiply-accumulate of a convolution that is not depthwise.
         depthwise_mac: of a depthwise convolution.
         dense_mac: of a dense layer.
-        shallow_mac: in addition to ``conv_mac``, where the convolution has at most four input
-            channels: its windows do not fill the lanes of the multiplier.
+        idle_mac: multiply-accumulate that a convolution with fewer than eight input channels leaves
+            undone in the lanes of the multiplier; at most ``conv_mac``.
         input_element: element that a layer reads, once for each layer that reads it.
         output_element: element that a layer writes.
         elementwise_element: element that a product or an activation on its own writes.
@@ -138,11 +135,17 @@ class Cycles(Facts):
     conv_mac: Coefficient
     depthwise_mac: Coefficient
     dense_mac: Coefficient
-    shallow_mac: Coefficient
+    idle_mac: Coefficient
     input_element: Coefficient
     output_element: Coefficient
     elementwise_element: Coefficient
     layer: Coefficient
+
+    @model_validator(mode="after")
+    def _more_channels_cost_more(self) -> Cycles:
+        if self.idle_mac > self.conv_mac:
+            raise ValueError("idle_mac must not exceed conv_mac: more channels would cost less")
+        return self
 
 
 class LatencyRule(Facts):

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from mcu_nas_moo.networks.table import LayerTable
     from mcu_nas_moo.typing import FloatArray, IntArray
 
-#: Input channels up to which the windows of a convolution do not fill the multiplier's lanes.
-SHALLOW_CHANNELS = 4
+#: Input channels below which a convolution leaves lanes of the multiplier idle.
+FULL_CHANNELS = 8
 
 
 def work_by_layer(table: LayerTable, unit: str) -> IntArray:
@@ -34,16 +34,18 @@ def _of_kind(table: LayerTable, values: IntArray, *ops: Op) -> IntArray:
     return chosen
 
 
-def _shallow_macs(table: LayerTable) -> IntArray:
-    shallow: IntArray = table.macs * (table.in_channels <= SHALLOW_CHANNELS)
-    return _of_kind(table, shallow, Op.CONV)
+def _idle_macs(table: LayerTable) -> IntArray:
+    """MACs that more input channels would add before convolutions fill the multiplier."""
+    missing = np.maximum(FULL_CHANNELS - table.in_channels, 0)
+    area = table.kernel_height * table.kernel_width
+    return _of_kind(table, table.out_elements * area * missing, Op.CONV)
 
 
 _UNITS: dict[str, Callable[[LayerTable], IntArray]] = {
     "conv_mac": lambda table: _of_kind(table, table.macs, Op.CONV),
     "depthwise_mac": lambda table: _of_kind(table, table.macs, Op.DEPTHWISE),
     "dense_mac": lambda table: _of_kind(table, table.macs, Op.DENSE),
-    "shallow_mac": _shallow_macs,
+    "idle_mac": _idle_macs,
     "input_element": lambda table: table.in_elements,
     "output_element": lambda table: table.out_elements,
     "elementwise_element": lambda table: _of_kind(

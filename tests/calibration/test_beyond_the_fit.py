@@ -32,7 +32,7 @@ def published(board, runtime, mlperf_round):
 def test_image_classification_of_mlperf_tiny_under_version_7_3(board):
     model = CostModel(load_device(BOARDS[board]), load_runtime("stm32cube-ai-7.3"))
     predicted = model.evaluate(cifar_resnet(8, 10)).latency_ms[0]
-    assert predicted == pytest.approx(published(board, "X-CUBE-AI v7.3.0", "v1.0"), rel=0.03)
+    assert predicted == pytest.approx(published(board, "X-CUBE-AI v7.3.0", "v1.0"), rel=0.05)
 
 
 def test_other_build_options_of_later_rounds_stay_a_known_gap():

@@ -1,5 +1,7 @@
 """Memory of a network, layer by layer, in plain Python, from the resolved list of its layers."""
 
+import itertools
+
 from mcu_nas_moo.networks.table import Op
 
 
@@ -79,14 +81,10 @@ def of_windows(layer, rule, before, after, dies):
     """The same for a convolution with a window larger than 1, which has one input."""
     unrolled = scratch(layer, rule)
     copy = padded_copy(layer)
-    if rule.padded_copy == "in_place" and layer.op is Op.CONV and layer.in_channels <= 8:
-        if not dies:
-            return before + after + unrolled
-        return behind(layer, before, after, rule.shallow_trailing_rows) + unrolled
-    if copy and rule.padded_copy == "in_place":
+    if rule.padded_copy == "in_place":
         if not dies:
             return before + copy + after + unrolled
-        return behind(layer, copy, after, rule.trailing_rows) + unrolled
+        return behind(layer, copy or before, after, rule.trailing_rows) + unrolled
     if copy and rule.padded_copy == "apart":
         while_padding = before + copy
         afterwards = copy + after + (0 if dies else before)
@@ -104,7 +102,7 @@ def behind(layer, place, after, rows):
 
 def fuse(layers, rule, size, last, steps):
     """Two rows stand for the output of a convolution that the pool after it reads alone."""
-    for step, (conv, pool) in enumerate(zip(layers, layers[1:], strict=False)):
+    for step, (conv, pool) in enumerate(itertools.pairwise(layers)):
         follows = conv.op is Op.CONV and pool.op is Op.POOL and pool.inputs == (conv.output,)
         inside = all(reach(pool, axis) <= pool.in_size[axis] for axis in (0, 1))
         if not (follows and inside and has_window(pool) and last[conv.output] == step + 1):

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from mcu_nas_moo.costs.runtime import MemoryRule
 from mcu_nas_moo.networks.table import Layer, Op
 
-SAME_SHAPE = (Op.ADD, Op.MUL, Op.CONCAT)
+JOINING = (Op.ADD, Op.MUL, Op.CONCAT)
 WINDOWED = (Op.CONV, Op.DEPTHWISE, Op.POOL)
 
 
@@ -22,7 +22,6 @@ memory_rules = st.builds(
     in_place=st.sets(st.sampled_from(Op)).map(tuple),
     padded_copy=st.sampled_from(["none", "apart", "in_place"]),
     trailing_rows=st.integers(0, 6),
-    shallow_trailing_rows=st.integers(0, 6),
     im2col=st.booleans(),
     fused_pooling=st.booleans(),
 )
@@ -30,6 +29,14 @@ memory_rules = st.builds(
 
 def divisors(number):
     return [d for d in range(1, number + 1) if number % d == 0]
+
+
+def fits(op, shape, other):
+    """Whether two tensors, (channels, height, width), can be joined."""
+    if op is Op.CONCAT:
+        return shape[1:] == other[1:]
+    # One value for each channel is added to, or multiplies, the whole image.
+    return shape[0] == other[0] and (shape == other or (1, 1) in (shape[1:], other[1:]))
 
 
 @st.composite
@@ -55,12 +62,13 @@ def networks(draw, max_layers=8):
         op = draw(st.sampled_from([*Op, *WINDOWED, Op.CONV]))
         inputs, after, groups = (read,), (channels, *size), 1
         kernel, stride = (1, 1), (1, 1)
-        if op in SAME_SHAPE:
-            fits = [t for t, shape in shapes.items() if shape[op is Op.CONCAT :] == after[op is Op.CONCAT :]]
-            second = draw(st.sampled_from(fits))
+        if op in JOINING:
+            second = draw(st.sampled_from([t for t, s in shapes.items() if fits(op, after, s)]))
             inputs = (read, second)
             if op is Op.CONCAT:
                 after = (channels + shapes[second][0], *size)
+            else:
+                after = max(after, shapes[second])
         elif op in WINDOWED:
             rows, columns = draw(windows(size[0])), draw(windows(size[1]))
             kernel, stride = (rows[0], columns[0]), (rows[1], columns[1])

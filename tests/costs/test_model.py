@@ -1,142 +1,249 @@
-"""The cost model against a plain calculation, layer by layer."""
+"""The cost model against a plain calculation, layer by layer, and its properties."""
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
+import plain_costs
 import pytest
-from plain_memory import simulate
+from growing_networks import grown, specs
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from random_networks import networks
 
 from mcu_nas_moo.costs import CostModel, list_devices, list_runtimes, load_device, load_runtime
-from mcu_nas_moo.networks.table import Op
+from mcu_nas_moo.networks.table import Layer, LayerTable, Op
 from mcu_nas_moo.profiles import list_profiles, load_profile
-from mcu_nas_moo.spaces import load_space
+
+RUNTIMES = list_runtimes()
 
 
-def sample(space_name, n, seed=0):
-    space = load_space(space_name)
-    return space, space.sample(n, np.random.default_rng(seed))
+@cache
+def model_of(runtime, device="nucleo-l4r5zi"):
+    return CostModel(load_device(device), load_runtime(runtime))
 
 
-def plain_costs(model, layers):
-    """Flash, latency and energy of one network, by the formulas of the documentation."""
-    weights = channels = cycles = 0
-    runtime, device = model.runtime, model.device
-    per_mac = runtime.latency.cycles_per_mac
-    for layer in layers:
-        height, width = layer.out_size
-        kernel = layer.kernel[0] ** 2 * layer.out_channels
-        if layer.op is Op.DEPTHWISE:
-            parameters, cycles_per_mac = kernel, per_mac.depthwise
-        elif layer.op is Op.CONV:
-            parameters, cycles_per_mac = kernel * layer.in_channels, per_mac.conv
-        elif layer.op is Op.DENSE:
-            parameters, cycles_per_mac = layer.in_channels * layer.out_channels, per_mac.dense
-        else:
-            parameters, cycles_per_mac = 0, 0
-        weights += parameters
-        channels += layer.out_channels if parameters else 0
-        cycles += parameters * height * width * cycles_per_mac
-        cycles += layer.out_channels * height * width * runtime.latency.cycles_per_output_element
-    flash = runtime.flash
-    flash_kib = (
-        (weights * flash.bytes_per_weight + channels * flash.bytes_per_bias) / 1024
-        + channels * flash.kib_per_channel
-        + len(layers) * flash.kib_per_layer
-        + flash.fixed_kib
-    )
-    seconds = cycles * device.cycles_factor.value / (device.clock_mhz * 1e6)
-    added_kib = (
-        channels * runtime.memory.kib_per_channel
-        + len(layers) * runtime.memory.kib_per_layer
-        + runtime.memory.fixed_kib
-    )
-    return flash_kib, 1e3 * seconds, device.active_power_mw.value * seconds, added_kib
+models = st.sampled_from(RUNTIMES).map(model_of)
 
 
-@pytest.mark.parametrize("space_name", ["mbconv-stage", "mbconv-block"])
+def fallen(before, after):
+    """Costs of which ``after`` has less than ``before``, beyond rounding."""
+    return [
+        field
+        for field in before._fields
+        if (getattr(after, field) < getattr(before, field) * (1 - 1e-12)).any()
+    ]
+
+
+def single(before, after, kernel, stride=1):
+    """A table of one convolution; ``before`` and ``after`` are (size, channels)."""
+    sizes = (kernel,) * 2, (stride,) * 2, before[:1] * 2, after[:1] * 2
+    return LayerTable.of([Layer("only", Op.CONV, (0,), 1, False, before[1], after[1], *sizes)])
+
+
 @pytest.mark.parametrize("profile_name", list_profiles())
-def test_batch_equals_plain_calculation(space_name, profile_name):
-    space, X = sample(space_name, 100)
+def test_subnets_cost_what_a_plain_calculation_says(space, profile_name, rng):
+    subnets = space.network(space.sample(60, rng))
     model = CostModel.of(load_profile(profile_name))
-    networks = space.network(X)
-    costs = model.evaluate(networks)
-    for row in range(len(X)):
-        flash_kib, latency_ms, energy_mj, added_kib = plain_costs(model, networks.layers(row))
-        assert costs.flash_kib[row] == pytest.approx(flash_kib, rel=1e-12)
-        assert costs.latency_ms[row] == pytest.approx(latency_ms, rel=1e-12)
-        assert costs.energy_mj[row] == pytest.approx(energy_mj, rel=1e-12)
-        assert costs.sram_kib[row] > added_kib
+    costs = model.evaluate(subnets)
+    for row in range(len(subnets)):
+        expected = plain_costs.costs(model, subnets.layers(row))
+        assert [values[row] for values in costs] == pytest.approx(expected, rel=1e-12)
     for values in costs:
         assert values.dtype == np.float64
-        assert values.shape == (100,)
+        assert values.shape == (60,)
 
 
-@pytest.mark.parametrize("runtime", list_runtimes())
-def test_costs_do_not_depend_on_the_batch(runtime):
-    space, X = sample("mbconv-block", 64)
-    model = CostModel(load_device("nucleo-l4r5zi"), load_runtime(runtime))
+@given(networks(), models)
+def test_layers_add_up_to_the_network(network, model):
+    layers, outputs = network
+    table = LayerTable.of(layers, outputs)
+    costs, by_layer = model.evaluate(table), model.layer_costs(table)
+    flash, kinds = model.runtime.flash, plain_costs.kinds(layers)
+    assert by_layer.latency_ms.sum() == pytest.approx(costs.latency_ms[0], rel=1e-12)
+    assert by_layer.sram_kib.max() == pytest.approx(costs.sram_kib[0], rel=1e-12)
+    beside_layers = flash.fixed_kib + kinds * flash.kib_per_kind
+    assert by_layer.flash_kib.sum() + beside_layers == pytest.approx(costs.flash_kib[0], rel=1e-12)
+    peak = int(np.argmax(by_layer.sram_kib[0]))
+    assert model.peak_layer(table) == [layers[peak].name]
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_layer_costs_of_a_batch(space, runtime, rng):
+    subnets = space.network(space.sample(50, rng))
+    model = model_of(runtime)
+    costs, by_layer = model.evaluate(subnets), model.layer_costs(subnets)
+    for values in by_layer:
+        assert values.shape == subnets.active.shape
+        assert values.dtype == np.float64
+        assert not values[~subnets.active].any()
+    np.testing.assert_allclose(by_layer.latency_ms.sum(axis=1), costs.latency_ms, rtol=1e-12)
+    np.testing.assert_allclose(by_layer.sram_kib.max(axis=1), costs.sram_kib, rtol=1e-12)
+
+
+@given(networks(), models)
+def test_any_network_costs_what_a_plain_calculation_says(network, model):
+    """SRAM aside, whose rule has tests of its own."""
+    layers, outputs = network
+    costs = model.evaluate(LayerTable.of(layers, outputs))
+    flash_kib, _, latency_ms, energy_mj = plain_costs.costs(model, layers, outputs)
+    assert costs.flash_kib[0] == pytest.approx(flash_kib, rel=1e-12)
+    assert costs.latency_ms[0] == pytest.approx(latency_ms, rel=1e-12)
+    assert costs.energy_mj[0] == pytest.approx(energy_mj, rel=1e-12)
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_costs_do_not_depend_on_the_batch(space, runtime, rng):
+    X = space.sample(64, rng)
+    model = model_of(runtime)
     batch = np.array(model.evaluate(space.network(X)))
     alone = np.concatenate([model.evaluate(space.network(X[[i]])) for i in range(64)], axis=1)
     np.testing.assert_array_equal(batch, alone)
+    large = np.array(model.evaluate(space.network(np.tile(X, (30, 1)))))
+    np.testing.assert_array_equal(np.tile(batch, 30), large)
 
 
-@pytest.mark.parametrize("runtime", list_runtimes())
-def test_sram_adds_the_runtime_to_the_scaled_peak(runtime):
-    space, X = sample("mbconv-stage", 50)
-    model = CostModel(load_device("nucleo-h7a3zi-q"), load_runtime(runtime))
-    networks = space.network(X)
-    rule = model.runtime.memory
-    costs = model.evaluate(networks)
-    for row in range(len(X)):
-        layers = networks.layers(row)
-        *_, added_kib = plain_costs(model, layers)
-        peak = max(simulate(layers, rule))
-        assert costs.sram_kib[row] == pytest.approx(peak * rule.scale / 1024 + added_kib)
+@settings(max_examples=300)
+@given(st.data(), specs, models)
+def test_no_cost_falls_when_a_network_grows(data, spec, model):
+    larger = data.draw(grown(spec))
+    before, after = model.evaluate(spec.table()), model.evaluate(larger.table())
+    assert fallen(before, after) == []
 
 
-@pytest.mark.parametrize("profile_name", list_profiles())
-def test_no_cost_falls_when_a_network_grows(profile_name):
-    space, X = sample("mbconv-stage", 200)
-    model = CostModel.of(load_profile(profile_name))
-    names = [gene.name for gene in space.genes]
-    for name in ("resolution", "head", "stage3_width", "stage4_depth"):
+@given(specs, models)
+def test_no_network_is_cheaper_than_without_its_last_block(spec, model):
+    shorter = model.evaluate(spec.table(last_block=False))
+    assert fallen(shorter, model.evaluate(spec.table())) == []
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_no_cost_falls_along_neighbouring_genotypes(space, runtime, rng):
+    X = space.sample(300, rng)
+    model = model_of(runtime)
+    before = model.evaluate(space.network(X))
+    for column, gene in enumerate(space.genes):
+        # Where the expansion follows from the depth, both grow.
+        larger = X.copy()
+        larger[:, column] = np.minimum(X[:, column] + 1, space.n_choices[column] - 1)
+        assert fallen(before, model.evaluate(space.network(larger))) == [], gene.name
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_resolution_and_widths_cost_time(space, runtime, rng):
+    X = space.sample(100, rng)
+    for name in ("resolution", "stem", "head", "stage3_width", "stage4_depth"):
+        column = [gene.name for gene in space.genes].index(name)
         smaller, larger = X.copy(), X.copy()
-        smaller[:, names.index(name)] = 0
-        larger[:, names.index(name)] = space.n_choices[names.index(name)] - 1
-        before = model.evaluate(space.network(smaller))
-        after = model.evaluate(space.network(larger))
-        for field in before._fields:
-            assert (getattr(after, field) >= getattr(before, field)).all(), (name, field)
+        smaller[:, column], larger[:, column] = 0, space.n_choices[column] - 1
+        before, after = (model_of(runtime).evaluate(space.network(x)) for x in (smaller, larger))
         assert (after.latency_ms > before.latency_ms).all()
 
 
-def test_peak_layer_is_where_the_wide_tensors_are():
-    space, X = sample("mbconv-stage", 5)
-    model = CostModel(load_device("nucleo-l4r5zi"), load_runtime("tinyengine"))
-    networks = space.network(X)
-    for row, name in enumerate(model.peak_layer(networks)):
-        layers = {layer.name: layer for layer in networks.layers(row)}
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("channels", [4, 8])
+def test_no_cost_falls_with_one_input_channel_more(runtime, channels):
+    model = model_of(runtime)
+    before = model.evaluate(single((32, channels), (32, 16), 3))
+    after = model.evaluate(single((32, channels + 1), (32, 16), 3))
+    assert fallen(before, after) == []
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize(("small", "large"), [(1, 2), (2, 3), (3, 5)])
+def test_no_cost_falls_with_a_larger_kernel(runtime, small, large):
+    model = model_of(runtime)
+    before = model.evaluate(single((32, 9), (16, 16), small, 2))
+    after = model.evaluate(single((32, 9), (16, 16), large, 2))
+    assert fallen(before, after) == []
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_a_larger_kernel_may_need_one_kind_of_kernel_less(runtime):
+    """The only way in which Flash falls: a network without pointwise convolutions links less."""
+
+    def two(kernel):
+        first = Layer("1", Op.CONV, (0,), 1, False, 9, 9, (3, 3), (1, 1), (8, 8), (8, 8))
+        second = Layer("2", Op.CONV, (1,), 2, False, 9, 9, (kernel,) * 2, (1, 1), (8, 8), (8, 8))
+        return LayerTable.of([first, second])
+
+    model = model_of(runtime)
+    before, after = model.evaluate(two(1)), model.evaluate(two(3))
+    # Eight weights more in each of 9 * 9 filters.
+    more_kib = 8 * 81 / 1024 - model.runtime.flash.kib_per_kind
+    assert after.flash_kib - before.flash_kib == pytest.approx([more_kib])
+    assert set(fallen(before, after)) <= {"flash_kib"}
+
+
+def test_peak_layer_is_where_the_wide_tensors_are(space, rng):
+    model = model_of("tinyengine")
+    subnets = space.network(space.sample(5, rng))
+    for row, name in enumerate(model.peak_layer(subnets)):
+        layers = {layer.name: layer for layer in subnets.layers(row)}
         # Nothing in place in these layers, so the larger they are, the more they need.
         assert layers[name].op in (Op.CONV, Op.DEPTHWISE)
-        assert layers[name].out_size[0] >= networks.in_height[row, 0] // 2
+        assert layers[name].out_size[0] >= subnets.in_height[row, 0] // 2
 
 
-def test_energy_is_power_times_latency():
-    space, X = sample("mbconv-stage", 20)
+def test_energy_is_power_times_latency(space, rng):
     model = CostModel.of(load_profile("cortex-m4"))
-    costs = model.evaluate(space.network(X))
+    costs = model.evaluate(space.network(space.sample(20, rng)))
     milliwatts = costs.energy_mj / costs.latency_ms * 1000
-    np.testing.assert_allclose(milliwatts, 6919.375 / 164.9621, rtol=2e-3)
+    np.testing.assert_allclose(milliwatts, model.device.active_power_mw.value)
 
 
-def test_fingerprint_follows_the_coefficients_alone():
+def changed(runtime, part, field):
+    """The runtime with one field of one rule made larger, longer or the opposite."""
+    rule = getattr(runtime, part)
+    if field in type(runtime.latency.cycles).model_fields:
+        cycles = rule.cycles.model_copy(update={field: getattr(rule.cycles, field) + 1})
+        return runtime.model_copy(update={part: rule.model_copy(update={"cycles": cycles})})
+    value = getattr(rule, field)
+    new = {
+        "in_place": (Op.RESIZE,),
+        "padded_copy": "apart" if value == "none" else "none",
+        "im2col": not value,
+        "fused_pooling": not value,
+        "source": "other words",
+        "fits": (),
+    }
+    value = new[field] if field in new else value + 1
+    return runtime.model_copy(update={part: rule.model_copy(update={field: value})})
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_fingerprint_follows_every_coefficient_and_no_prose(runtime):
+    model = model_of(runtime)
+    device, own = model.device, model.runtime
+    seen = {model.fingerprint}
+    for part in ("memory", "flash", "latency"):
+        fields = set(type(getattr(own, part)).model_fields) - {"source", "fits"}
+        fields -= {"reference_core", "cycles"}
+        if part == "latency":
+            fields |= set(type(own.latency.cycles).model_fields)
+        for field in fields:
+            seen.add(CostModel(device, changed(own, part, field)).fingerprint)
+            seen.add(CostModel(device, changed(own, part, field)).fingerprint)
+        for prose in ("source", "fits"):
+            reworded = CostModel(device, changed(own, part, prose))
+            assert reworded.fingerprint == model.fingerprint
+        seen.add(f"{part} has {len(fields)} fields")
+    described = own.model_copy(update={"description": "other words", "measurements": "others"})
+    assert CostModel(device, described).fingerprint == model.fingerprint
+    # 10 fields of memory, 6 of Flash, 8 units of cycles; the model itself; three sentences.
+    assert len(seen) == 10 + 6 + 8 + 1 + 3
+
+
+def test_fingerprint_follows_the_device():
     device, runtime = load_device("nucleo-l4r5zi"), load_runtime("tinyengine")
     model = CostModel(device, runtime)
-    renamed = runtime.model_copy(update={"description": "other words"})
-    assert CostModel(device, renamed).fingerprint == model.fingerprint
-    slower = device.model_copy(update={"clock_mhz": 80.0})
-    assert CostModel(slower, runtime).fingerprint != model.fingerprint
-    assert CostModel(device, load_runtime("tflm-cmsis-nn")).fingerprint != model.fingerprint
+    power = device.active_power_mw.model_copy(update={"value": 1.0})
+    factor = device.cycles_factor.model_copy(update={"value": 1.0})
+    for update in ({"clock_mhz": 80.0}, {"active_power_mw": power}, {"cycles_factor": factor}):
+        other = CostModel(device.model_copy(update=update), runtime)
+        assert other.fingerprint != model.fingerprint
+    assert len({model_of(name).fingerprint for name in RUNTIMES}) == len(RUNTIMES)
 
 
 @pytest.mark.parametrize("name", list_devices())
@@ -147,10 +254,11 @@ def test_shipped_devices_state_their_sources(name):
         assert len(figure.source) > 20
 
 
-@pytest.mark.parametrize("name", list_runtimes())
+@pytest.mark.parametrize("name", RUNTIMES)
 def test_shipped_runtimes_state_their_fit(name):
     runtime = load_runtime(name)
     for rule in (runtime.memory, runtime.flash, runtime.latency):
+        assert rule.source
         assert rule.fits
         assert all(fit.mape_percent <= fit.worst_percent for fit in rule.fits)
 
