@@ -76,9 +76,9 @@ _DEVICE_COMMENTS = {
     "script. Tensors of one network often have to lie in one block.",
     "memory_source": "Where the two sizes stand (may be left out).",
     "cycles_factor": "Cycles that the core needs for the work of one cycle of a Cortex-M7. Take\n"
-    "that of a board with the same core (mcu-nas profile devices), or 1 together with a runtime\n"
-    "calibrated on your board. A basis is measured, scaled, estimated or given; a number alone\n"
-    "will do instead of value, basis and source.",
+    "that of a board with the same core (mcu-nas profile devices). It and the clock do not count\n"
+    "with a runtime calibrated on your board. A basis is measured, scaled, estimated or given; a\n"
+    "number alone will do instead of value, basis and source.",
     "active_power_mw": "Power while the network runs, mW: current at the supply of the chip in mA\n"
     "times its voltage, measured during inference; the run-mode current of a data sheet is too\n"
     "low. Only energy depends on it. A number alone will do here too.",

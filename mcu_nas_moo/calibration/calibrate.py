@@ -55,6 +55,8 @@ class QuantityReport:
         fit: what goes into the runtime file.
         by_macs: errors, in the same cross-validation, of a model that knows MACs alone; ``None``
             for Flash and SRAM.
+        by_lineage: errors if a family is left out together with all that derive from the same
+            architecture; ``None`` if no families do, or too few are left.
         networks, measured, predicted, left_out: for each row its network, the figure, what the
             model gives, and what it gives when fitted to the other families.
     """
@@ -62,6 +64,7 @@ class QuantityReport:
     quantity: str
     fit: Fit
     by_macs: Errors | None
+    by_lineage: Errors | None
     networks: tuple[str, ...]
     measured: FloatArray
     predicted: FloatArray
@@ -267,6 +270,11 @@ def _report(
     if predict_by_macs is not None:
         alone = leave_families_out(families, predict_by_macs)
         by_macs = None if alone is None else Errors.of(alone[own], measured)
+    lineages = rows.rows.lineage.tolist()
+    by_lineage = None
+    if lineages != families:
+        apart = leave_families_out(lineages, predict)
+        by_lineage = None if apart is None else Errors.of(apart[own], measured)
     fit = Fit(
         quantity=quantity,
         rows=label,
@@ -281,6 +289,7 @@ def _report(
         quantity,
         fit,
         by_macs,
+        by_lineage,
         tuple(rows.rows.network[own]),
         measured,
         predicted,

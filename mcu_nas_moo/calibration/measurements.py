@@ -34,9 +34,10 @@ class Measurements:
     """Rows of measurements and the layers of their networks.
 
     Attributes:
-        rows: a table with the columns ``network``, ``family``, ``runtime``, ``board``,
-            ``clock_mhz``, those of :data:`QUANTITIES` and :data:`PARTS` (NaN where nothing was
-            published) and ``left_out``, the quantities that a row must not be used for.
+        rows: a table with the columns ``network``, ``family``, ``lineage`` (the architecture that
+            the family derives from, or its own name), ``runtime``, ``board``, ``clock_mhz``,
+            those of :data:`QUANTITIES` and :data:`PARTS` (NaN where nothing was published) and
+            ``left_out``, the quantities that a row must not be used for.
         tables: the layer table of each network.
     """
 
@@ -135,11 +136,12 @@ def read_measurements(path: Path) -> Measurements:
     tables = {}
     for index, network in rows.network.items():
         if not isinstance(network, str) or not network.strip():
-            raise ValueError(f"{path}: line {_line(index)}: the network is empty")
+            raise ValueError(f"{path}: line {line_of(index)}: the network is empty")
         if network not in tables:
-            tables[network] = _network(network, path, _line(index))
-    rows["family"] = rows.family.fillna(rows.network) if "family" in rows else rows.network
-    rows["left_out"] = ""
+            tables[network] = _network(network, path, line_of(index))
+    named = "family" in rows
+    rows["family"] = rows.family.fillna(rows.network) if named else rows.network
+    rows["lineage"], rows["left_out"] = rows.family, ""
     return Measurements(rows, tables)
 
 
@@ -180,10 +182,16 @@ def _read_rows(path: Path) -> pd.DataFrame:
     for name in (*QUANTITIES, *PARTS):
         if name not in quantities:
             rows[name] = np.nan
+    nothing = rows[quantities].isna().all(axis=1)
+    if nothing.any():
+        raise ValueError(
+            f"{path}: line {line_of(rows.index[nothing][0])}: the row holds no measurement; "
+            f"fill in {' or '.join(quantities)}, or remove it"
+        )
     return rows
 
 
-def _line(index: Hashable) -> int:
+def line_of(index: Hashable) -> int:
     """Line of the table, below its head, for a row of the data frame."""
     return int(str(index)) + 2
 
@@ -194,9 +202,8 @@ def _positive(values: pd.Series, path: Path) -> pd.Series:
     for index, text, number in zip(values.index, values, numbers, strict=True):
         empty = not isinstance(text, str) or not text.strip()
         if not empty and not (np.isfinite(number) and number > 0):
-            raise ValueError(
-                f"{path}: line {_line(index)}: {values.name} must be a number above 0, got {text!r}"
-            )
+            where = f"{path}: line {line_of(index)}"
+            raise ValueError(f"{where}: {values.name} must be a number above 0, got {text!r}")
     if numbers.isna().all():
         raise ValueError(f"{path}: the column {values.name} is empty in all rows")
     return numbers

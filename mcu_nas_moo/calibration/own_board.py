@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mcu_nas_moo.calibration.fitting import Errors, fit_coefficients, leave_families_out
-from mcu_nas_moo.calibration.measurements import QUANTITIES
+from mcu_nas_moo.calibration.measurements import QUANTITIES, line_of
 from mcu_nas_moo.costs.memory import working_set
 from mcu_nas_moo.costs.runtime import Cycles, Fit, Runtime
 from mcu_nas_moo.costs.work import WORK, all_work_of, counts_of, kinds_of
@@ -28,8 +28,13 @@ ROWS_PER_COEFFICIENT = 3
 #: A richer model must reduce the error on rows that it has not seen by this share, and by more
 #: than rounding does.
 _WORTHWHILE_SHARE, _WORTHWHILE_PERCENT = 0.1, 0.1
-#: Ratio of measurements to the base model beyond which the units must be wrong.
-_UNIT_RATIO = 100.0
+#: Ratios of measurements to the base model beyond which their unit must be wrong: boards are from
+#: 6 times faster than the base's (Cortex-M85 at 1 GHz) to 100 times slower (M0+ at 32 MHz).
+_UNIT_RATIOS = (0.12, 140.0)
+#: Ratio of one measurement to the others beyond which its unit must be wrong.
+_ODD_RATIO = 30.0
+#: Clock that the cycles of a board are expressed in; it cancels out of all latencies.
+NOMINAL_CLOCK_MHZ = 400.0
 _BYTES_PER_KIB = 1024
 
 
@@ -89,21 +94,22 @@ class Refit:
     Attributes:
         quantity: ``latency_ms``, ``sram_kib`` or ``flash_kib``.
         refitted: the coefficients that the rows determined; the others are those of the base.
-        before, after: errors of the base and of the refitted runtime on the rows.
+        before, after: errors of the base and of the refitted runtime on the rows; of latency, the
+            base says nothing about a board.
         left_out: errors of the refit on families that it has not seen; ``None`` if too few.
         n_rows: number of measurements.
     """
 
     quantity: str
     refitted: str
-    before: Errors
+    before: Errors | None
     after: Errors
     left_out: Errors | None
     n_rows: int
 
 
 def refit(
-    base: Runtime, name: str, measurements: Measurements, clock_mhz: float | None, table: Path
+    base: Runtime, name: str, measurements: Measurements, table: Path
 ) -> tuple[Runtime, tuple[Refit, ...]]:
     """A runtime for one board: ``base`` with the coefficients that the rows support refitted.
 
@@ -115,17 +121,15 @@ def refit(
         name: its name.
         measurements: rows of one board, see
             :func:`~mcu_nas_moo.calibration.measurements.read_measurements`.
-        clock_mhz: clock at which latencies were measured; without it there must be none.
         table: where the measurements stand, for messages.
 
     Returns:
-        the runtime, whose cycles count on the user's own board (``cycles_factor: 1``), and what
-        was done to each quantity that the table holds.
+        the runtime, whose latencies are those of the user's own board at the clock of the
+        measurements, and what was done to each quantity that the table holds.
 
     Raises:
-        ValueError: if a quantity has fewer than :data:`FEWEST_ROWS` rows, latencies come without
-            the clock, or figures differ from the base model by a factor that only a wrong unit
-            explains.
+        ValueError: if a quantity has fewer than :data:`FEWEST_ROWS` rows, or figures differ from
+            the base model, or from each other, by a factor that only a wrong unit explains.
     """
     reports = []
     changes: dict[str, Any] = {"measurements": measurements.fingerprint}
@@ -138,15 +142,10 @@ def refit(
                 f"{table}: {len(rows.rows)} rows with {quantity} cannot be fitted and checked; "
                 f"measure at least {FEWEST_ROWS} networks, better 5 or more of several sizes"
             )
-        if quantity == "latency_ms" and clock_mhz is None:
-            raise ValueError(
-                f"{table}: latencies are turned into cycles by the clock of the board; give it "
-                "with --clock MHZ"
-            )
         section = {"latency_ms": "latency", "sram_kib": "memory", "flash_kib": "flash"}[quantity]
-        linear = _LINEAR[quantity](base, rows, clock_mhz or 0.0)
+        linear = _LINEAR[quantity](base, rows)
         measured = rows.rows[quantity].to_numpy()
-        _check_units(quantity, linear, measured, table)
+        _check_units(quantity, linear, rows, table)
         freedom, report = _choose(quantity, linear, rows.rows.family.tolist(), measured)
         reports.append(report)
         rule = getattr(base, section)
@@ -156,7 +155,7 @@ def refit(
             "source": f"{name}, refitted to {table.name}: {report.refitted}. {rule.source}",
         }
         if quantity == "latency_ms":
-            update["reference_core"] = f"the board of {table.name}"
+            update["fixed_clock_mhz"] = NOMINAL_CLOCK_MHZ
             update["cycles"] = Cycles(**found)
         else:
             update |= {key: found[key] for key in _refitted_names(freedom)}
@@ -166,13 +165,13 @@ def refit(
     return validate(Runtime, fitted.model_dump(), f"{table}, refitted"), tuple(reports)
 
 
-def _latency(base: Runtime, rows: Measurements, clock_mhz: float) -> _Linear:
+def _latency(base: Runtime, rows: Measurements) -> _Linear:
     work = np.concatenate([all_work_of(network) for network in rows.networks()])
     values = np.array([getattr(base.latency.cycles, unit) for unit in WORK])
-    return _Linear(WORK, work / (clock_mhz * 1000), values)
+    return _Linear(WORK, work / (NOMINAL_CLOCK_MHZ * 1000), values)
 
 
-def _sram(base: Runtime, rows: Measurements, _: float) -> _Linear:
+def _sram(base: Runtime, rows: Measurements) -> _Linear:
     rule, networks = base.memory, rows.networks()
     peaks = [working_set(network, rule).max() / _BYTES_PER_KIB for network in networks]
     layers, weighted, channels = np.concatenate([counts_of(n) for n in networks]).T
@@ -188,7 +187,7 @@ def _sram(base: Runtime, rows: Measurements, _: float) -> _Linear:
     return _Linear(names, units, np.array([getattr(rule, name) for name in names]))
 
 
-def _flash(base: Runtime, rows: Measurements, _: float) -> _Linear:
+def _flash(base: Runtime, rows: Measurements) -> _Linear:
     rule, networks = base.flash, rows.networks()
     layers, _weighted, channels = np.concatenate([counts_of(n) for n in networks]).T
     weights = np.array([network.weights.sum() for network in networks])
@@ -204,11 +203,20 @@ def _flash(base: Runtime, rows: Measurements, _: float) -> _Linear:
 _LINEAR = {"latency_ms": _latency, "sram_kib": _sram, "flash_kib": _flash}
 
 
-def _check_units(quantity: str, linear: _Linear, measured: FloatArray, table: Path) -> None:
-    ratio = float(np.median(measured / (linear.units @ linear.values)))
-    if 1 / _UNIT_RATIO < ratio < _UNIT_RATIO:
-        return
+def _check_units(quantity: str, linear: _Linear, rows: Measurements, table: Path) -> None:
+    ratios = rows.rows[quantity].to_numpy() / (linear.units @ linear.values)
+    ratio = float(np.median(ratios))
     unit = {"ms": "milliseconds", "kib": "KiB"}[quantity.rpartition("_")[2]]
+    odd = np.abs(np.log(ratios / ratio)) > np.log(_ODD_RATIO)
+    if odd.any():
+        row = rows.rows[odd].iloc[0]
+        raise ValueError(
+            f"{table}: line {line_of(row.name)}: {quantity} of {row.network} is "
+            f"{ratios[odd][0] / ratio:,.3g} times what the other rows suggest; expected {unit}: "
+            "is it in another unit?"
+        )
+    if _UNIT_RATIOS[0] < ratio < _UNIT_RATIOS[1]:
+        return
     times = f"{ratio:,.0f} times" if ratio > 1 else f"1/{1 / ratio:,.0f} of"
     raise ValueError(
         f"{table}: {quantity} is {times} what the base runtime predicts; expected {unit}: "
@@ -254,7 +262,9 @@ def _choose(
             unseen = errors
         elif unseen is not None and errors is not None and _clearly_better(errors, unseen):
             chosen, unseen = freedom, errors
-    before = Errors.of(linear.units @ linear.values, measured)
+    # Latencies of the base are those of another board.
+    own = quantity != "latency_ms"
+    before = Errors.of(linear.units @ linear.values, measured) if own else None
     after = Errors.of(predict(chosen, _all(measured)), measured)
     return chosen, Refit(quantity, chosen.label, before, after, unseen, len(measured))
 

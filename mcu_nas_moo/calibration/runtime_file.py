@@ -27,6 +27,20 @@ def runtime_text(runtime: Runtime) -> str:
     return _HEADER + yaml.safe_dump(facts, sort_keys=False, width=98, allow_unicode=True)
 
 
-def write_runtime(runtime: Runtime, path: Path) -> None:
-    """Write the runtime file, whole or not at all."""
-    write_atomically(path, lambda partial: partial.write_text(runtime_text(runtime)))
+def write_runtime(runtime: Runtime, path: Path) -> bool:
+    """Write the runtime file, whole or not at all; return whether it was another one before."""
+    text = runtime_text(runtime)
+    if path.is_file() and path.read_text() == text:
+        return False
+    write_atomically(path, lambda partial: partial.write_text(text))
+    return True
+
+
+def check_overwritable(path: Path) -> None:
+    """Raise a ValueError if writing a runtime there would lose anything but a runtime file."""
+    if path.suffix not in (".yaml", ".yml"):
+        raise ValueError(f"{path}: runtime files end in .yaml, so that profiles take them as files")
+    if path.is_dir() or (
+        path.exists() and not path.read_text(errors="replace").startswith(_HEADER)
+    ):
+        raise ValueError(f"{path} exists and is no file of mcu-nas calibrate; choose another --out")

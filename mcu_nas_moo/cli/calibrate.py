@@ -21,7 +21,6 @@ _UNITS = {"flash_kib": "Flash", "sram_kib": "SRAM", "latency_ms": "latency"}
 @click.command()
 @click.argument("measurements", type=click.Path(path_type=Path), required=False)
 @click.option("--base", help="Runtime to start from, for measurements of your own board.")
-@click.option("--clock", type=float, help="Clock of your board in MHz, for its latencies.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -33,7 +32,6 @@ _UNITS = {"flash_kib": "Flash", "sram_kib": "SRAM", "latency_ms": "latency"}
 def calibrate(
     measurements: Path | None,
     base: str | None,
-    clock: float | None,
     out: Path | None,
     plot: Path | None,
 ) -> None:
@@ -50,17 +48,15 @@ def calibrate(
 
     console = Console(highlight=False, width=None if Console().is_terminal else 100)
     if measurements is None:
-        if base is not None or clock is not None:
-            raise ValueError("--base and --clock are for a table of your own; name its CSV file")
+        if base is not None:
+            raise ValueError("--base is for a table of your own; name its CSV file")
         _shipped(console, out, plot)
     else:
         if base is None or out is None:
             raise ValueError("give the runtime to start from, --base, and the file to write, --out")
         if plot is not None:
             raise ValueError("--plot shows the shipped runtimes; leave MEASUREMENTS out")
-        if clock is not None and not clock > 0:
-            raise ValueError(f"--clock must be above 0 MHz, got {clock:g}")
-        _own_board(console, measurements, base, clock, out)
+        _own_board(console, measurements, base, out)
 
 
 def _shipped(console: Console, out: Path | None, plot: Path | None) -> None:
@@ -80,9 +76,13 @@ def _shipped(console: Console, out: Path | None, plot: Path | None) -> None:
 
         draw_predicted_and_measured(calibrations, plot)
         console.print(f"picture: {plot}", soft_wrap=True)
-    for calibration in calibrations:
-        write_runtime(calibration.runtime, folder / f"{calibration.name}.yaml")
-    console.print(f"runtime files: {folder}", soft_wrap=True)
+    changed = [
+        calibration.name
+        for calibration in calibrations
+        if write_runtime(calibration.runtime, folder / f"{calibration.name}.yaml")
+    ]
+    what = f"written: {', '.join(changed)}" if changed else "unchanged"
+    console.print(f"runtime files in {folder}: {what}", soft_wrap=True)
 
 
 def _print_report(console: Console, calibrations: list[Calibration]) -> None:
@@ -126,27 +126,37 @@ def _print_report(console: Console, calibrations: list[Calibration]) -> None:
                 end_section=report is calibration.reports[-1],
             )
     console.print(table)
+    console.print(
+        "With FD-MobileNet, SSD-MobileNetV1 and YAMNet left out together with MobileNetV1, from "
+        "which\nthey derive:"
+    )
+    for calibration in calibrations:
+        for report in calibration.reports:
+            if report.by_lineage is not None:
+                console.print(
+                    f"- {calibration.name}, {_UNITS[report.quantity]}: unseen MAPE "
+                    f"{report.by_lineage.mape:.1f} %, Spearman {report.by_lineage.spearman:.3f}"
+                )
 
 
 def _figure(value: float | None, form: str) -> str:
     return "-" if value is None else format(value, form)
 
 
-def _own_board(
-    console: Console, measurements: Path, base: str, clock: float | None, out: Path
-) -> None:
+def _own_board(console: Console, measurements: Path, base: str, out: Path) -> None:
     from mcu_nas_moo.calibration.measurements import read_measurements
     from mcu_nas_moo.calibration.own_board import refit
-    from mcu_nas_moo.calibration.runtime_file import write_runtime
+    from mcu_nas_moo.calibration.runtime_file import check_overwritable, write_runtime
     from mcu_nas_moo.costs import load_runtime
 
     runtime = load_runtime(base)
-    fitted, reports = refit(runtime, base, read_measurements(measurements), clock, measurements)
+    check_overwritable(out)
+    fitted, reports = refit(runtime, base, read_measurements(measurements), measurements)
     _print_refits(console, reports)
     write_runtime(fitted, out)
     console.print(
-        f"runtime file: {out}\nUse it in a profile: 'runtime: {out.name}', and 'cycles_factor: 1' "
-        "for its device; mcu-nas profile new writes one to start from.",
+        f"runtime file: {out}\nUse it in a profile, 'runtime: {out.name}'; mcu-nas profile new "
+        "writes one to start from. Latencies are those of the measured board, at its clock.",
         soft_wrap=True,
     )
 
@@ -169,7 +179,7 @@ def _print_refits(console: Console, reports: tuple[Refit, ...]) -> None:
             _UNITS[report.quantity],
             str(report.n_rows),
             report.refitted,
-            f"{report.before.mape:.1f}",
+            "-" if report.before is None else f"{report.before.mape:.1f}",
             f"{report.after.mape:.1f}",
             "-" if unseen is None else f"{unseen.mape:.1f}",
             "-" if unseen is None else f"{unseen.worst:.0f}",

@@ -323,13 +323,16 @@ def _notes(profile: Profile, runtime: Runtime) -> tuple[str, ...]:
     for metric, fits in _fits(runtime).items():
         name = LIMITED[metric][0]
         name = f"{name[0].upper()}{name[1:]}"
-        notes += [f"{name}: {_agreement(fit)}." for fit in fits]
+        own_board = runtime.latency.fixed_clock_mhz is not None
+        notes += [f"{name}: {_agreement(fit, own_board)}." for fit in fits]
         if not fits:
             notes.append(f"{name}: no published figures to compare with.")
     device = profile.device
     factor, power = device.cycles_factor, device.active_power_mw
     reference = runtime.latency.reference_core
-    if factor.basis != "measured" or device.core != reference:
+    if runtime.latency.fixed_clock_mhz is not None:
+        notes.append("Latency is that of the board that was measured, at its clock.")
+    elif factor.basis != "measured" or device.core != reference:
         notes.append(
             f"Latency on {device.core} is scaled: {factor.value:g} x the cycles of {reference}, "
             f"{_basis(factor)}. The error of latency does not cover this."
@@ -344,11 +347,13 @@ def _error_percent(fit: Fit) -> float:
     return fit.mape_percent if left_out is None else left_out
 
 
-def _agreement(fit: Fit) -> str:
+def _agreement(fit: Fit, own_board: bool) -> str:
+    # A runtime for one board keeps the fits of quantities that were not measured there.
+    figures = f"figures of {fit.rows}" if own_board else "published figures"
     if fit.left_out_mape_percent is None:
         return (
-            f"mean error {fit.mape_percent:.1f} % on the {fit.n_rows} published figures of the fit "
-            "itself; other networks may be further off"
+            f"mean error {fit.mape_percent:.1f} % on the {fit.n_rows} {figures} of the fit itself; "
+            "other networks may be further off"
         )
     largest = fit.left_out_worst_percent
     few = (
@@ -358,8 +363,8 @@ def _agreement(fit: Fit) -> str:
     )
     return (
         f"mean error {fit.left_out_mape_percent:.1f} %"
-        f"{'' if largest is None else f', largest {largest:.1f} %,'} on {fit.n_rows} published "
-        f"figures, each family of networks left out of the fit in turn{few}"
+        f"{'' if largest is None else f', largest {largest:.1f} %,'} on {fit.n_rows} {figures}, "
+        f"each family of networks left out of the fit in turn{few}"
     )
 
 

@@ -160,7 +160,8 @@ def _scratch(table: LayerTable, rule: MemoryRule, slots: IntArray) -> IntArray:
 
     Read off the buffers that the tool declares in the C code that it generates, as published with
     several networks: 4 bytes per element of the window and, for each filter, two bytes per element
-    and 14 more; of 3x3 filters at most 5 KiB and 64 bytes per input channel.
+    and 14 more; of 3x3 filters at most 5 KiB and 64 bytes per input channel. That most is taken
+    for smaller filters as well, and in proportion to their area for larger ones.
     """
     height, width = table.kernel_height[:, slots].T, table.kernel_width[:, slots].T
     if not rule.im2col:
@@ -171,9 +172,8 @@ def _scratch(table: LayerTable, rule: MemoryRule, slots: IntArray) -> IntArray:
     unrolled = np.array([slot.op is Op.CONV for slot in kinds])[:, None] & (height * width > 1)
     window = height * width * (channels // groups)
     bytes_: IntArray = 4 * window + table.out_channels[:, slots].T * (2 * window + 14)
-    three = (height == 3) & (width == 3)
-    bytes_ = np.where(three, np.minimum(bytes_, 5120 + 64 * channels), bytes_)
-    return np.where(unrolled, bytes_, 0)
+    most = (5120 + 64 * channels) * np.maximum(height * width, 9) // 9
+    return np.where(unrolled, np.minimum(bytes_, most), 0)
 
 
 def _fuse_pooling(

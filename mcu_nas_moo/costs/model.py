@@ -124,6 +124,9 @@ class CostModel:
     def _ms_per_cycle(self) -> float:
         """Milliseconds of the device for one cycle of the reference core."""
         # Cycles divided by kilohertz are milliseconds.
+        fixed_clock_mhz = self.runtime.latency.fixed_clock_mhz
+        if fixed_clock_mhz is not None:
+            return 1 / (fixed_clock_mhz * 1000)
         return self.device.cycles_factor.value / (self.device.clock_mhz * 1000)
 
     @cached_property

@@ -122,7 +122,8 @@ class Cycles(Facts):
 
     Args:
         conv_mac: multiply-accumulate of a convolution that is not depthwise.
-        depthwise_mac: of a depthwise convolution.
+        depthwise_mac: of a depthwise convolution. One of several groups with more channels counts
+            as a depthwise one for the first channel of each group, as any other for the rest.
         dense_mac: of a dense layer.
         idle_mac: multiply-accumulate that a convolution with fewer than eight input channels leaves
             undone in the lanes of the multiplier; at most ``conv_mac``.
@@ -152,15 +153,19 @@ class LatencyRule(Facts):
     """Latency: cycles on the reference core, linear in the work of the layers.
 
     Args:
-        reference_core: the core, or the one board, that the coefficients hold for; the
-            ``cycles_factor`` of a device counts from there.
+        reference_core: the core that the coefficients hold for; the ``cycles_factor`` of a device
+            counts from there.
         cycles: by unit of work.
+        fixed_clock_mhz: of a runtime that was fitted to one board, the clock that its cycles are
+            expressed in. Latencies are then those of that board, whatever clock and factor the
+            device of a profile has.
         source: where the coefficients come from.
         fits: agreement with measurements.
     """
 
     reference_core: str
     cycles: Cycles
+    fixed_clock_mhz: Annotated[float, Field(gt=0)] | None = None
     source: str
     fits: tuple[Fit, ...]
 

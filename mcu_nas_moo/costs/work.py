@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mcu_nas_moo.networks.table import LayerTable
-    from mcu_nas_moo.typing import FloatArray, IntArray
+    from mcu_nas_moo.typing import BoolArray, FloatArray, IntArray
 
 #: Input channels below which a convolution leaves lanes of the multiplier idle.
 FULL_CHANNELS = 8
@@ -34,16 +34,46 @@ def _of_kind(table: LayerTable, values: IntArray, *ops: Op) -> IntArray:
     return chosen
 
 
+def _grouped(table: LayerTable) -> BoolArray:
+    """Which slots hold convolutions of several groups, shape ``(L,)``."""
+    return np.array([slot.op is Op.CONV and slot.groups > 1 for slot in table.topology.slots])
+
+
+def _window_macs(table: LayerTable) -> IntArray:
+    """MACs of convolutions if each filter had one input channel."""
+    macs: IntArray = table.out_elements * table.kernel_height * table.kernel_width
+    return macs
+
+
+def _conv_macs(table: LayerTable) -> IntArray:
+    """MACs of convolutions; in groups, those with channels beyond the first of each group."""
+    macs = _of_kind(table, table.macs, Op.CONV)
+    grouped = _grouped(table)
+    if grouped.any():
+        macs[:, grouped] -= _window_macs(table)[:, grouped]
+    return macs
+
+
+def _depthwise_macs(table: LayerTable) -> IntArray:
+    """MACs of depthwise convolutions, and with the first channel of each group of others."""
+    macs = _of_kind(table, table.macs, Op.DEPTHWISE)
+    grouped = _grouped(table)
+    if grouped.any():
+        macs[:, grouped] = _window_macs(table)[:, grouped]
+    return macs
+
+
 def _idle_macs(table: LayerTable) -> IntArray:
     """MACs that more input channels would add before convolutions fill the multiplier."""
     missing = np.maximum(FULL_CHANNELS - table.in_channels, 0)
-    area = table.kernel_height * table.kernel_width
-    return _of_kind(table, table.out_elements * area * missing, Op.CONV)
+    macs = _of_kind(table, _window_macs(table) * missing, Op.CONV)
+    macs[:, _grouped(table)] = 0
+    return macs
 
 
 _UNITS: dict[str, Callable[[LayerTable], IntArray]] = {
-    "conv_mac": lambda table: _of_kind(table, table.macs, Op.CONV),
-    "depthwise_mac": lambda table: _of_kind(table, table.macs, Op.DEPTHWISE),
+    "conv_mac": _conv_macs,
+    "depthwise_mac": _depthwise_macs,
     "dense_mac": lambda table: _of_kind(table, table.macs, Op.DENSE),
     "idle_mac": _idle_macs,
     "input_element": lambda table: table.in_elements,

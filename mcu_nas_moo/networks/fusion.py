@@ -31,7 +31,11 @@ class Fusion(Enum):
 
 @dataclass(eq=False)
 class Step:
-    """A layer to be, reading and writing tensors by name."""
+    """A layer to be, reading and writing tensors by name.
+
+    A ``gate`` is a product of a tensor and a function of it, such as a decomposed hard swish: a
+    function of one tensor, which an int8 runtime looks up in a table.
+    """
 
     name: str
     op: Op
@@ -44,6 +48,7 @@ class Step:
     groups: int = 1
     relu: bool = False
     fusion: Fusion = Fusion.NONE
+    gate: bool = False
 
 
 _WEIGHTED = frozenset({Op.CONV, Op.DEPTHWISE, Op.DENSE})
@@ -64,6 +69,11 @@ def fuse(steps: Sequence[Step], outputs: Sequence[str]) -> tuple[list[Step], lis
     kept: list[Step] = []
     for step in steps:
         step.inputs = [alias.get(name, name) for name in step.inputs]
+        for part in _gate_of(step, written_by, readers):
+            kept.remove(part)
+            step.op, step.inputs, step.gate = Op.ELEMENTWISE, list(part.inputs), True
+        if step.gate:
+            readers[step.inputs[0]] -= 1
         source = written_by.get(step.inputs[0])
         if source is not None and readers[source.output] == 1:
             if _joins(step, source):
@@ -80,9 +90,26 @@ def fuse(steps: Sequence[Step], outputs: Sequence[str]) -> tuple[list[Step], lis
     return kept, [alias.get(name, name) for name in outputs]
 
 
+def _gate_of(step: Step, written_by: dict[str, Step], readers: Counter[str]) -> list[Step]:
+    """Steps, the last one first, that lead from one factor of a product to the other."""
+    if step.op is not Op.MUL or len(step.inputs) != 2:
+        return []
+    for value, factor in (step.inputs, step.inputs[::-1]):
+        chain, name = [], factor
+        while name != value and readers[name] == 1:
+            source = written_by.get(name)
+            if source is None or source.op is not Op.ELEMENTWISE:
+                break
+            chain.append(source)
+            name = source.inputs[0]
+        if chain and name == value:
+            return chain
+    return []
+
+
 def _joins(step: Step, source: Step) -> bool:
     if step.fusion is Fusion.AFFINE:
-        return source.op in _WEIGHTED and not source.relu
+        return source.gate or (source.op in _WEIGHTED and not source.relu)
     return step.fusion is Fusion.CLAMP and source.op in _CLAMPING
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from mcu_nas_moo import estimate_cost
+from mcu_nas_moo.calibration.measurements import shipped_networks
 from mcu_nas_moo.calibration.runtime_file import shipped_runtimes
 from mcu_nas_moo.cli.main import main
 from mcu_nas_moo.costs import list_runtimes, load_runtime
@@ -64,7 +66,7 @@ def test_draws_predictions_against_measurements(tmp_path):
 def test_own_board(tmp_path):
     table, out = tmp_path / "my.csv", tmp_path / "my-runtime.yaml"
     table.write_text(OWN)
-    result = run(table, "--base", "stm32cube-ai-10", "--clock", 280, "--out", out)
+    result = run(table, "--base", "stm32cube-ai-10", "--out", out)
     assert result.exit_code == 0, result.output
     assert "all cycles by one factor" in result.output
     assert "Kept as in the base" in result.output
@@ -76,6 +78,12 @@ def test_own_board(tmp_path):
     arguments = ["profile", "new", str(profile), "--runtime", str(out)]
     assert CliRunner().invoke(main, arguments).exit_code == 0
     assert load_runtime(load_profile(profile).runtime) == fitted
+    # What it costs there is what was measured, within the error of the fit.
+    measured = {line.split(",")[0]: float(line.split(",")[1]) for line in OWN.split()[1:]}
+    for name, latency_ms in measured.items():
+        estimate = estimate_cost(shipped_networks()[name], load_profile(profile))
+        assert estimate.latency_ms == pytest.approx(latency_ms, rel=0.25)
+        assert any("figures of my.csv" in note for note in estimate.notes)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +99,8 @@ def test_own_board(tmp_path):
         (OWN.replace("mlperf_ic", "missing.onnx"), (), "missing.onnx"),
         ("\n".join(OWN.splitlines()[:3]) + "\n", (), "at least 3 networks"),
         (IN_MICROSECONDS, (), "another unit"),
-        (OWN, ("--clock", "-3"), "above 0"),
+        (OWN.replace(",52", ","), (), "line 3: the row holds no measurement"),
+        (OWN.replace(",52", ",0.052"), (), "line 3: latency_ms of mlperf_ic is"),
         (OWN, ("--base", "tensorflow"), "unknown runtime"),
     ],
 )
@@ -99,11 +108,30 @@ def test_bad_input(tmp_path, table, options, message):
     file, out = tmp_path / "my.csv", tmp_path / "out" / "mine.yaml"
     if table is not None:
         file.write_text(table)
-    result = run(file, "--base", "stm32cube-ai-10", "--clock", 280, "--out", out, *options)
+    result = run(file, "--base", "stm32cube-ai-10", "--out", out, *options)
     assert result.exit_code == 2
     assert message in result.output
     assert len(result.output.strip().splitlines()) == 1
     assert not out.parent.exists()
+
+
+@pytest.mark.parametrize("name", ["my.csv", "my-runtime", "other.yaml"])
+def test_files_that_are_not_its_own_are_never_overwritten(tmp_path, name):
+    table, out = tmp_path / "my.csv", tmp_path / name
+    table.write_text(OWN)
+    (tmp_path / "other.yaml").write_text("name: a profile\n")
+    before = {file: file.read_text() for file in tmp_path.iterdir()}
+    result = run(table, "--base", "tinyengine", "--out", out)
+    assert result.exit_code == 2
+    assert {file: file.read_text() for file in tmp_path.iterdir()} == before
+
+
+def test_its_own_files_are_written_anew(tmp_path):
+    table, out = tmp_path / "my.csv", tmp_path / "mine.yaml"
+    table.write_text(OWN)
+    assert run(table, "--base", "tinyengine", "--out", out).exit_code == 0
+    assert run(table, "--base", "stm32cube-ai-7.3", "--out", out).exit_code == 0
+    assert "STM32Cube.AI" in load_runtime(out).description
 
 
 @pytest.mark.parametrize(

@@ -19,12 +19,15 @@ def work_of_layer(layer, size):
     """Work of one layer by unit, from the sizes of all tensors."""
     macs = weights(layer) * area(layer.out_size)
     written = size[layer.output]
+    # In groups, the first channel of each counts as depthwise.
+    grouped = layer.op is Op.CONV and layer.groups > 1
+    first_of_group = written * area(layer.kernel) if grouped else 0
     return {
-        "conv_mac": macs if layer.op is Op.CONV else 0,
-        "depthwise_mac": macs if layer.op is Op.DEPTHWISE else 0,
+        "conv_mac": macs - first_of_group if layer.op is Op.CONV else 0,
+        "depthwise_mac": macs if layer.op is Op.DEPTHWISE else first_of_group,
         "dense_mac": macs if layer.op is Op.DENSE else 0,
         "idle_mac": written * area(layer.kernel) * max(8 - layer.in_channels, 0)
-        if layer.op is Op.CONV
+        if layer.op is Op.CONV and layer.groups == 1
         else 0,
         "input_element": sum(size[tensor] for tensor in layer.inputs),
         "output_element": written,

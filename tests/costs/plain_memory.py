@@ -41,7 +41,8 @@ def scratch(layer, rule):
         return 0
     window = area(layer.kernel) * layer.in_channels // layer.groups
     needed = 4 * window + layer.out_channels * (2 * window + 14)
-    return min(needed, 5120 + 64 * layer.in_channels) if layer.kernel == (3, 3) else needed
+    most = (5120 + 64 * layer.in_channels) * max(area(layer.kernel), 9) // 9
+    return min(needed, most)
 
 
 def has_window(layer):

@@ -219,7 +219,7 @@ def test_fingerprint_follows_every_coefficient_and_no_prose(runtime):
     seen = {model.fingerprint}
     for part in ("memory", "flash", "latency"):
         fields = set(type(getattr(own, part)).model_fields) - {"source", "fits"}
-        fields -= {"reference_core", "cycles"}
+        fields -= {"reference_core", "cycles", "fixed_clock_mhz"}
         if part == "latency":
             fields |= set(type(own.latency.cycles).model_fields)
         for field in fields:
@@ -268,3 +268,44 @@ def test_unknown_names_list_the_valid_ones():
         load_runtime("tinyengin")
     with pytest.raises(ValueError, match=r"unknown device 'stm32'.*nucleo-u575zi-q"):
         load_device("stm32")
+
+
+KERNELS = [(1, 1), (1, 3), (3, 3), (3, 5), (5, 5), (5, 7), (7, 7)]
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("channels", [3, 16, 64, 200])
+def test_sram_and_latency_grow_with_kernels_of_any_form(runtime, channels):
+    model = model_of(runtime)
+    tables = [LayerTable.of([one_conv(channels, 48, kernel, groups=1)]) for kernel in KERNELS]
+    for name in ("sram_kib", "latency_ms"):
+        costs = [getattr(model.evaluate(table), name)[0] for table in tables]
+        assert costs == sorted(costs)
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_more_channels_in_each_group_cost_more(runtime):
+    model = model_of(runtime)
+    tables = [LayerTable.of([one_conv(64, 64, (3, 3), groups)]) for groups in (64, 32, 16, 4, 2)]
+    latency = [model.evaluate(table).latency_ms[0] for table in tables]
+    assert latency == sorted(latency)
+    depthwise = one_conv(64, 64, (3, 3), 64)._replace(op=Op.DEPTHWISE)
+    alone = model.evaluate(LayerTable.of([depthwise])).latency_ms[0]
+    assert latency[0] == pytest.approx(alone)
+
+
+def one_conv(in_channels, out_channels, kernel, groups):
+    return Layer(
+        "conv",
+        Op.CONV,
+        (0,),
+        1,
+        False,
+        in_channels,
+        out_channels,
+        kernel,
+        (1, 1),
+        (16, 16),
+        (16, 16),
+        groups,
+    )

@@ -149,8 +149,10 @@ def test_residual_and_sums(read):
         (Op.ADD, (3, 1), 4),
     ]
     assert len({layer.name for layer in layers}) == 4
-    for op, expected in (("Sub", Op.ADD), ("Div", Op.MUL), ("Max", Op.ADD)):
+    for op, expected in (("Sub", Op.ADD), ("Max", Op.ADD)):
         assert ops(read([relu, node(op, "x r", "y")])) == [Op.ELEMENTWISE, expected]
+    other = node("MaxPool", "x", "r", kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+    assert ops(read([other, node("Div", "x r", "y")])) == [Op.POOL, Op.MUL]
 
 
 def test_concat(read):

@@ -148,7 +148,7 @@ def test_clamps_do_not_fuse_into_what_only_moves(read):
     assert ops(read([node("Relu", "x", "y")])) == [Op.ELEMENTWISE]
 
 
-def test_decomposed_activations_are_the_layers_that_they_are(read):
+def test_decomposed_activations_are_one_layer(read):
     """Hard swish as PyTorch wrote it before ONNX had it: x * clip(x + 3, 0, 6) / 6."""
     nodes = [
         CONV,
@@ -159,9 +159,28 @@ def test_decomposed_activations_are_the_layers_that_they_are(read):
     ]
     numbers = {"three": np.float32(3), "zero": np.float32(0), "six": np.float32(6)}
     layers = read(nodes, constants=WEIGHTS | numbers)
-    assert ops(layers) == [Op.CONV, Op.ELEMENTWISE, Op.MUL, Op.ELEMENTWISE]
-    assert [layer.relu for layer in layers] == [False, True, False, False]
-    assert layers[2].inputs == (1, 2)
+    assert [(layer.op, layer.inputs) for layer in layers] == [
+        (Op.CONV, (0,)),
+        (Op.ELEMENTWISE, (1,)),
+    ]
+
+
+def test_a_product_with_a_function_that_others_read_stays_a_product(read):
+    nodes = [
+        CONV,
+        node("Sigmoid", "c", "s"),
+        node("Mul", "c s", "m"),
+        node("Add", "m s", "y"),
+    ]
+    layers = read(nodes, constants=WEIGHTS)
+    assert ops(layers) == [Op.CONV, Op.ELEMENTWISE, Op.MUL, Op.ADD]
+
+
+def test_a_clamp_after_a_swish_joins_it(read):
+    nodes = [CONV, node("Sigmoid", "c", "s"), node("Mul", "s c", "m"), node("Relu", "m", "y")]
+    layers = read(nodes, constants=WEIGHTS)
+    assert ops(layers) == [Op.CONV, Op.ELEMENTWISE]
+    assert layers[-1].relu
 
 
 def test_swish(read):
@@ -169,7 +188,6 @@ def test_swish(read):
     assert [(layer.op, layer.inputs) for layer in layers] == [
         (Op.CONV, (0,)),
         (Op.ELEMENTWISE, (1,)),
-        (Op.MUL, (1, 2)),
     ]
 
 

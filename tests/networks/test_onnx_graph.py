@@ -220,4 +220,4 @@ def test_local_functions_are_inlined(tmp_path):
     whole.opset_import.append(helper.make_opsetid("local", 1))
     onnx.save(whole, tmp_path / "n.onnx")
     layers = read_onnx(tmp_path / "n.onnx").layers()
-    assert ops(layers) == [Op.CONV, Op.ELEMENTWISE, Op.MUL]
+    assert ops(layers) == [Op.CONV, Op.ELEMENTWISE]
