@@ -57,6 +57,8 @@ class Study:
         if budget < 1:
             raise ValueError(f"the budget must be at least 1 evaluation, got {budget}")
         self.folder = folder
+        # Processes kept from earlier work may be in another current folder.
+        self._absolute = folder.absolute()
         self.task = task
         self.budget = budget
         facts = {
@@ -104,7 +106,7 @@ class Study:
 
     def path(self, run: Run) -> Path:
         """Where the history of a finished run lies."""
-        return self.folder / "runs" / f"{run.algorithm}-s{run.seed}.npz"
+        return self._absolute / "runs" / f"{run.algorithm}-s{run.seed}.npz"
 
     def missing(self, runs: Iterable[Run]) -> list[Run]:
         """Those of ``runs`` that are not finished yet, in their order."""
