@@ -1,5 +1,7 @@
 """ONNX files as layer tables: one small file for each rule."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from onnx import TensorProto
@@ -16,6 +18,7 @@ from onnx_files import (
 )
 
 from mcu_nas_moo.networks.from_onnx import read_onnx
+from mcu_nas_moo.networks.onnx_operators import HANDLERS
 from mcu_nas_moo.networks.table import Op
 
 
@@ -416,3 +419,9 @@ def test_dead_nodes_are_dropped(read):
     dead = node("LSTM", "c", "nowhere")
     layers = read([CONV, dead, node("Relu", "c", "y")], constants=WEIGHTS)
     assert ops(layers) == [Op.CONV]
+
+
+def test_the_documentation_lists_the_operators():
+    page = (Path(__file__).parents[2] / "docs" / "cost-model.md").read_text()
+    listed = page.partition("## Operators")[2].partition(":")[2].rstrip(".\n")
+    assert {name.strip() for name in listed.split(",")} == set(HANDLERS)
