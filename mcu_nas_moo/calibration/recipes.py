@@ -86,8 +86,9 @@ _ST_VERSIONS = ("7.3.0", "8.1.0", "9.1.0", "10.0.0")
 _ST_MEMORY_SOURCE = (
     "Activations: the output lies on top of an input that dies; a convolution pads in place and "
     "its output follows three rows behind, plus the scratch buffers that the tool declares in "
-    "generated code; a pool without padding is fused into its convolution. The form of this "
-    "was chosen with the rows in view, no coefficient of it is fitted; it gives nearly half of the published figures of version 7.3.0 to the last digit. "
+    "generated code; a pool without padding is fused into its convolution. The form of this was "
+    "chosen with the rows in view, no coefficient of it is fitted; it gives nearly half of the "
+    "published figures of version 7.3.0 to the last digit. "
 )
 _ST_ROWS = "ST model zoo (stm32_modelzoo.csv), int8, without the quantities in left_out"
 _RAM_OF_LAYERS = ("fixed_kib", "kib_per_weighted_layer", "kib_per_other_layer")
