@@ -110,7 +110,7 @@ def _table(rows: list[dict[str, str]]) -> LayerTable:
 def shipped_measurements() -> Measurements:
     """All published measurements that the package ships; the column ``source`` says whose."""
     tables = []
-    for name in ("stm32_modelzoo.csv", "mcunet.csv"):
+    for name in ("stm32_modelzoo.csv", "mlperf_tiny_networks.csv", "mcunet.csv"):
         with (shipped_folder() / name).open() as file:
             tables.append(pd.read_csv(file, keep_default_na=True))
     rows = pd.concat(tables, ignore_index=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from mcu_nas_moo.networks.table import Layer, LayerTable, Op
@@ -138,6 +139,45 @@ def squeezenet_v11(size: int, classes: int) -> LayerTable:
     return stack.classify(classes, Op.CONV)
 
 
+def ds_cnn() -> LayerTable:
+    """DS-CNN of MLPerf Tiny's keyword spotting (Banbury et al., 2021), on 49x10 features."""
+    layers = [_layer(Op.CONV, 0, 1, (10, 4), (2, 2), (49, 10), (25, 5))]
+    for _ in range(4):
+        layers.append(_layer(Op.DEPTHWISE, len(layers), 64, (3, 3), (1, 1), (25, 5), (25, 5)))
+        layers.append(_layer(Op.CONV, len(layers), 64, (1, 1), (1, 1), (25, 5), (25, 5)))
+    layers.append(_layer(Op.GLOBAL_POOL, len(layers), 64, (1, 1), (1, 1), (25, 5), (1, 1)))
+    layers.append(_layer(Op.DENSE, len(layers), 64, (1, 1), (1, 1), (1, 1), (1, 1), 12))
+    return LayerTable.of(layers)
+
+
+def autoencoder() -> LayerTable:
+    """Dense autoencoder of MLPerf Tiny's anomaly detection (Banbury et al., 2021)."""
+    widths = (640, 128, 128, 128, 128, 8, 128, 128, 128, 128, 640)
+    one = (1, 1)
+    return LayerTable.of(
+        [
+            _layer(Op.DENSE, number, before, one, one, one, one, after)
+            for number, (before, after) in enumerate(pairwise(widths))
+        ]
+    )
+
+
+def _layer(
+    op: Op,
+    source: int,
+    in_channels: int,
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    in_size: tuple[int, int],
+    out_size: tuple[int, int],
+    out_channels: int = 64,
+) -> Layer:
+    """The layer that writes the tensor after ``source``."""
+    name, channels = f"{op.value}{source + 1}", (in_channels, out_channels)
+    sizes = (kernel, stride, in_size, out_size)
+    return Layer(name, op, (source,), source + 1, False, *channels, *sizes)
+
+
 #: Networks of the tables of measurements, by the names used there.
 STANDARD_NETWORKS: dict[str, Callable[[], LayerTable]] = {
     "mobilenetv1_a025_96x1_5": partial(mobilenet_v1, 0.25, 96, 1, 5),
@@ -148,6 +188,9 @@ STANDARD_NETWORKS: dict[str, Callable[[], LayerTable]] = {
     "mobilenetv1_a050_224x3_1000": partial(mobilenet_v1, 0.5, 224, 3, 1000),
     "mobilenetv1_a100_224x3_1000": partial(mobilenet_v1, 1.0, 224, 3, 1000),
     "mlperf_ic": partial(cifar_resnet, 8, 10),
+    "mlperf_vww": partial(mobilenet_v1, 0.25, 96, 3, 2),
+    "mlperf_kws": ds_cnn,
+    "mlperf_ad": autoencoder,
     "resnet_v1_32_32_tfs": partial(cifar_resnet, 32, 100),
     "squeezenet_v11_128_v100": partial(squeezenet_v11, 128, 5),
     "squeezenet_v11_224_v100": partial(squeezenet_v11, 224, 5),

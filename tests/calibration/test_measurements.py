@@ -46,7 +46,7 @@ def save_onnx(path):
 def test_every_row_has_its_facts(shipped):
     rows = shipped.rows
     assert rows[["network", "family", "runtime", "board", "source"]].notna().all(axis=None)
-    assert rows.source.str.fullmatch(r"[\w-]+/[\w-]+:[\w./-]+@[0-9a-f]{40}").all()
+    assert rows.source.str.fullmatch(r"[\w-]+/[\w.-]+:[\w./-]+@[0-9a-f]{40}").all()
     assert (rows.clock_mhz > 0).all()
     figures = rows[[*QUANTITIES, *PARTS]].to_numpy(dtype=float)
     assert (figures[~np.isnan(figures)] > 0).all()

@@ -16,7 +16,11 @@ from mcu_nas_moo.networks.table import Op
 IN_KILOBYTES = ("mobilenetv1_a025_96x3_5", "stm32cube-ai-7.3.0")
 
 
-@pytest.mark.parametrize("name", STANDARD_NETWORKS)
+#: No Flash was published with the latencies of these.
+LATENCY_ALONE = ("mlperf_vww", "mlperf_kws", "mlperf_ad")
+
+
+@pytest.mark.parametrize("name", sorted(set(STANDARD_NETWORKS) - set(LATENCY_ALONE)))
 def test_weights_as_published(shipped, name):
     """One byte per weight and four per bias."""
     table = STANDARD_NETWORKS[name]()
@@ -47,6 +51,19 @@ def test_parameters_of_mobilenet_v1():
     """4.2 million (table 6); without batch norm, whose scales int8 networks fold."""
     table = mobilenet_v1(1.0, 224, 3, 1000)
     assert (table.weights + table.biases).sum() / 1e6 == pytest.approx(4.2, abs=0.05)
+
+
+def test_keyword_spotting_of_mlperf_tiny():
+    """Convolution of 10x4, four pairs of depthwise and pointwise layers of 64, 12 words."""
+    table = STANDARD_NETWORKS["mlperf_kws"]()
+    assert table.weights.sum() == 64 * 40 + 4 * (64 * 9 + 64 * 64) + 64 * 12
+    assert table.macs.sum() == 25 * 5 * (64 * 40 + 4 * (64 * 9 + 64 * 64)) + 64 * 12
+
+
+def test_anomaly_detection_of_mlperf_tiny():
+    """640 features through 128 and a bottleneck of 8 back to 640."""
+    table = STANDARD_NETWORKS["mlperf_ad"]()
+    assert table.macs.sum() == table.weights.sum() == 2 * (640 * 128 + 3 * 128**2 + 128 * 8)
 
 
 def test_resnet_8_of_mlperf_tiny():
