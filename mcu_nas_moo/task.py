@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -20,6 +20,8 @@ from mcu_nas_moo.spaces import MBConvSpace, load_space
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from threadpoolctl import ThreadpoolController
 
     from mcu_nas_moo.learned_costs.predictor import CostPredictor
     from mcu_nas_moo.typing import FloatArray, Genotypes, IntArray
@@ -39,6 +41,14 @@ CONSTRAINTS = {"flash": "flash_kib", "sram": "sram_kib", "latency": "latency_ms"
 COSTS = ("latency_ms", "sram_kib", "flash_kib", "energy_mj")
 #: Networks that are evaluated together: their layer tables fit into the processor's cache.
 CHUNK = 2048
+
+
+@cache
+def _thread_pools() -> ThreadpoolController:
+    """Those of the libraries that numpy computes with; looked up once, which takes a moment."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 class Evaluation(NamedTuple):
@@ -169,14 +179,15 @@ class Task:
         """
         X = self.space.check(X)
         chunks = [X[start : start + CHUNK] for start in range(0, len(X), CHUNK)] or [X]
-        if len(chunks) == 1:
-            return self._metrics_of_chunk(X)
-        from joblib import cpu_count
-        from threadpoolctl import threadpool_limits
+        # Matrix products are small: threads of their own would wait for each other longer than they
+        # compute, most of all on a machine with other work.
+        with _thread_pools().limit(limits=1, user_api="blas"):
+            if len(chunks) == 1:
+                return self._metrics_of_chunk(X)
+            from joblib import cpu_count
 
-        # Matrix products of each thread in threads of their own would only get in the way.
-        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(cpu_count()) as pool:
-            parts = list(pool.map(self._metrics_of_chunk, chunks))
+            with ThreadPoolExecutor(cpu_count()) as pool:
+                parts = list(pool.map(self._metrics_of_chunk, chunks))
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def _metrics_of_chunk(self, X: Genotypes) -> dict[str, FloatArray]:
