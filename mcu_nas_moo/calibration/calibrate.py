@@ -82,11 +82,11 @@ class Calibration:
 
 def calibrate(recipe: Recipe, measurements: Measurements) -> Calibration:
     """Fit the runtime of ``recipe`` to published measurements."""
-    own = measurements.of(recipe.rows_of)
+    own = measurements.of(recipe.measured_as)
     memory, sram_report = _memory(recipe.memory, own, recipe.rows)
     flash, flash_report = _flash(recipe.flash, own, recipe.rows)
-    everyone = measurements.of(recipe.rows_of, *recipe.latency.shared_with)
-    latency, latency_report = _latency(recipe.latency, recipe.rows_of, everyone, recipe.rows)
+    everyone = measurements.of(recipe.measured_as, *recipe.latency.shared_with)
+    latency, latency_report = _latency(recipe.latency, recipe.measured_as, everyone, recipe.rows)
     runtime = Runtime(
         description=recipe.description,
         measurements=everyone.fingerprint,
@@ -194,7 +194,8 @@ def _latency(
     codes: IntArray = np.asarray(groups.cat.codes, dtype=np.int64)
     own = codes == reference
     measured = table.latency_ms.to_numpy()
-    cycles = measured * table.clock_mhz.to_numpy() * 1000.0
+    kilohertz = table.clock_mhz.to_numpy() * 1000.0
+    cycles = measured * kilohertz
     work = np.concatenate([all_work_of(network) for network in rows.networks()])
     terms = np.stack([_units(work, units.split("+")).sum(axis=1) for units in recipe.free], axis=1)
     given = _units(work, list(recipe.given)) @ np.array(list(recipe.given.values()))
@@ -209,7 +210,7 @@ def _latency(
 
     def predict(chosen: BoolArray) -> FloatArray:
         found, factors = coefficients(chosen)
-        total: FloatArray = (given + terms @ found) * factors[codes] / cycles * measured
+        total: FloatArray = (given + terms @ found) * factors[codes] / kilohertz
         return total
 
     def predict_by_macs(chosen: BoolArray) -> FloatArray:

@@ -59,6 +59,12 @@ class Measurements:
         return [self.tables[name] for name in self.rows.network]
 
     @property
+    def derived_families(self) -> dict[str, list[str]]:
+        """Families that derive from the architecture of another one, by that architecture."""
+        derived = self.rows[self.rows.family != self.rows.lineage].drop_duplicates("family")
+        return {str(name): sorted(group.family) for name, group in derived.groupby("lineage")}
+
+    @property
     def fingerprint(self) -> str:
         """Hash of the figures and of the layers of their networks; prose does not count."""
         digest = hashlib.sha256()

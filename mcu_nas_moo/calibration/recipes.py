@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from mcu_nas_moo.networks.table import Op
@@ -63,15 +63,23 @@ class LatencyRecipe:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a runtime file is made from the shipped measurements."""
+    """How a runtime file is made from the shipped measurements.
+
+    Attributes:
+        runtime: name of the runtime, and of its file.
+        measured_as: what the rows of the tables call it in their column ``runtime``.
+        description: for the runtime file.
+        rows: which rows they are, in words, for the runtime file.
+        memory, flash, latency: how each quantity is fitted.
+    """
 
     runtime: str
-    rows_of: str
+    measured_as: str
     description: str
+    rows: str
     memory: MemoryRecipe
     flash: FlashRecipe
     latency: LatencyRecipe
-    rows: str = field(default="")
 
 
 _ELEMENTWISE = (Op.CONV, Op.DEPTHWISE, Op.DENSE, Op.ADD, Op.POOL, Op.GLOBAL_POOL, Op.ELEMENTWISE)
@@ -99,7 +107,7 @@ def _stm32(
 ) -> Recipe:
     return Recipe(
         runtime=runtime,
-        rows_of=f"stm32cube-ai-{version}",
+        measured_as=f"stm32cube-ai-{version}",
         description=f"STM32Cube.AI (X-CUBE-AI) {version}, as used in the ST model zoo",
         rows=_ST_ROWS,
         memory=MemoryRecipe(
@@ -154,12 +162,12 @@ RECIPES: tuple[Recipe, ...] = (
         _ELEMENTWISE,
         ("scale",),
         "Version 10 no longer multiplies in place. Its planner is not recovered: on STM32U585 it "
-        "agrees with the rule, on STM32H747 it takes 4 to 70 KiB more, most for MobileNetV1; the "
+        "agrees with the rule, on STM32H747 it takes 4 to 71 KiB more, most for MobileNetV1; the "
         "factor is the middle of that. Runtime RAM: fitted by layers.",
     ),
     Recipe(
         runtime="tflm-cmsis-nn",
-        rows_of="tflm-cmsis-nn",
+        measured_as="tflm-cmsis-nn",
         description="TensorFlow Lite for Microcontrollers with the kernels of CMSIS-NN (011bf32)",
         rows="TinyEngine's comparison on STM32H743 (mcunet.csv), networks whose layers are known",
         memory=MemoryRecipe(
@@ -189,7 +197,7 @@ RECIPES: tuple[Recipe, ...] = (
     ),
     Recipe(
         runtime="tinyengine",
-        rows_of="tinyengine",
+        measured_as="tinyengine",
         description="TinyEngine of MCUNet (0363956), code generated for one network",
         rows="TinyEngine's comparison on STM32H743 (mcunet.csv), networks whose layers are known",
         memory=MemoryRecipe(
@@ -214,8 +222,7 @@ RECIPES: tuple[Recipe, ...] = (
             board="STM32H743",
             source=(
                 "Kernels are generated for each layer, so that all multiply-accumulates cost the "
-                "same. The clock of the board is not published; 480 MHz is assumed. The version of "
-                "2020 on STM32F746 is 1.5 times slower than this gives."
+                "same. The clock of the board is not published; 480 MHz is assumed."
             ),
         ),
     ),

@@ -71,6 +71,7 @@ def _shipped(console: Console, out: Path | None, plot: Path | None) -> None:
     rows = shipped_measurements()
     calibrations = [fit(recipe, rows) for recipe in RECIPES]
     _print_report(console, calibrations)
+    _print_lineages(console, calibrations, rows.derived_families)
     if plot is not None:
         from mcu_nas_moo.calibration.figures import draw_predicted_and_measured
 
@@ -126,10 +127,13 @@ def _print_report(console: Console, calibrations: list[Calibration]) -> None:
                 end_section=report is calibration.reports[-1],
             )
     console.print(table)
-    console.print(
-        "With FD-MobileNet, SSD-MobileNetV1 and YAMNet left out together with MobileNetV1, from "
-        "which\nthey derive:"
-    )
+
+
+def _print_lineages(
+    console: Console, calibrations: list[Calibration], derived: dict[str, list[str]]
+) -> None:
+    for architecture, families in derived.items():
+        console.print(f"With {', '.join(families)} left out together with {architecture}:")
     for calibration in calibrations:
         for report in calibration.reports:
             if report.by_lineage is not None:

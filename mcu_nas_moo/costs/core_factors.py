@@ -1,8 +1,8 @@
 """How many cycles a core needs beside a Cortex-M7, and what power a board draws, from publications.
 
 The facts stand in ``measurements/``: the int8 image-classification runs of MLPerf Tiny on Cortex-M
-without an accelerator (``mlperf_tiny.csv``), networks of the ST model zoo that ran on two boards
-under one version of the runtime (``stm32_same_network.csv``), and figures of chip makers
+without an accelerator (``mlperf_tiny.csv``), networks of the ST model zoo, of which some ran on two
+boards under one version of the runtime (``stm32_modelzoo.csv``), and figures of chip makers
 (``chips.csv``). Values are copied as printed. Cycles are latency times clock. Two boards compare
 only where the same submitter ran the same network under the same version of the same runtime in
 the same round; a factor is the median of such ratios, and its range is part of the answer.
@@ -32,7 +32,7 @@ ZOO_REFERENCE_BOARD = "STM32H747I-DISCO"
 #: version that it models. Factors come from it alone where a board ran it.
 _MODELLED_RUNTIME, _OLDEST_MODELLED_VERSION = "X-CUBE-AI", (7, 3)
 #: Networks of the zoo that are the image-classification network of MLPerf Tiny, layer by layer.
-_MLPERF_NETWORK_IN_ZOO = "stzoo_cifar10_resnet_v1_8_32_tfs"
+_MLPERF_NETWORK = "mlperf_ic"
 #: Supply of the boards, for estimates from a chip's current.
 _SUPPLY_V = 3.3
 
@@ -127,7 +127,7 @@ def mlperf_runs() -> tuple[Run, ...]:
             round=row["round"],
             submitter=row["submitter"],
             runtime=row["runtime"],
-            network=_MLPERF_NETWORK_IN_ZOO,
+            network=_MLPERF_NETWORK,
             board=row["board"],
             freq_mhz=float(row["freq_mhz"]),
             latency_ms=float(row["latency_ms"]),
@@ -142,18 +142,19 @@ def mlperf_runs() -> tuple[Run, ...]:
 
 @cache
 def zoo_runs() -> tuple[Run, ...]:
-    """Runs of the ST model zoo on more than one board."""
+    """Runs of the ST model zoo whose latencies may be used."""
     return tuple(
         Run(
             round="model zoo",
             submitter="STMicroelectronics",
-            runtime=f"{_MODELLED_RUNTIME} v{row['runtime_version']}",
-            network=row["net_id"],
+            runtime=f"{_MODELLED_RUNTIME} v{row['runtime'].removeprefix('stm32cube-ai-')}",
+            network=row["network"],
             board=row["board"],
-            freq_mhz=float(row["freq_mhz"]),
+            freq_mhz=float(row["clock_mhz"]),
             latency_ms=float(row["latency_ms"]),
         )
-        for row in _table("stm32_same_network.csv")
+        for row in _table("stm32_modelzoo.csv")
+        if row["latency_ms"] and "latency_ms" not in row["left_out"].split()
     )
 
 
@@ -208,7 +209,7 @@ def reference_agreement() -> Spread:
     zoo = {
         run.runtime: run.megacycles
         for run in zoo_runs()
-        if run.on(ZOO_REFERENCE_BOARD) and run.network == _MLPERF_NETWORK_IN_ZOO
+        if run.on(ZOO_REFERENCE_BOARD) and run.network == _MLPERF_NETWORK
     }
     return Spread.of(
         run.megacycles / zoo[run.runtime]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mcu_nas_moo.networks.table import LayerTable
-    from mcu_nas_moo.typing import BoolArray, FloatArray, IntArray
+    from mcu_nas_moo.typing import FloatArray, IntArray
 
 #: Input channels below which a convolution leaves lanes of the multiplier idle.
 FULL_CHANNELS = 8
@@ -34,11 +34,6 @@ def _of_kind(table: LayerTable, values: IntArray, *ops: Op) -> IntArray:
     return chosen
 
 
-def _grouped(table: LayerTable) -> BoolArray:
-    """Which slots hold convolutions of several groups, shape ``(L,)``."""
-    return np.array([slot.op is Op.CONV and slot.groups > 1 for slot in table.topology.slots])
-
-
 def _window_macs(table: LayerTable) -> IntArray:
     """MACs of convolutions if each filter had one input channel."""
     macs: IntArray = table.out_elements * table.kernel_height * table.kernel_width
@@ -48,7 +43,7 @@ def _window_macs(table: LayerTable) -> IntArray:
 def _conv_macs(table: LayerTable) -> IntArray:
     """MACs of convolutions; in groups, those with channels beyond the first of each group."""
     macs = _of_kind(table, table.macs, Op.CONV)
-    grouped = _grouped(table)
+    grouped = table.topology.grouped
     if grouped.any():
         macs[:, grouped] -= _window_macs(table)[:, grouped]
     return macs
@@ -57,7 +52,7 @@ def _conv_macs(table: LayerTable) -> IntArray:
 def _depthwise_macs(table: LayerTable) -> IntArray:
     """MACs of depthwise convolutions, and with the first channel of each group of others."""
     macs = _of_kind(table, table.macs, Op.DEPTHWISE)
-    grouped = _grouped(table)
+    grouped = table.topology.grouped
     if grouped.any():
         macs[:, grouped] = _window_macs(table)[:, grouped]
     return macs
@@ -67,7 +62,7 @@ def _idle_macs(table: LayerTable) -> IntArray:
     """MACs that more input channels would add before convolutions fill the multiplier."""
     missing = np.maximum(FULL_CHANNELS - table.in_channels, 0)
     macs = _of_kind(table, _window_macs(table) * missing, Op.CONV)
-    macs[:, _grouped(table)] = 0
+    macs[:, table.topology.grouped] = 0
     return macs
 
 

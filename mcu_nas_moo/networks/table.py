@@ -114,6 +114,11 @@ class Topology:
         born = np.arange(-1, len(self.slots))
         return (born[:, None] <= steps) & (steps <= self.last_use[:, None])
 
+    @cached_property
+    def grouped(self) -> BoolArray:
+        """Which slots hold convolutions of several groups, depthwise ones aside, ``(L,)``."""
+        return np.array([slot.op is Op.CONV and slot.groups > 1 for slot in self.slots])
+
     def columns(self, *ops: Op) -> IntArray:
         """Numbers of the slots that hold one of ``ops``."""
         return np.flatnonzero([slot.op in ops for slot in self.slots])

@@ -100,7 +100,7 @@ def test_the_cost_model_predicts_what_the_report_says(shipped, calibrations, rep
     factor = device.cycles_factor.model_copy(update={"value": 1.0})
     for quantity in ("flash_kib", "sram_kib", "latency_ms"):
         report = reports[name, quantity]
-        rows = shipped.of(recipe.rows_of).rows
+        rows = shipped.of(recipe.measured_as).rows
         on_board = rows[rows.board == recipe.latency.board]
         clock_mhz = float(on_board.clock_mhz.iloc[0])
         board = device.model_copy(update={"clock_mhz": clock_mhz, "cycles_factor": factor})
@@ -112,7 +112,7 @@ def test_the_cost_model_predicts_what_the_report_says(shipped, calibrations, rep
 @pytest.mark.parametrize("name", RUNTIMES)
 def test_a_family_does_not_help_to_predict_itself(shipped, reports, name):
     """Tenfold figures of one family change nothing in what is predicted for that family."""
-    own = shipped.of(recipe_of(name).rows_of).known("flash_kib", quantity="flash_kib").rows
+    own = shipped.of(recipe_of(name).measured_as).known("flash_kib", quantity="flash_kib").rows
     family = own.family.iloc[0]
     rows = shipped.rows.copy()
     rows["flash_kib"] = np.where(rows.family == family, 10 * rows.flash_kib, rows.flash_kib)
@@ -127,7 +127,7 @@ def test_a_family_does_not_help_to_predict_itself(shipped, reports, name):
 def test_recovers_a_runtime_from_its_own_predictions(shipped, calibrations, name):
     """Figures that the model itself gives are fitted without error, and give it back."""
     recipe, truth = recipe_of(name), calibrations[name].runtime
-    own = shipped.of(recipe.rows_of)
+    own = shipped.of(recipe.measured_as)
     rows = own.rows[own.rows.board == recipe.latency.board].copy()
     device = load_device("nucleo-h743zi2")
     factor = device.cycles_factor.model_copy(update={"value": 1.0})
@@ -170,7 +170,7 @@ def test_coefficients_are_not_negative_and_given_ones_are_kept(calibrations, nam
 
 def test_other_versions_tell_cycles_but_do_not_count_in_the_errors(shipped, reports):
     recipe = recipe_of("stm32cube-ai-7.3")
-    rows = shipped.of(recipe.rows_of).known("latency_ms", quantity="latency_ms").rows
+    rows = shipped.of(recipe.measured_as).known("latency_ms", quantity="latency_ms").rows
     on_board = rows[rows.board == recipe.latency.board]
     report = reports["stm32cube-ai-7.3", "latency_ms"]
     assert report.networks == tuple(on_board.network)

@@ -91,9 +91,9 @@ def test_shipped_layer_lists_are_networks():
 
 def test_all_rows_of_recipes_exist(shipped):
     for recipe in RECIPES:
-        for runtime in (recipe.rows_of, *recipe.latency.shared_with):
+        for runtime in (recipe.measured_as, *recipe.latency.shared_with):
             assert not shipped.of(runtime).rows.empty, runtime
-        assert recipe.latency.board in set(shipped.of(recipe.rows_of).rows.board)
+        assert recipe.latency.board in set(shipped.of(recipe.measured_as).rows.board)
 
 
 def test_left_out_quantities_are_not_used(shipped):
