@@ -139,11 +139,12 @@ def _compare_with_analytic(
     )
     console.print(distance_table({"": found.distances}))
     verdict = found.feasibility
-    console.print(
-        f"{verdict.feasible:.1%} of the subnets meet the limits of {profile.name}. Of those that "
-        f"the MLP accepts, {_per_cent(verdict.wrongly_accepted)} exceed a limit; of those that "
-        f"meet them, it rejects {_per_cent(verdict.wrongly_rejected)}."
-    )
+    if verdict is not None:
+        console.print(
+            f"{verdict.feasible:.1%} of the subnets meet the limits of {profile.name}. Of those "
+            f"that the MLP accepts, {_per_cent(verdict.wrongly_accepted)} exceed a limit; of those "
+            f"that meet them, it rejects {_per_cent(verdict.wrongly_rejected)}."
+        )
     console.print(
         f"Processor time for 1,000 subnets: {found.learned_ms:.1f} ms with the MLP, "
         f"{found.analytic_ms:.1f} ms with the analytic model."

@@ -86,14 +86,14 @@ class Comparison:
     Attributes:
         subnets: how many.
         distances: of each learned metric.
-        feasibility: under the limits of the profile.
+        feasibility: under the limits of the profile; None if no metric that they bound was learned.
         learned_ms, analytic_ms: processor time for 1,000 subnets, from genotypes to costs, in
             batches.
     """
 
     subnets: int
     distances: tuple[Distance, ...]
-    feasibility: Feasibility
+    feasibility: Feasibility | None
     learned_ms: float
     analytic_ms: float
 
@@ -113,13 +113,15 @@ def compare_with_analytic(
         known = {row.tobytes() for row in space.canonical(fitted_on)}
         X = X[[row.tobytes() not in known for row in X]]
     true, predicted = analytic_costs(space, profile, X), costs.predict(space, X)
+    feasibility = None
+    if set(predicted) & set(profile.limits.model_dump()):
+        accepted = meets_limits(true | predicted, profile)
+        feasibility = Feasibility.of(accepted, meets_limits(true, profile))
     batch = X[:CHUNK]
     return Comparison(
         subnets=len(X),
         distances=distances(predicted, true),
-        feasibility=Feasibility.of(
-            meets_limits(true | predicted, profile), meets_limits(true, profile)
-        ),
+        feasibility=feasibility,
         learned_ms=_ms_per_thousand(lambda: costs.predict(space, batch), len(batch)),
         analytic_ms=_ms_per_thousand(lambda: analytic_costs(space, profile, batch), len(batch)),
     )

@@ -70,6 +70,16 @@ def test_comparison_leaves_out_what_was_fitted_on(stage_space, profile):
     assert part.subnets == 250
 
 
+def test_energy_alone_says_nothing_about_limits(stage_space, profile):
+    class Energy:
+        def predict(self, space, X):
+            return {"energy_mj": analytic_costs(space, profile, X)["energy_mj"]}
+
+    found = compare_with_analytic(Energy(), stage_space, profile, n=100)
+    assert found.feasibility is None
+    assert [distance.metric for distance in found.distances] == ["energy_mj"]
+
+
 def test_what_exceeds_a_limit_is_what_the_task_says(stage_space, profile, rng):
     X = stage_space.sample(300, rng)
     exceeding = exceeds_by_analytic_model(stage_space, profile, X)
