@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
+import mcu_nas_moo
 from mcu_nas_moo.naming import unknown_name
 
 if TYPE_CHECKING:
@@ -53,10 +58,16 @@ Factory: TypeAlias = "Callable[[Setting], Optimiser]"
 
 
 class _Entry(NamedTuple):
-    """``load`` imports what the optimiser needs and returns what builds it."""
+    """An optimiser of the register.
+
+    ``load`` imports what the optimiser needs and returns what builds it; ``code`` (patterns of
+    files in the package) and ``libraries`` decide what it proposes.
+    """
 
     description: str
     load: Callable[[], Factory]
+    code: tuple[str, ...]
+    libraries: tuple[str, ...] = ("numpy",)
 
 
 def _random() -> Factory:
@@ -110,13 +121,29 @@ def _ppo() -> Factory:
     return build
 
 
+_PYMOO = (("bench/pymoo_optimisers.py", "operators.py", "discrete.py"), ("numpy", "pymoo"))
 _REGISTER = {
-    "random": _Entry("uniform random search", _random),
-    "ga": _Entry("single-objective GA (pymoo), swept over bounds within the reference range", _ga),
-    "nsga2": _Entry("NSGA-II (pymoo) with operators for small alphabets", _nsga2),
-    "nsga3": _Entry("NSGA-III (pymoo), Das-Dennis directions, same operators", _nsga3),
-    "tpe": _Entry("multivariate TPE (Optuna); about 100 ms per evaluation", _tpe),
-    "ppo": _Entry("PPO policy (Stable-Baselines3), imitating and varying an elite archive", _ppo),
+    "random": _Entry("uniform random search", _random, ("bench/random_search.py",)),
+    "ga": _Entry(
+        "single-objective GA (pymoo), swept over bounds within the reference range",
+        _ga,
+        ("bench/epsilon_constraint.py", *_PYMOO[0]),
+        _PYMOO[1],
+    ),
+    "nsga2": _Entry("NSGA-II (pymoo) with operators for small alphabets", _nsga2, *_PYMOO),
+    "nsga3": _Entry("NSGA-III (pymoo), Das-Dennis directions, same operators", _nsga3, *_PYMOO),
+    "tpe": _Entry(
+        "multivariate TPE (Optuna); about 20 ms per evaluation, growing",
+        _tpe,
+        ("bench/optuna_optimisers.py",),
+        ("numpy", "optuna"),
+    ),
+    "ppo": _Entry(
+        "PPO policy (Stable-Baselines3), imitating and varying an elite archive",
+        _ppo,
+        ("ppo/*.py", "discrete.py"),
+        ("numpy", "stable-baselines3", "torch"),
+    ),
 }
 
 
@@ -143,3 +170,30 @@ def load_optimiser(name: str) -> Factory:
         ValueError: for an unknown name.
     """
     return _REGISTER[check_optimiser(name)].load()
+
+
+@cache
+def optimiser_fingerprint(name: str) -> str:
+    """Hash of the code and the libraries that decide what an optimiser proposes.
+
+    Raises:
+        ValueError: for an unknown name.
+    """
+    entry = _REGISTER[check_optimiser(name)]
+    package = Path(mcu_nas_moo.__file__).parent
+    digest = hashlib.sha256()
+    for pattern in entry.code:
+        for path in sorted(package.glob(pattern)):
+            digest.update(path.read_bytes())
+    for library in entry.libraries:
+        digest.update(f"{library} {installed_version(library)}".encode())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def installed_version(package: str) -> str:
+    """Version of an installed package; says so if it is not installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import asdict, is_dataclass
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import mcu_nas_moo
 from mcu_nas_moo.bench.history import History
-from mcu_nas_moo.bench.optimiser import Setting, load_optimiser
+from mcu_nas_moo.bench.optimiser import (
+    Setting,
+    installed_version,
+    load_optimiser,
+    optimiser_fingerprint,
+)
 
 if TYPE_CHECKING:
     from mcu_nas_moo.bench.reference import Reference
     from mcu_nas_moo.task import Task
+
+#: Recorded with every run.
+PACKAGES = ("mcu-nas-moo", "numpy", "pymoo", "optuna", "stable-baselines3", "torch")
 
 
 def run_optimiser(
@@ -75,7 +77,8 @@ def run_optimiser(
             "budget": budget,
             "fingerprint": task.fingerprint,
             "settings": _settings(optimiser),
-            "versions": dict(_versions()),
+            "optimiser": optimiser_fingerprint(algorithm),
+            "versions": {package: installed_version(package) for package in PACKAGES},
         },
     )
 
@@ -91,31 +94,3 @@ def _settings(optimiser: object) -> dict[str, Any]:
 
 def _plain(value: object) -> object:
     return value if isinstance(value, bool | int | float | str | list | None) else str(value)
-
-
-@cache
-@cache
-def optimisers_fingerprint() -> str:
-    """Hash of the code and the libraries that decide what an optimiser proposes."""
-    package = Path(mcu_nas_moo.__file__).parent
-    code = [
-        *(package / "bench").glob("*optimiser*.py"),
-        *(package / "bench" / name for name in ("epsilon_constraint.py", "random_search.py")),
-        *(package / "ppo").glob("*.py"),
-        *(package / name for name in ("discrete.py", "operators.py")),
-    ]
-    digest = hashlib.sha256(json.dumps(_versions(), sort_keys=True).encode())
-    for path in sorted(code):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-@cache
-def _versions() -> dict[str, str]:
-    versions = {}
-    for package in ("mcu-nas-moo", "numpy", "pymoo", "optuna", "stable-baselines3", "torch"):
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = "not installed"
-    return versions

@@ -6,8 +6,9 @@ import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from mcu_nas_moo.bench.history import History, load_history
+from mcu_nas_moo.bench.optimiser import optimiser_fingerprint
 from mcu_nas_moo.bench.reference import Reference, load_reference
-from mcu_nas_moo.bench.run import optimisers_fingerprint, run_optimiser
+from mcu_nas_moo.bench.run import run_optimiser
 from mcu_nas_moo.files import write_atomically
 
 if TYPE_CHECKING:
@@ -18,10 +19,7 @@ if TYPE_CHECKING:
 
 
 #: What a fact that is a hash stands for.
-_CHANGED = {
-    "fingerprint": "the space, a predictor or the cost model changed",
-    "optimisers": "the code or the libraries of the optimisers changed",
-}
+_CHANGED = {"fingerprint": "the space, a predictor or the cost model changed"}
 
 
 class Run(NamedTuple):
@@ -69,7 +67,6 @@ class Study:
             "learned_metrics": list(task.learned_metrics),
             "budget": budget,
             "fingerprint": task.fingerprint,
-            "optimisers": optimisers_fingerprint(),
         }
         path = folder / "study.json"
         if path.exists():
@@ -116,7 +113,8 @@ class Study:
         """The finished ones of ``runs``, in their order.
 
         Raises:
-            ValueError: if a file is damaged or belongs to another task or budget.
+            ValueError: if a file is damaged, belongs to another task or budget, or was made by an
+                optimiser that changed since.
         """
         return [self._history(run) for run in runs if self.path(run).exists()]
 
@@ -134,6 +132,12 @@ class Study:
             raise ValueError(
                 f"{self.path(run)} belongs to another study; delete it, the next start makes the "
                 "run again"
+            )
+        if metadata.get("optimiser") != optimiser_fingerprint(run.algorithm):
+            raise ValueError(
+                f"{self.path(run)} was made by other code or libraries of {run.algorithm}; choose "
+                f"another --out, or delete {run.algorithm}-*.npz there and the next start makes "
+                "these runs again"
             )
         return history
 

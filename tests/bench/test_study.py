@@ -162,3 +162,17 @@ def test_genotypes_survive_the_small_integers_of_the_file(tmp_path, task, exact)
     X = study.histories(RUNS[:1])[0].X
     assert X.dtype == np.int64
     assert (task.space.check(X) == X).all()
+
+
+def test_runs_of_a_changed_optimiser_are_refused_and_the_others_kept(
+    tmp_path, task, exact, monkeypatch
+):
+    study = Study(tmp_path, task, 60)
+    make(study, RUNS[:2], exact)
+    present = module.optimiser_fingerprint
+    monkeypatch.setattr(
+        module, "optimiser_fingerprint", lambda name: "new" if name == "nsga2" else present(name)
+    )
+    assert len(study.histories(RUNS[:1])) == 1
+    with pytest.raises(ValueError, match="other code or libraries of nsga2"):
+        study.histories(RUNS[:2])
