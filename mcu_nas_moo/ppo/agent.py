@@ -190,6 +190,10 @@ class IndependentGenes(MultiCategoricalDistribution):
         self._genes: Any = Categorical(logits=logits, validate_args=False)
         return self
 
+    def __getstate__(self) -> dict[str, Any]:
+        """The present logits belong to one forward pass; they can neither be copied nor kept."""
+        return {name: value for name, value in vars(self).items() if name != "_genes"}
+
     def log_prob(self, actions: torch.Tensor) -> torch.Tensor:
         log_prob: torch.Tensor = self._genes.log_prob(actions).sum(dim=1)
         return log_prob

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+from math import prod
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Attempts to find points that are not known yet, each for all that still lack.
 ATTEMPTS = 4
+#: Points of the largest space of which the last ones are found by listing them all.
+ENUMERABLE = 100_000
 #: Share of the bred proposals that have two parents before mutation.
 CROSSOVER_SHARE = 0.5
 #: Elites that compete, per preference, to be imitated: many, so that the fittest are.
@@ -83,6 +87,7 @@ class PPOOptimiser:
         self.n_constraints = n_constraints
         self.settings = PPOSettings() if settings is None else settings
         self._canonical = canonical
+        self._size = prod(self.n_choices.tolist())
         self._rng = np.random.default_rng(seed)
         self._agent = Agent(self.n_choices, n_objectives, self.settings, self._rng)
         self._memory = Memory(
@@ -98,14 +103,14 @@ class PPOOptimiser:
     def ask(self, n: int | None = None) -> Genotypes:
         """Propose points to evaluate.
 
-        They differ, and none of them was told or asked before, unless some attempts found no
-        new ones: when the space is nearly exhausted, known points fill the rest.
+        They differ, and none of them was told or asked before. When the space holds no more
+        such points, there are fewer than ``n``, in the end none.
 
         Args:
             n: how many, by default ``settings.batch_size``.
 
         Returns:
-            shape ``(n, n_genes)``, int64.
+            shape ``(n, n_genes)``, int64; fewer rows once the space is exhausted.
         """
         n = self.settings.batch_size if n is None else n
         if n < 1:
@@ -118,12 +123,32 @@ class PPOOptimiser:
             for _ in range(ATTEMPTS):
                 if len(proposals) < wanted:
                     source(wanted - len(proposals), proposals)
+        if len(proposals) < n and self._size <= ENUMERABLE:
+            rest = self._all_points()
+            self._offer(rest[self._rng.permutation(len(rest))], proposals, n)
         X = np.array(list(proposals.values()), dtype=np.int64).reshape(-1, len(self.n_choices))
-        if len(X) < n:
-            known = random_genotypes(n - len(X), self.n_choices, self._rng)
-            X = np.concatenate([X, self._representatives(known)])
         # A caller may evaluate only the first few: those are then a fair choice, too.
-        return X[self._rng.permutation(n)]
+        return X[self._rng.permutation(len(X))]
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether every point of the space was told or is asked for.
+
+        Never true of spaces of more than :data:`ENUMERABLE` points.
+        """
+        if self._size > ENUMERABLE or len(self._memory) + len(self._pending) < self._distinct:
+            return False
+        keys = row_keys(self._all_points())
+        return all(key in self._memory or key in self._pending for key in keys)
+
+    def release(self, X: npt.ArrayLike) -> None:
+        """Take back points ``(N, n_genes)`` that were asked and will never be told.
+
+        They may be proposed again.
+        """
+        points = np.asarray(X, dtype=np.int64).reshape(-1, len(self.n_choices))
+        for key in row_keys(self._representatives(points)):
+            self._pending.pop(key, None)
 
     def tell(self, X: npt.ArrayLike, F: npt.ArrayLike, G: npt.ArrayLike | None = None) -> None:
         """Report evaluations, and learn from them.
@@ -178,9 +203,13 @@ class PPOOptimiser:
         """Propose uniform random points."""
         self._offer(random_genotypes(n, self.n_choices, self._rng), proposals)
 
-    def _offer(self, X: Genotypes, proposals: dict[bytes, Genotypes]) -> None:
+    def _offer(
+        self, X: Genotypes, proposals: dict[bytes, Genotypes], at_most: int | None = None
+    ) -> None:
         X = self._representatives(X)
         for key, x in zip(row_keys(X), X, strict=True):
+            if len(proposals) == at_most:
+                break
             if key not in self._memory and key not in self._pending:
                 proposals[key] = x
                 self._pending[key] = None
@@ -210,6 +239,17 @@ class PPOOptimiser:
 
     def _representatives(self, X: Genotypes) -> Genotypes:
         return X if self._canonical is None else self._canonical(X)
+
+    def _all_points(self) -> Genotypes:
+        # Digits of 0, 1, ... in the mixed radix of the options; numpy's own grids end at 64 genes.
+        place = np.cumprod(self.n_choices) // self.n_choices
+        points = np.arange(self._size)[:, None] // place % self.n_choices
+        unique: Genotypes = np.unique(self._representatives(points), axis=0)
+        return unique
+
+    @cached_property
+    def _distinct(self) -> int:
+        return len(self._all_points())
 
     def _checked(self, X: npt.ArrayLike, F: npt.ArrayLike, G: npt.ArrayLike | None) -> Rows:
         X = np.asarray(X)

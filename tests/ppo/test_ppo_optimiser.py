@@ -1,3 +1,5 @@
+import copy
+import pickle
 import subprocess
 import sys
 
@@ -117,16 +119,38 @@ def test_asking_ahead_gives_different_points():
     assert len(np.unique(X, axis=0)) == 81
 
 
-def test_small_space_is_exhausted_before_anything_repeats():
+def test_small_space_is_exhausted_without_repeats():
     n_choices = np.array([3, 1, 2, 4])
-    optimiser = PPOOptimiser(n_choices, 2, 0, seed=0, settings=PPOSettings(batch_size=8))
+    optimiser = PPOOptimiser(n_choices, 2, 0, seed=0, settings=PPOSettings(batch_size=7))
     seen = []
-    for _ in range(6):
-        X = optimiser.ask()
-        assert X.shape == (8, 4)
+    while len(X := optimiser.ask()):
+        assert optimiser.exhausted == (len(seen) + len(X) == 24)
         optimiser.tell(X, np.stack([X.sum(axis=1), -X.sum(axis=1)], axis=1))
         seen += X.tolist()
-    assert len({tuple(x) for x in seen}) == 24
+    assert len(seen) == len({tuple(x) for x in seen}) == 24
+    assert optimiser.ask(5).shape == (0, 4)
+
+
+def test_exhausted_counts_what_points_denote():
+    optimiser = PPOOptimiser([3, 4], 1, seed=0, canonical=lambda X: X * [1, 0])
+    assert sorted(optimiser.ask(50).tolist()) == [[0, 0], [1, 0], [2, 0]]
+    assert optimiser.exhausted
+
+
+def test_released_points_are_proposed_again():
+    optimiser = PPOOptimiser([2, 2], 1, seed=0)
+    X = optimiser.ask(4)
+    optimiser.release(X[:1])
+    assert not optimiser.exhausted
+    assert optimiser.ask(4).tolist() == X[:1].tolist()
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda o: pickle.loads(pickle.dumps(o))])
+def test_a_copy_goes_on_like_the_original(copied):
+    optimiser = PPOOptimiser(N_CHOICES, 2, 1, seed=0, settings=PPOSettings(batch_size=16))
+    run(optimiser, 64)
+    other = copied(optimiser)
+    assert (run(optimiser, 64) == run(other, 64)).all()
 
 
 def test_proposals_are_canonical_and_credit_reaches_the_sample():
