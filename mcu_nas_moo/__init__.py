@@ -15,16 +15,20 @@ if TYPE_CHECKING:
     from mcu_nas_moo.env import SubnetEnv
     from mcu_nas_moo.objective import McuNasObjective
     from mcu_nas_moo.ppo import PPOOptimiser
+    from mcu_nas_moo.ppo.algorithm import PPO
+    from mcu_nas_moo.ppo.sampler import PPOSampler
     from mcu_nas_moo.problem import McuNasProblem
     from mcu_nas_moo.profiles import list_profiles, load_profile
     from mcu_nas_moo.spaces import list_spaces, load_space
     from mcu_nas_moo.task import Task
 
 __all__ = [
+    "PPO",
     "AccuracyPredictor",
     "McuNasObjective",
     "McuNasProblem",
     "PPOOptimiser",
+    "PPOSampler",
     "SubnetEnv",
     "Task",
     "estimate_cost",
@@ -35,10 +39,12 @@ __all__ = [
 ]
 
 _HOME = {
+    "PPO": "ppo.algorithm",
     "AccuracyPredictor": "accuracy.predictor",
     "McuNasObjective": "objective",
     "McuNasProblem": "problem",
     "PPOOptimiser": "ppo",
+    "PPOSampler": "ppo.sampler",
     "SubnetEnv": "env",
     "Task": "task",
     "estimate_cost": "costs.estimate",

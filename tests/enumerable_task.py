@@ -35,7 +35,7 @@ class ToyTask:
     objectives = ("error", "latency")
     constraint_names = ("flash", "sram", "latency")
     n_obj, n_con = 2, 3
-    limits = (900.0, 40.0, 30.0)
+    limits = {"flash_kib": 900.0, "sram_kib": 40.0, "latency_ms": 30.0}
 
     def __init__(self):
         self.space = ToySpace()
@@ -55,10 +55,8 @@ class ToyTask:
         return self.score(self.metrics(self.space.check(X)))
 
     def score(self, m):
-        limited = np.stack([m["flash_kib"], m["sram_kib"], m["latency_ms"]], axis=1)
-        return Evaluation(
-            np.stack([m["error"], m["latency_ms"]], axis=1), limited / self.limits - 1.0
-        )
+        excess = [m[name] / limit - 1.0 for name, limit in self.limits.items()]
+        return Evaluation(np.stack([m["error"], m["latency_ms"]], axis=1), np.stack(excess, axis=1))
 
     def all_genotypes(self):
         return np.array(list(product(*(range(n) for n in self.n_choices))))

@@ -81,3 +81,70 @@ def test_bad_input(env, task):
     for weights in ([1.0], [1.0, -1.0], [0.0, 0.0], [np.nan, 1.0]):
         with pytest.raises(ValueError, match="weights"):
             SubnetEnv(task=task, weights=weights)
+
+
+OPTIONS = {
+    "penalty": {},
+    "fixed weights": {"weights": [1.0, 0.0], "penalty": 3.0},
+    "mnasnet": {"reward": "mnasnet"},
+    "mnasnet, hard": {"reward": "mnasnet", "exponents": (0.0, -1.0), "target_ms": 20.0},
+}
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+def test_checkers_find_nothing_with_any_option(task, options):
+    env = SubnetEnv(task=task, **options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        sb3_check(env)
+        warnings.filterwarnings("ignore", message=".*not inherit|.*spec.*|.*unwrapped.*")
+        gymnasium_check(env, skip_render_check=True)
+
+
+def test_checkers_find_nothing_in_the_registered_environment():
+    env = gym.make("mcu_nas_moo/Subnet-v0", profile="cortex-m4", reward="mnasnet")
+    assert env.unwrapped.task.profile.name == "cortex-m4"
+    gymnasium_check(env.unwrapped, skip_render_check=True)
+    sb3_check(env.unwrapped)
+
+
+@pytest.mark.parametrize(
+    ("x", "exponents", "target", "by_hand"),
+    [
+        # depth 1, width 8, head 64: error 1/2, 5 ms, all else within its limits
+        ([0, 0, 0, 0, 0], None, None, 0.5 * (5 / 30) ** -0.07),
+        ([0, 0, 0, 0, 0], (0.0, -1.0), None, 0.5),
+        ([0, 0, 0, 0, 0], (0.0, -1.0), 4.0, 0.5 * (5 / 4) ** -1),
+        ([0, 0, 0, 0, 0], (-0.5, -1.0), 5.0, 0.5),  # at the target
+        # depth 2 and the widest: error 1/7.9, 31.1 ms; 1,060 KiB of 900, 42 of 40
+        (
+            [1, 1, 1, 2, 3],
+            (0.0, -1.0),
+            None,
+            (1 - 1 / 7.9) * 30 / 31.1 - 2 * (1060 / 900 - 1 + 42 / 40 - 1),
+        ),
+    ],
+)
+def test_mnasnet_reward_by_hand(task, x, exponents, target, by_hand):
+    env = SubnetEnv(task=task, reward="mnasnet", penalty=2.0, exponents=exponents, target_ms=target)
+    observation, _ = env.reset(seed=0)
+    assert observation.tolist() == [0.5, 0.5]
+    _, reward, terminated, _, info = env.step(np.array(x))
+    assert terminated
+    assert reward == pytest.approx(by_hand)
+    assert info["feasible"] == (x == [0, 0, 0, 0, 0])
+
+
+def test_options_of_rewards_that_do_not_fit(task):
+    for options, match in (
+        ({"reward": "mnasnt"}, "unknown reward 'mnasnt'; did you mean 'mnasnet'"),
+        ({"reward": "mnasnet", "weights": [1, 0]}, "no weights"),
+        ({"reward": "mnasnet", "target_ms": 0.0}, "target_ms"),
+        ({"reward": "mnasnet", "exponents": (0.1, -1.0)}, "exponents"),
+        ({"reward": "mnasnet", "exponents": (-1.0,)}, "exponents"),
+        ({"reward": "mnasnet", "penalty": np.nan}, "penalty"),
+        ({"target_ms": 20.0}, "limits"),
+        ({"exponents": (0.0, -1.0)}, "belong to reward='mnasnet'"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            SubnetEnv(task=task, **options)

@@ -90,7 +90,7 @@ def test_subnets_read_every_form_of_result(task, problem):
 
 
 def test_infeasible_run_gives_no_subnets(task):
-    task.limits = (1.0, 1.0, 1.0)
+    task.limits = dict.fromkeys(task.limits, 1.0)
     problem = McuNasProblem(task=task)
     result = minimize(problem, NSGA2(pop_size=12, **problem.operators()), ("n_eval", 24), seed=1)
     assert problem.subnets(result.X) == []

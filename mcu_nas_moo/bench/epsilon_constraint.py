@@ -7,6 +7,7 @@ goes back to Haimes, Lasdon and Wismer (1971).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,8 @@ import numpy as np
 from pymoo.algorithms.soo.nonconvex.ga import GA
 from pymoo.termination import get_termination
 
-from mcu_nas_moo.bench.pymoo_optimisers import UNLIMITED, blank_problem
+from mcu_nas_moo.bench.pymoo_optimisers import UNLIMITED, VariationSettings, blank_problem
 from mcu_nas_moo.discrete import row_keys
-from mcu_nas_moo.operators import integer_operators
 
 if TYPE_CHECKING:
     from mcu_nas_moo.bench.optimiser import Setting
@@ -28,6 +28,33 @@ EVALUATIONS_PER_BOUND = 50
 MAX_BOUNDS = 40
 #: Smallest and largest population.
 POPULATION = (10, 20)
+
+
+@dataclass(frozen=True)
+class GASettings(VariationSettings):
+    """Hyperparameters of the swept GA.
+
+    Attributes:
+        evaluations_per_bound: that a bound gets at least, where the budget allows.
+        population: factor on the size, which is a fifth of the bound's evaluations within
+            :data:`POPULATION`; positive.
+        offspring: children per generation as a share of the population, in (0, 1].
+    """
+
+    evaluations_per_bound: int = EVALUATIONS_PER_BOUND
+    population: float = 1.0
+    offspring: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.evaluations_per_bound < 1:
+            raise ValueError(
+                f"evaluations_per_bound must be at least 1, got {self.evaluations_per_bound}"
+            )
+        if not self.population > 0:
+            raise ValueError(f"population must be positive, got {self.population}")
+        if not 0 < self.offspring <= 1:
+            raise ValueError(f"offspring must be in (0, 1], got {self.offspring}")
 
 
 def bounds(ideal: FloatArray, nadir: FloatArray, count: int) -> FloatArray:
@@ -58,13 +85,18 @@ class EpsilonConstraintGA:
         self._seed = setting.seed
         self._rng = np.random.default_rng([setting.seed, 1])
         self._span = np.where(setting.nadir > setting.ideal, setting.nadir - setting.ideal, 1.0)
-        count = int(np.clip(setting.budget // EVALUATIONS_PER_BOUND, 1, MAX_BOUNDS))
+        hyperparameters: dict[str, Any] = dict(setting.hyperparameters)
+        self._chosen = GASettings(**hyperparameters)
+        count = setting.budget // self._chosen.evaluations_per_bound
+        count = int(np.clip(count, 1, MAX_BOUNDS))
         self.bounds = bounds(setting.ideal, setting.nadir, count)
         self._share = -(-setting.budget // len(self.bounds))
-        self._population = int(np.clip(self._share // 5, *POPULATION))
+        usual = int(np.clip(self._share // 5, *POPULATION))
+        self._population = max(round(self._chosen.population * usual), 4)
         self.settings: dict[str, Any] = {
             "pop_size": self._population,
             "bounds": self.bounds.tolist(),
+            **hyperparameters,
         }
         self._X = np.zeros((0, task.n_genes), dtype=np.int64)
         self._F, self._G = np.zeros((0, task.n_obj)), np.zeros((0, task.n_con))
@@ -106,9 +138,13 @@ class EpsilonConstraintGA:
         start = self._best(self._population // 2)
         self._start = dict(zip(row_keys(self._X[start]), start.tolist(), strict=True))
         fresh = self._task.space.sample(self._population - len(start), self._rng)
-        operators = integer_operators(self._task.space.canonical)
+        operators = self._chosen.operators(self._task)
         operators["sampling"] = np.concatenate([self._X[start], fresh])
-        self._ga: Any = GA(pop_size=self._population, **operators)
+        self._ga: Any = GA(
+            pop_size=self._population,
+            n_offsprings=max(round(self._chosen.offspring * self._population), 2),
+            **operators,
+        )
         self._ga.setup(
             blank_problem(self._task, 1, self._task.n_con + self._task.n_obj - 1),
             termination=get_termination(*UNLIMITED),

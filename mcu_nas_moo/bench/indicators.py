@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from mcu_nas_moo.bench.history import History
     from mcu_nas_moo.bench.reference import Reference
@@ -46,6 +46,46 @@ def hypervolume_curve(F: FloatArray, G: FloatArray, reference: Reference) -> Flo
         front = np.concatenate([front[(front < point).any(axis=1)], point[None, :]])
         curve[index] = moocore.hypervolume(front, ref=corner) / reference.hypervolume
     return np.maximum.accumulate(curve)
+
+
+def hypervolume_ratios_at(
+    F: FloatArray, G: FloatArray, reference: Reference, counts: Sequence[int]
+) -> FloatArray:
+    """Hypervolume ratio of the feasible archive after each of some numbers of evaluations.
+
+    What :func:`hypervolume_curve` holds there, without the points in between, which take long
+    for many objectives.
+
+    Args:
+        F: objectives in the order of evaluation, shape ``(N, n_obj)``.
+        G: constraints, shape ``(N, n_con)``.
+        reference: what 1.0 means: the hypervolume of its front.
+        counts: numbers of evaluations, at least 1, in any order. Beyond ``N`` the last value holds.
+
+    Returns:
+        shape ``(len(counts),)``.
+
+    Raises:
+        ValueError: if a count is below 1.
+    """
+    import moocore
+
+    if min(counts, default=1) < 1:
+        raise ValueError(f"numbers of evaluations must be at least 1, got {min(counts)}")
+    points, corner = reference.normalise(F), reference.reference_point
+    inside = feasible(G) & (points < corner).all(axis=1)
+    front = np.zeros((0, F.shape[1]))
+    ratios: dict[int, float] = {}
+    start = 0
+    for count in sorted(set(counts)):
+        fresh = points[start:count][inside[start:count]]
+        if len(fresh):
+            front = np.concatenate([front, fresh])
+            front = front[moocore.is_nondominated(front)]
+        value = moocore.hypervolume(front, ref=corner) if len(front) else 0.0
+        ratios[count] = float(value) / reference.hypervolume
+        start = count
+    return np.array([ratios[count] for count in counts])
 
 
 @dataclass(frozen=True)

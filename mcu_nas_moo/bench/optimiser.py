@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 import mcu_nas_moo
 from mcu_nas_moo.naming import unknown_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from mcu_nas_moo.task import Task
     from mcu_nas_moo.typing import FloatArray, Genotypes
@@ -44,6 +44,8 @@ class Setting:
         ideal, nadir: shape ``(n_obj,)``, the range of the objectives on the reference front.
         budget: number of evaluations of the run.
         seed: of all randomness.
+        hyperparameters: those that differ from the optimiser's defaults, by name.
+        tensorboard: folder of the run's log; None for no log. Only some optimisers write one.
     """
 
     task: Task
@@ -51,6 +53,8 @@ class Setting:
     nadir: FloatArray
     budget: int
     seed: int
+    hyperparameters: Mapping[str, object] = field(default_factory=dict)
+    tensorboard: Path | None = None
 
 
 #: Builds a fresh optimiser for one run.
@@ -61,13 +65,16 @@ class _Entry(NamedTuple):
     """An optimiser of the register.
 
     ``load`` imports what the optimiser needs and returns what builds it; ``code`` (patterns of
-    files in the package) and ``libraries`` decide what it proposes.
+    files in the package) and ``libraries`` decide what it proposes. ``settings`` imports the
+    dataclass of its hyperparameters, None if it has none to set; ``logs``: writes to TensorBoard.
     """
 
     description: str
     load: Callable[[], Factory]
     code: tuple[str, ...]
     libraries: tuple[str, ...] = ("numpy",)
+    settings: Callable[[], type[Any]] | None = None
+    logs: bool = False
 
 
 def _random() -> Factory:
@@ -103,7 +110,7 @@ def _tpe() -> Factory:
 def _ppo() -> Factory:
     import torch
 
-    from mcu_nas_moo.ppo import PPOOptimiser
+    from mcu_nas_moo.ppo import PPOOptimiser, PPOSettings
 
     # Runs are parallel already, and sums in one thread do not depend on the number of cores.
     torch.set_num_threads(1)
@@ -114,14 +121,60 @@ def _ppo() -> Factory:
 
     def build(setting: Setting) -> Optimiser:
         task = setting.task
+        chosen: dict[str, Any] = dict(setting.hyperparameters)
+        log: dict[str, Any] = {}
+        if setting.tensorboard is not None:
+            log["tensorboard"] = setting.tensorboard
         return PPOOptimiser(
-            task.n_choices, task.n_obj, task.n_con, setting.seed, canonical=task.space.canonical
+            task.n_choices,
+            task.n_obj,
+            task.n_con,
+            setting.seed,
+            PPOSettings(**chosen),
+            canonical=task.space.canonical,
+            **log,
         )
 
     return build
 
 
+def _ppo_plain() -> Factory:
+    import torch
+
+    from mcu_nas_moo.bench.plain_ppo import PlainPPO
+
+    torch.set_num_threads(1)
+    return PlainPPO
+
+
+def _ppo_settings() -> type[Any]:
+    from mcu_nas_moo.ppo import PPOSettings
+
+    return PPOSettings
+
+
+def _ppo_plain_settings() -> type[Any]:
+    from mcu_nas_moo.bench.plain_ppo import PlainPPOSettings
+
+    return PlainPPOSettings
+
+
+def _ga_settings() -> type[Any]:
+    from mcu_nas_moo.bench.epsilon_constraint import GASettings
+
+    return GASettings
+
+
+def _nsga_settings() -> type[Any]:
+    from mcu_nas_moo.bench.pymoo_optimisers import NSGASettings
+
+    return NSGASettings
+
+
 _PYMOO = (("bench/pymoo_optimisers.py", "operators.py", "discrete.py"), ("numpy", "pymoo"))
+#: The modules of ``ppo/`` that decide what is proposed; the others adapt it to frameworks.
+_PPO_CORE = ("agent", "memory", "optimiser", "reward", "search", "settings", "surrogate")
+_PPO_LIBRARIES = ("moocore", "numpy", "scipy", "stable-baselines3", "torch")
 _REGISTER = {
     "random": _Entry("uniform random search", _random, ("bench/random_search.py",)),
     "ga": _Entry(
@@ -129,20 +182,40 @@ _REGISTER = {
         _ga,
         ("bench/epsilon_constraint.py", *_PYMOO[0]),
         _PYMOO[1],
+        _ga_settings,
     ),
-    "nsga2": _Entry("NSGA-II (pymoo) with operators for small alphabets", _nsga2, *_PYMOO),
-    "nsga3": _Entry("NSGA-III (pymoo), Das-Dennis directions, same operators", _nsga3, *_PYMOO),
+    "nsga2": _Entry(
+        "NSGA-II (pymoo) with operators for small alphabets", _nsga2, *_PYMOO, _nsga_settings
+    ),
+    "nsga3": _Entry(
+        "NSGA-III (pymoo), Das-Dennis directions, same operators", _nsga3, *_PYMOO, _nsga_settings
+    ),
     "tpe": _Entry(
-        "multivariate TPE (Optuna); about 20 ms per evaluation, growing",
+        "multivariate TPE (Optuna); its time per evaluation grows with the run",
         _tpe,
         ("bench/optuna_optimisers.py",),
         ("numpy", "optuna"),
     ),
     "ppo": _Entry(
-        "PPO policy (Stable-Baselines3), imitating and varying an elite archive",
+        "PPO policy (Stable-Baselines3), trained and chosen from on a surrogate of what is known",
         _ppo,
-        ("ppo/*.py", "discrete.py"),
-        ("numpy", "stable-baselines3", "torch"),
+        (*(f"ppo/{part}.py" for part in _PPO_CORE), "discrete.py"),
+        _PPO_LIBRARIES,
+        _ppo_settings,
+        logs=True,
+    ),
+    "ppo-plain": _Entry(
+        "PPO (Stable-Baselines3) in the usual way, once per latency target",
+        _ppo_plain,
+        (
+            "bench/plain_ppo.py",
+            "bench/paused_thread.py",
+            "rewards.py",
+            "bench/epsilon_constraint.py",
+        ),
+        _PPO_LIBRARIES,
+        _ppo_plain_settings,
+        logs=True,
     ),
 }
 
@@ -161,6 +234,50 @@ def check_optimiser(name: str) -> str:
     if name not in _REGISTER:
         raise unknown_name("algorithm", name, list(_REGISTER))
     return name
+
+
+def default_hyperparameters(name: str) -> dict[str, Any]:
+    """Every hyperparameter of that optimiser that can be set, with its default.
+
+    Raises:
+        ValueError: for an unknown name.
+    """
+    settings = _REGISTER[check_optimiser(name)].settings
+    if settings is None:
+        return {}
+    defaults = settings()()
+    return {entry.name: getattr(defaults, entry.name) for entry in fields(defaults)}
+
+
+def check_hyperparameters(name: str, given: Mapping[str, object]) -> dict[str, object]:
+    """Those of ``given`` that differ from the defaults of the optimiser, by name.
+
+    Raises:
+        ValueError: for names that the optimiser does not have, or values that it refuses.
+    """
+    defaults = default_hyperparameters(name)
+    for key, value in given.items():
+        if not defaults:
+            raise ValueError(f"{name} has no hyperparameters to set, got {key}")
+        if key not in defaults:
+            raise unknown_name(f"hyperparameter of {name}", key, list(defaults))
+        default = defaults[key]
+        kinds = (int, float) if type(default) is float else type(default)
+        if not isinstance(value, kinds) or isinstance(value, bool) != isinstance(default, bool):
+            raise ValueError(f"{key} of {name} must be like {default!r}, got {value!r}")
+    settings = _REGISTER[name].settings
+    if settings is not None:
+        settings()(**given)
+    return {key: value for key, value in given.items() if value != defaults[key]}
+
+
+def writes_log(name: str) -> bool:
+    """Whether the runs of that optimiser can be followed in TensorBoard.
+
+    Raises:
+        ValueError: for an unknown name.
+    """
+    return _REGISTER[check_optimiser(name)].logs
 
 
 def load_optimiser(name: str) -> Factory:

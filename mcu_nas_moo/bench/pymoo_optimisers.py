@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pymoo.algorithms.moo.nsga2 import NSGA2
 from pymoo.algorithms.moo.nsga3 import NSGA3
 from pymoo.core.problem import Problem
+from pymoo.operators.crossover.ux import UniformCrossover
 from pymoo.operators.selection.tournament import TournamentSelection
 from pymoo.termination import get_termination
 from pymoo.util.ref_dirs import get_reference_directions
@@ -21,6 +23,68 @@ if TYPE_CHECKING:
 
 #: Never reached: the harness owns the budget.
 UNLIMITED = ("n_eval", 10**12)
+
+
+@dataclass(frozen=True)
+class VariationSettings:
+    """How children are made from parents.
+
+    Attributes:
+        crossover: probability that a pair of parents exchanges genes, in [0, 1].
+        mutated_genes: how many genes of a child change on average, positive.
+
+    Raises:
+        ValueError: for a value outside its range.
+    """
+
+    crossover: float = 0.9
+    mutated_genes: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.crossover <= 1:
+            raise ValueError(f"crossover must be in [0, 1], got {self.crossover}")
+        if not self.mutated_genes > 0:
+            raise ValueError(f"mutated_genes must be positive, got {self.mutated_genes}")
+
+    def operators(self, task: Task) -> dict[str, Any]:
+        """Fresh operators as keyword arguments of pymoo's genetic algorithms."""
+        free = max(int((task.n_choices > 1).sum()), 1)
+        operators = integer_operators(task.space.canonical, min(self.mutated_genes / free, 1.0))
+        return {**operators, "crossover": UniformCrossover(prob=self.crossover)}
+
+
+@dataclass(frozen=True)
+class NSGASettings(VariationSettings):
+    """Hyperparameters of NSGA-II and NSGA-III.
+
+    Attributes:
+        population: factor on the size that :func:`population_size` gives, positive.
+        offspring: children per generation as a share of the population, in (0, 1].
+    """
+
+    population: float = 1.0
+    offspring: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.population > 0:
+            raise ValueError(f"population must be positive, got {self.population}")
+        if not 0 < self.offspring <= 1:
+            raise ValueError(f"offspring must be in (0, 1], got {self.offspring}")
+
+    @classmethod
+    def of(cls, setting: Setting) -> NSGASettings:
+        """The defaults, with the hyperparameters that were set."""
+        chosen: dict[str, Any] = dict(setting.hyperparameters)
+        return cls(**chosen)
+
+    def size(self, budget: int) -> int:
+        """Individuals per generation, at least 4."""
+        return max(round(self.population * population_size(budget)), 4)
+
+    def children(self, size: int) -> int:
+        """Children per generation of a population of ``size``, at least 2."""
+        return max(round(self.offspring * size), 2)
 
 
 def blank_problem(task: Task, n_obj: int, n_ieq_constr: int) -> Problem:
@@ -87,31 +151,34 @@ def population_size(budget: int) -> int:
 
 def nsga2(setting: Setting) -> PymooOptimiser:
     """NSGA-II (Deb et al. 2002)."""
-    task, size = setting.task, population_size(setting.budget)
+    task, chosen = setting.task, NSGASettings.of(setting)
+    size = chosen.size(setting.budget)
     return PymooOptimiser(
-        NSGA2(pop_size=size, **integer_operators(task.space.canonical)),
+        NSGA2(pop_size=size, n_offsprings=chosen.children(size), **chosen.operators(task)),
         blank_problem(task, task.n_obj, task.n_con),
         task,
         setting.seed,
-        {"pop_size": size},
+        {"pop_size": size, **setting.hyperparameters},
     )
 
 
 def nsga3(setting: Setting) -> PymooOptimiser:
     """NSGA-III (Deb and Jain 2014) with one individual per Das-Dennis direction."""
-    task, size = setting.task, population_size(setting.budget)
-    directions = das_dennis(task.n_obj, size)
+    task, chosen = setting.task, NSGASettings.of(setting)
+    directions = das_dennis(task.n_obj, chosen.size(setting.budget))
+    size = max(len(directions), 4)
     return PymooOptimiser(
         NSGA3(
             ref_dirs=directions,
-            pop_size=max(len(directions), 4),
+            pop_size=size,
+            n_offsprings=chosen.children(size),
             selection=TournamentSelection(func_comp=_by_violation),
-            **integer_operators(task.space.canonical),
+            **chosen.operators(task),
         ),
         blank_problem(task, task.n_obj, task.n_con),
         task,
         setting.seed,
-        {"directions": len(directions)},
+        {"directions": len(directions), **setting.hyperparameters},
     )
 
 

@@ -11,12 +11,16 @@ import numpy as np
 from mcu_nas_moo.bench.history import History
 from mcu_nas_moo.bench.optimiser import (
     Setting,
+    check_hyperparameters,
     installed_version,
     load_optimiser,
     optimiser_fingerprint,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from mcu_nas_moo.bench.reference import Reference
     from mcu_nas_moo.task import Task
 
@@ -25,19 +29,37 @@ PACKAGES = ("mcu-nas-moo", "numpy", "pymoo", "optuna", "stable-baselines3", "tor
 
 
 def run_optimiser(
-    algorithm: str, task: Task, reference: Reference, budget: int, seed: int
+    algorithm: str,
+    task: Task,
+    reference: Reference,
+    budget: int,
+    seed: int,
+    *,
+    hyperparameters: Mapping[str, object] | None = None,
+    tensorboard: Path | None = None,
 ) -> History:
     """Run a registered optimiser for exactly ``budget`` evaluations.
 
     Fewer only if the optimiser has nothing left to propose. The reference gives the optimiser the
     range of the objectives, nothing else.
 
+    Args:
+        algorithm: a registered name.
+        task: the problem.
+        reference: of the task.
+        budget: number of evaluations.
+        seed: of all randomness.
+        hyperparameters: of the optimiser, by name, instead of its defaults.
+        tensorboard: folder of the run's log, for the optimisers that write one.
+
     Raises:
-        ValueError: for an unknown algorithm, or one that proposes genotypes outside the space.
+        ValueError: for an unknown algorithm or hyperparameter, or an algorithm that proposes
+            genotypes outside the space.
     """
+    chosen = check_hyperparameters(algorithm, hyperparameters or {})
     build = load_optimiser(algorithm)  # imports are not the run's time
     begin = perf_counter()
-    setting = Setting(task, reference.ideal, reference.nadir, budget, seed)
+    setting = Setting(task, reference.ideal, reference.nadir, budget, seed, chosen, tensorboard)
     optimiser = build(setting)
     preparation = perf_counter() - begin
     X = np.zeros((budget, task.n_genes), dtype=np.int64)
@@ -77,6 +99,7 @@ def run_optimiser(
             "budget": budget,
             "fingerprint": task.fingerprint,
             "settings": _settings(optimiser),
+            "hyperparameters": chosen,
             "optimiser": optimiser_fingerprint(algorithm),
             "versions": {package: installed_version(package) for package in PACKAGES},
         },

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mcu_nas_moo.bench.history import History, load_history
-from mcu_nas_moo.bench.optimiser import optimiser_fingerprint
+from mcu_nas_moo.bench.optimiser import check_hyperparameters, optimiser_fingerprint
 from mcu_nas_moo.bench.reference import Reference, load_reference
 from mcu_nas_moo.bench.run import run_optimiser
 from mcu_nas_moo.files import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from mcu_nas_moo.task import Task
@@ -46,12 +46,23 @@ class Study:
         folder: made if missing.
         task: what is optimised.
         budget: evaluations per run, positive.
+        hyperparameters: of each algorithm that is not to run with its defaults, by name.
+        tensorboard: folder of the logs, one folder per run in it; None for no logs.
 
     Raises:
-        ValueError: if the folder holds runs of another task or budget.
+        ValueError: if the folder holds runs of another task or budget, or for an unknown
+            algorithm or hyperparameter.
     """
 
-    def __init__(self, folder: Path, task: Task, budget: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        task: Task,
+        budget: int,
+        *,
+        hyperparameters: Mapping[str, Mapping[str, object]] | None = None,
+        tensorboard: Path | None = None,
+    ) -> None:
         if budget < 1:
             raise ValueError(f"the budget must be at least 1 evaluation, got {budget}")
         self.folder = folder
@@ -59,6 +70,11 @@ class Study:
         self._absolute = folder.absolute()
         self.task = task
         self.budget = budget
+        self.hyperparameters = {
+            algorithm: check_hyperparameters(algorithm, given)
+            for algorithm, given in (hyperparameters or {}).items()
+        }
+        self._tensorboard = None if tensorboard is None else tensorboard.absolute()
         facts = {
             "space": task.space.name,
             "profile": task.profile.name,
@@ -113,8 +129,8 @@ class Study:
         """The finished ones of ``runs``, in their order.
 
         Raises:
-            ValueError: if a file is damaged, belongs to another task or budget, or was made by an
-                optimiser that changed since.
+            ValueError: if a file is damaged, belongs to another task or budget, or was made with
+                other hyperparameters or by an optimiser that changed since.
         """
         return [self._history(run) for run in runs if self.path(run).exists()]
 
@@ -132,6 +148,12 @@ class Study:
             raise ValueError(
                 f"{self.path(run)} belongs to another study; delete it, the next start makes the "
                 "run again"
+            )
+        if metadata.get("hyperparameters", {}) != self.hyperparameters.get(run.algorithm, {}):
+            raise ValueError(
+                f"{self.path(run)} was made with other hyperparameters of {run.algorithm}; choose "
+                f"another --out, or delete {run.algorithm}-*.npz there and the next start makes "
+                "these runs again"
             )
         if metadata.get("optimiser") != optimiser_fingerprint(run.algorithm):
             raise ValueError(
@@ -156,10 +178,22 @@ class Study:
             workers = Parallel(n_jobs=min(jobs, len(todo)), return_as="generator_unordered")
             yield from workers(delayed(_make)(self, run, reference) for run in todo)
 
+    def options(self, run: Run) -> dict[str, Any]:
+        """What ``run`` needs beside its seed; empty with defaults and without a log."""
+        options: dict[str, Any] = {}
+        if self.hyperparameters.get(run.algorithm):
+            options["hyperparameters"] = self.hyperparameters[run.algorithm]
+        if self._tensorboard is not None:
+            name = f"{run.algorithm}/seed-{run.seed}"
+            options["tensorboard"] = self._tensorboard / self.task.profile.name / name
+        return options
+
 
 def _make(study: Study, run: Run, reference: Reference) -> Finished:
     try:
-        history = run_optimiser(run.algorithm, study.task, reference, study.budget, run.seed)
+        history = run_optimiser(
+            run.algorithm, study.task, reference, study.budget, run.seed, **study.options(run)
+        )
     except Exception as error:
         return Finished(run, f"{type(error).__name__}: {error}")
     history.save(study.path(run))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from contextlib import nullcontext
 from pathlib import Path
@@ -10,6 +12,16 @@ from typing import TYPE_CHECKING
 import click
 
 from mcu_nas_moo.cli.errors import bad_input_in_one_line
+from mcu_nas_moo.cli.search_problem import (
+    DEFAULT_OBJECTIVES,
+    cores,
+    names_in,
+    one_thread_per_process,
+    plain_console,
+    reference_of,
+    task_of_options,
+)
+from mcu_nas_moo.cli.tune import tune
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,15 +34,18 @@ if TYPE_CHECKING:
     from mcu_nas_moo.task import Task
 
 DEFAULT_ALGORITHMS = "random,ga,nsga2,nsga3,ppo"
-DEFAULT_OBJECTIVES = "error,latency"
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    invoke_without_command=True,
+    subcommand_metavar="[tune ...]",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.option(
     "--algos",
     default=DEFAULT_ALGORITHMS,
     show_default=True,
-    help="Algorithms, with commas. tpe takes about 100 ms per evaluation.",
+    help="Algorithms, with commas. tpe is slow, and slower the longer a run is.",
 )
 @click.option(
     "--profile",
@@ -82,9 +97,24 @@ DEFAULT_OBJECTIVES = "error,latency"
     default=None,
     help="Folder of the results; a second start continues there.  [default: in bench-results/]",
 )
+@click.option(
+    "--config",
+    "configs",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="FILE of hyperparameters, such as the best_config.json of `tune`; repeatable.",
+)
+@click.option(
+    "--tensorboard",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=None,
+    help="Folder for a TensorBoard log of each run of ppo and ppo-plain.",
+)
 @click.option("--list", "listing", is_flag=True, help="Show algorithms, profiles and spaces.")
+@click.pass_context
 @bad_input_in_one_line
 def main(
+    context: click.Context,
     algos: str,
     profiles: str,
     space: str,
@@ -97,6 +127,8 @@ def main(
     sram_kib: float | None,
     latency_ms: float | None,
     out: Path | None,
+    configs: tuple[Path, ...],
+    tensorboard: Path | None,
     listing: bool,
 ) -> None:
     """Compare optimisers on the constrained search for networks that fit a microcontroller.
@@ -105,15 +137,11 @@ def main(
     and scored by the hypervolume of its feasible part, relative to a reference front that was
     fixed before. Prints a ranking; the results folder gets tables, pictures and full histories.
     """
-    # Runs are parallel; more threads within each of them would only get in the way, and the
-    # numbers would depend on how many there are.
-    for library in ("OMP", "OPENBLAS", "MKL"):
-        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
-    from rich.console import Console
-
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, markup=False, width=100)
+    if context.invoked_subcommand is not None:
+        _refuse_options_before(context)
+        return
+    one_thread_per_process()
+    console = plain_console()
     if listing:
         _show_choices(console)
         return
@@ -122,24 +150,35 @@ def main(
     from mcu_nas_moo.bench.report import write_report
     from mcu_nas_moo.bench.study import Run, Study
 
-    names = [check_optimiser(name) for name in _split(algos, "--algos")]
+    names = [check_optimiser(name) for name in names_in(algos, "--algos")]
+    hyperparameters = _hyperparameters(configs, names)
+    if tensorboard is not None:
+        _check_tensorboard(names)
     given = {"flash_kib": flash_kib, "sram_kib": sram_kib, "latency_ms": latency_ms}
     limits = {name: value for name, value in given.items() if value is not None}
     with console.status("Learning the costs ...") if predictors == "mlp" else nullcontext():
         tasks = [
-            _task(space, profile, objectives, limits, predictors)
-            for profile in _split(profiles, "--profile")
+            task_of_options(space, profile, objectives, limits, predictors)
+            for profile in names_in(profiles, "--profile")
         ]
     for task in tasks:
         check_limits(task)
     runs = [Run(name, seed) for name in names for seed in range(seeds)]
+    for name, values in hyperparameters.items():
+        console.print(f"{name} with {', '.join(f'{key} {value}' for key, value in values.items())}")
     problems = []
     for task in tasks:
-        folder = out or Path("bench-results") / _study_name(task, limits, predictors, budget)
+        name = _study_name(task, limits, predictors, budget, hyperparameters)
+        folder = out or Path("bench-results") / name
         if out is not None and len(tasks) > 1:
             folder = out / task.profile.name
-        study = Study(folder, task, budget)
-        reference = _reference(study, console)
+        study = Study(
+            folder, task, budget, hyperparameters=hyperparameters, tensorboard=tensorboard
+        )
+        reference = study.reference()
+        if reference is None:
+            reference = reference_of(task, console)
+            study.fix_reference(reference)
         study.histories(runs)  # damaged files are said before the work begins
         problems += _make_runs(study, runs, reference, jobs, console)
         _show_ranking(study, write_report(study, runs, reference), console)
@@ -150,30 +189,66 @@ def main(
         raise SystemExit(1)
 
 
-def _split(text: str, option: str) -> list[str]:
-    """Names between commas, each once."""
-    names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    if not names:
-        raise ValueError(f"{option} names nothing; see mcu-nas-bench --list")
-    return names
+def _refuse_options_before(context: click.Context) -> None:
+    """Options of the comparison mean nothing to a command after them.
+
+    Raises:
+        ValueError: if there are any.
+    """
+    given = [
+        name
+        for name in context.params
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    ]
+    if given:
+        command = context.invoked_subcommand
+        raise ValueError(f"options of {command} come after it: mcu-nas-bench {command} --...")
 
 
-def _task(
-    space: str, profile: str, objectives: str, limits: dict[str, float], predictors: str
-) -> Task:
-    from mcu_nas_moo.task import Task
+def _hyperparameters(
+    configs: Sequence[Path], algorithms: Sequence[str]
+) -> dict[str, dict[str, object]]:
+    """What the files set for these algorithms; those that keep their defaults are left out.
 
-    names = _split(objectives, "--objectives")
-    task = Task(space, profile, names, limits=limits, predictors=predictors)
-    if task.n_obj < 2:
+    Raises:
+        ValueError: for a bad file, or if the files are about other algorithms only.
+    """
+    from mcu_nas_moo.bench.config_file import read_configs
+
+    given = read_configs(configs)
+    if given and not set(given) & set(algorithms):
         raise ValueError(
-            f"--objectives {objectives} has no trade-off; give two at least, "
-            f"such as {DEFAULT_OBJECTIVES}"
+            f"--config is about {', '.join(given)}, --algos about {', '.join(algorithms)}"
         )
-    return task
+    return {name: values for name, values in given.items() if name in algorithms and values}
 
 
-def _study_name(task: Task, limits: dict[str, float], predictors: str, budget: int) -> str:
+def _check_tensorboard(algorithms: Sequence[str]) -> None:
+    """Make sure that a log can be written, and by one of the algorithms.
+
+    Raises:
+        ValueError: if TensorBoard is not installed, or none of them writes a log.
+    """
+    from importlib.util import find_spec
+
+    from mcu_nas_moo.bench.optimiser import list_optimisers, writes_log
+
+    if find_spec("tensorboard") is None:
+        raise ValueError("--tensorboard needs TensorBoard; pip install tensorboard")
+    if not any(writes_log(name) for name in algorithms):
+        writing = ", ".join(name for name in list_optimisers() if writes_log(name))
+        raise ValueError(
+            f"--tensorboard: none of {', '.join(algorithms)} writes a log; these do: {writing}"
+        )
+
+
+def _study_name(
+    task: Task,
+    limits: dict[str, float],
+    predictors: str,
+    budget: int,
+    hyperparameters: dict[str, dict[str, object]],
+) -> str:
     """A name of its own for each combination of options that makes another study."""
     parts = [task.space.name, task.profile.name]
     if ",".join(task.objectives) != DEFAULT_OBJECTIVES:
@@ -181,6 +256,9 @@ def _study_name(task: Task, limits: dict[str, float], predictors: str, budget: i
     parts += [f"{name.replace('_', '-')}-{value:g}" for name, value in limits.items()]
     if task.learned_metrics:
         parts.append(f"learned-{Path(predictors).stem}")
+    if hyperparameters:
+        text = json.dumps(hyperparameters, sort_keys=True)
+        parts.append(f"config-{hashlib.sha256(text.encode()).hexdigest()[:8]}")
     return "-".join([*parts, str(budget)])
 
 
@@ -206,28 +284,6 @@ def _show_choices(console: Console) -> None:
             table.add_row(name, description)
         console.print(heading, style="bold")
         console.print(table)
-
-
-def _reference(study: Study, console: Console) -> Reference:
-    """The reference of earlier starts, or the shipped one, or a new one."""
-    from mcu_nas_moo.bench.front_search import pooled_reference
-    from mcu_nas_moo.bench.reference import shipped_reference
-
-    reference = study.reference()
-    if reference is None:
-        reference = shipped_reference(study.task)
-        if reference is None:
-            text = "No shipped reference front for this problem; making one"
-            with console.status(f"{text} ...") as status:
-                reference = pooled_reference(
-                    study.task, say=lambda what: status.update(f"{text}: {what} ...")
-                )
-            console.print(
-                f"No shipped reference front for this problem; made one of {len(reference.F)} "
-                f"subnets from {reference.origin['evaluations']:,} evaluations."
-            )
-        study.fix_reference(reference)
-    return reference
 
 
 def _make_runs(
@@ -263,7 +319,7 @@ def _make_runs(
             done = sum(run not in missing for run in own)
             bars[name] = progress.add_task(name, total=len(own), completed=done)
         try:
-            for run, problem in study.run(runs, reference, jobs or _cores()):
+            for run, problem in study.run(runs, reference, jobs or cores()):
                 progress.advance(bars[run.algorithm])
                 if problem is not None:
                     problems.append(f"{run.algorithm} with seed {run.seed} failed: {problem}")
@@ -299,12 +355,6 @@ def _show_distance(study: Study, runs: Sequence[Run], console: Console) -> None:
     )
 
 
-def _cores() -> int:
-    from joblib import cpu_count
-
-    return int(cpu_count())
-
-
 def _show_ranking(study: Study, standings: Sequence[Standing], console: Console) -> None:
     from mcu_nas_moo.bench.summary import caution, ranked_table, verdict
 
@@ -317,6 +367,9 @@ def _show_ranking(study: Study, standings: Sequence[Standing], console: Console)
     if warning and standings:
         console.print(warning)
     console.print(f"Tables, pictures and histories are in {study.folder}{os.sep}")
+
+
+main.add_command(tune)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,26 @@
 
 ``settings`` what can be tuned · ``reward`` one number per evaluation and preference · ``memory``
 everything evaluated and the best of it · ``agent`` the networks and their training, by
-stable-baselines3 · ``optimiser`` ask and tell on top of these.
+stable-baselines3 · ``optimiser`` ask and tell on top of these · ``sampler`` its face for Optuna,
+with ``discretise`` and ``learner``, loaded when it is first used.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from mcu_nas_moo.ppo.optimiser import PPOOptimiser
 from mcu_nas_moo.ppo.settings import PPOSettings
 
-__all__ = ["PPOOptimiser", "PPOSettings"]
+if TYPE_CHECKING:
+    from mcu_nas_moo.ppo.sampler import PPOSampler
+
+__all__ = ["PPOOptimiser", "PPOSampler", "PPOSettings"]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "PPOSampler":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from mcu_nas_moo.ppo.sampler import PPOSampler
+
+    return PPOSampler

@@ -9,6 +9,7 @@ used, as ``PPO.load`` also makes them, without an environment.
 from __future__ import annotations
 
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import gymnasium as gym
@@ -17,7 +18,7 @@ import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.distributions import MultiCategoricalDistribution
-from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 from stable_baselines3.common.policies import ActorCriticPolicy
 from torch.distributions import Categorical
 
@@ -58,6 +59,10 @@ class Agent:
         n_objectives: length of a preference.
         settings: hyperparameters.
         rng: source of all randomness; torch's global generator is left as it was.
+        tensorboard: folder for the figures of :meth:`record`; None for no record.
+
+    Raises:
+        ValueError: if TensorBoard is wanted and not installed.
     """
 
     def __init__(
@@ -66,9 +71,10 @@ class Agent:
         n_objectives: int,
         settings: PPOSettings,
         rng: np.random.Generator,
+        tensorboard: str | None = None,
     ) -> None:
         self._rng = rng
-        self._settings = settings
+        self._ppo_steps = self._imitation_steps = 0
         self._model = PPO(
             IndependentGenesPolicy,
             env=None,  # type: ignore[arg-type]
@@ -87,7 +93,7 @@ class Agent:
         self._model.observation_space = gym.spaces.Box(0.0, 1.0, (n_objectives,), np.float32)
         self._model.action_space = gym.spaces.MultiDiscrete(n_choices)
         self._model.n_envs = 1
-        self._model.set_logger(Logger(folder=None, output_formats=[]))
+        self._model.set_logger(Record(tensorboard))
         with self._seeded():
             self._model._setup_model()
 
@@ -118,6 +124,7 @@ class Agent:
         self._model.rollout_buffer = buffer
         self._model.ent_coef = entropy
         self._model.train()
+        self._ppo_steps += self._model.n_epochs * buffer.n_parts(self._model.batch_size)
 
     def imitate(self, weights: FloatArray, actions: Genotypes) -> None:
         """Make ``actions`` likelier under the preferences ``weights``: one gradient step.
@@ -135,12 +142,35 @@ class Agent:
         loss.backward()
         torch.nn.utils.clip_grad_norm_(policy.parameters(), self._model.max_grad_norm)
         policy.optimizer.step()
+        self._imitation_steps += 1
+
+    def imitation_share(self) -> float:
+        """Share of the gradient steps so far that imitated, in [0, 1]."""
+        return self._imitation_steps / max(self._imitation_steps + self._ppo_steps, 1)
+
+    def record(self, figures: dict[str, float], step: int) -> None:
+        """Write figures, and those of the last PPO update, to TensorBoard if it is wanted."""
+        for name, value in figures.items():
+            self._model.logger.record(name, value)
+        self._model.logger.dump(step)
 
     @contextmanager
     def _seeded(self) -> Iterator[None]:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(int(self._rng.integers(2**63)))
             yield
+
+
+class Record(Logger):
+    """SB3's logger of TensorBoard events, or of nothing; a copy goes on in the same folder."""
+
+    def __init__(self, folder: str | None) -> None:
+        if folder is not None and find_spec("tensorboard") is None:
+            raise ValueError("tensorboard is not installed; pip install tensorboard")
+        super().__init__(folder, [] if folder is None else [TensorBoardOutputFormat(folder)])
+
+    def __reduce__(self) -> tuple[type[Record], tuple[str | None]]:
+        return Record, (self.dir,)
 
 
 class OneStepBuffer(RolloutBuffer):
@@ -169,10 +199,12 @@ class OneStepBuffer(RolloutBuffer):
                 setattr(self, name, self.swap_and_flatten(getattr(self, name)))
             self.generator_ready = True
         order = self._rng.permutation(self.buffer_size)
-        # Parts of nearly equal size: SB3 would leave a remainder, and normalises per part.
-        n_parts = -(-self.buffer_size // (batch_size or self.buffer_size))
-        for rows in np.array_split(order, n_parts):
+        for rows in np.array_split(order, self.n_parts(batch_size)):
             yield self._get_samples(rows)
+
+    def n_parts(self, batch_size: int | None) -> int:
+        """Parts of nearly equal size: SB3 would leave a remainder, and normalises per part."""
+        return -(-self.buffer_size // (batch_size or self.buffer_size))
 
 
 class IndependentGenes(MultiCategoricalDistribution):

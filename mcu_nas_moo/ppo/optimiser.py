@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from functools import cached_property
-from math import prod
+from math import ceil, prod
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from mcu_nas_moo.discrete import cross, mutate, random_genotypes, row_keys
 from mcu_nas_moo.ppo.memory import Memory, Rows
+from mcu_nas_moo.ppo.progress import Progress
+from mcu_nas_moo.ppo.search import SurrogateSearch, directions
 from mcu_nas_moo.ppo.settings import PPOSettings
+from mcu_nas_moo.ppo.surrogate import Surrogate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     import numpy.typing as npt
 
@@ -41,11 +45,15 @@ class Earned(NamedTuple):
 class PPOOptimiser:
     """Constrained multi-objective optimiser of a finite, discrete space.
 
-    A policy proposes points for random preferences between the objectives, and PPO trains it
-    on what they turned out to be worth. Three additions make it efficient: the policy imitates
-    the best points known; part of the proposals are bred from these by crossover and mutation,
-    a share that fades; and points known already are not proposed again, while the policy still
-    learns from having sampled them.
+    A policy generates points for random preferences between the objectives. As soon as a surrogate
+    fitted to the evaluations so far predicts those left out well, PPO trains the policy on what
+    the surrogate expects of its samples (DyNA-PPO, Angermueller et al. 2020), the policy imitates
+    the best points known or expected, and of its samples and their offspring those are proposed
+    that are expected to add most hypervolume.
+
+    Without such a surrogate, PPO trains the policy on what its evaluated samples were worth, and
+    part of the proposals are bred from the best points known, a share that fades. In either case
+    no point is proposed twice.
 
     Args:
         n_choices: options per gene, integers of at least 1, shape ``(n_genes,)``.
@@ -55,6 +63,9 @@ class PPOOptimiser:
         settings: hyperparameters.
         canonical: maps points ``(N, n_genes)`` to the representatives of what they denote, for
             spaces in which several points denote the same; proposals are representatives.
+        ordered: whether the options of a gene are sizes in an order, or mere names; for all genes
+            or for each, shape ``(n_genes,)``.
+        tensorboard: folder for a record of the learning; None for none.
 
     Raises:
         ValueError: if an argument is out of range.
@@ -69,6 +80,8 @@ class PPOOptimiser:
         settings: PPOSettings | None = None,
         *,
         canonical: Callable[[Genotypes], Genotypes] | None = None,
+        ordered: npt.ArrayLike = True,
+        tensorboard: str | Path | None = None,
     ) -> None:
         choices = np.asarray(n_choices)
         if choices.ndim != 1 or not len(choices) or not np.issubdtype(choices.dtype, np.integer):
@@ -89,10 +102,23 @@ class PPOOptimiser:
         self._canonical = canonical
         self._size = prod(self.n_choices.tolist())
         self._rng = np.random.default_rng(seed)
-        self._agent = Agent(self.n_choices, n_objectives, self.settings, self._rng)
+        self._agent = Agent(
+            self.n_choices,
+            n_objectives,
+            self.settings,
+            self._rng,
+            None if tensorboard is None else str(tensorboard),
+        )
         self._memory = Memory(
             len(self.n_choices), n_objectives, n_constraints, self.settings.elites
         )
+        self._ordered = np.broadcast_to(np.asarray(ordered, dtype=bool), choices.shape)
+        # What is expected of points not evaluated; None while that cannot be told.
+        self._surrogate: Surrogate | None = None
+        # The best points, known or expected, and the preference under which each is the best.
+        self._models = np.empty((0, len(choices)), dtype=np.int64)
+        self._model_weights: FloatArray = np.empty((0, n_objectives))
+        self._progress = Progress(self._agent, n_objectives) if tensorboard is not None else None
         # Asked and not told yet; with the sample, if the present policy made it.
         self._pending: dict[bytes, Experience | None] = {}
         # Samples of the present policy with what they turned out to be, not learnt yet.
@@ -115,9 +141,14 @@ class PPOOptimiser:
         n = self.settings.batch_size if n is None else n
         if n < 1:
             raise ValueError(f"n must be at least 1, got {n}")
-        share = self.settings.variation_at(self._told) if len(self._memory) else 0.0
-        n_sampled = n - int(self._rng.binomial(n, share))
         proposals: dict[bytes, Genotypes] = {}
+        if self._surrogate is not None:
+            expected = ceil(self.settings.surrogate_share * n)
+            self._search(self._surrogate, expected, proposals)
+        # The most promising come first, in case that not all are evaluated.
+        first = list(proposals.values())
+        share = self.settings.variation_at(self._told) if len(self._memory) else 0.0
+        n_sampled = n - int(self._rng.binomial(n - len(first), share))
         # A policy that has settled samples mostly known points; elites then breed new ones.
         for source, wanted in ((self._sample, n_sampled), (self._breed, n), (self._draw, n)):
             for _ in range(ATTEMPTS):
@@ -126,9 +157,10 @@ class PPOOptimiser:
         if len(proposals) < n and self._size <= ENUMERABLE:
             rest = self._all_points()
             self._offer(rest[self._rng.permutation(len(rest))], proposals, n)
-        X = np.array(list(proposals.values()), dtype=np.int64).reshape(-1, len(self.n_choices))
-        # A caller may evaluate only the first few: those are then a fair choice, too.
-        return X[self._rng.permutation(len(X))]
+        # Of the others, the first few are a fair choice.
+        others = list(proposals.values())[len(first) :]
+        others = [others[row] for row in self._rng.permutation(len(others))]
+        return np.array(first + others, dtype=np.int64).reshape(-1, len(self.n_choices))
 
     @property
     def exhausted(self) -> bool:
@@ -176,6 +208,30 @@ class PPOOptimiser:
         if self._told_since_update >= self.settings.batch_size:
             self._update()
 
+    def _search(self, surrogate: Surrogate, n: int, proposals: dict[bytes, Genotypes]) -> None:
+        """Propose the points of which the surrogate expects most."""
+        asked = np.frombuffer(b"".join(self._pending), dtype=np.int64)
+        search = SurrogateSearch(
+            surrogate,
+            self._memory.scale,
+            self._memory.elites,
+            asked.reshape(-1, len(self.n_choices)),
+            self.n_choices,
+            self._new,
+            self._rng,
+            self.settings.optimism * self._rng.standard_exponential(),
+        )
+        search.judge(self._models)
+        samples = self._agent.sample(self._preferences(self.settings.candidates))
+        search.judge(samples.actions, sampled=True)
+        for _ in range(self.settings.generations):
+            search.breed(self.settings.candidates)
+        self._models, self._model_weights = search.champions, search.weights
+        best, sampled = search.best(n)
+        self._offer(best, proposals)
+        if self._progress is not None:
+            self._progress.proposed(sampled)
+
     def _sample(self, n: int, proposals: dict[bytes, Genotypes]) -> None:
         """Propose samples of the policy; known ones earn at once what is remembered of them."""
         samples = self._agent.sample(self._preferences(n))
@@ -203,6 +259,12 @@ class PPOOptimiser:
         """Propose uniform random points."""
         self._offer(random_genotypes(n, self.n_choices, self._rng), proposals)
 
+    def _new(self, X: Genotypes) -> Genotypes:
+        """Those of ``X`` that were neither told nor asked, as representatives."""
+        X = self._representatives(X)
+        keys = row_keys(X)
+        return X[[key not in self._memory and key not in self._pending for key in keys]]
+
     def _offer(
         self, X: Genotypes, proposals: dict[bytes, Genotypes], at_most: int | None = None
     ) -> None:
@@ -215,27 +277,55 @@ class PPOOptimiser:
                 self._pending[key] = None
 
     def _update(self) -> None:
-        from mcu_nas_moo.ppo.agent import Experience
-
-        if len(self._earned) > 1:
-            experience = Experience.joined([earned.sample for earned in self._earned])
-            rewards = self._memory.scale.reward(
-                np.array([earned.F for earned in self._earned]),
-                np.array([earned.G for earned in self._earned]),
-                experience.weights,
-            )
+        self._surrogate = self._fitted()
+        experience, rewards = self._experience()
+        if len(rewards) > 1:
             self._agent.learn(experience, rewards, self.settings.entropy_at(self._told))
-        for _ in range(self.settings.imitation_steps):
-            weights = self._preferences(self.settings.minibatch_size)
-            models = self._memory.choose(weights, MODELS, self._rng)
-            self._agent.imitate(weights, models)
+        self._imitate()
         # The policy has changed: samples still unanswered are no longer its own.
         self._earned.clear()
         self._pending = dict.fromkeys(self._pending)
         self._told_since_update = 0
+        if self._progress is not None:
+            self._progress.record(self._memory, rewards, self._surrogate, self._told)
+
+    def _experience(self) -> tuple[Experience, FloatArray]:
+        """Samples of the present policy and what they earned, or would by the surrogate."""
+        imagined = 0 if self._surrogate is None else self.settings.rollouts
+        samples = self._agent.sample(self._preferences(imagined))
+        F: FloatArray = np.empty((0, self.n_objectives))
+        G: FloatArray = np.empty((0, self.n_constraints))
+        if self._surrogate is not None:
+            F, G, _ = self._surrogate.predict(self._representatives(samples.actions))
+        if self._earned:
+            own, own_F, own_G = zip(*self._earned, strict=True)
+            samples = samples.joined([samples, *own])
+            F, G = np.concatenate([F, own_F]), np.concatenate([G, own_G])
+        return samples, self._memory.scale.reward(F, G, samples.weights)
+
+    def _imitate(self) -> None:
+        size = self.settings.minibatch_size
+        for _ in range(self.settings.imitation_steps):
+            if self._surrogate is not None and len(self._models):
+                rows = self._rng.integers(len(self._models), size=size)
+                self._agent.imitate(self._model_weights[rows], self._models[rows])
+            else:
+                weights = self._preferences(size)
+                self._agent.imitate(weights, self._memory.choose(weights, MODELS, self._rng))
+
+    def _fitted(self) -> Surrogate | None:
+        """A surrogate of the present memory, None if it explains too little."""
+        settings = self.settings
+        if not settings.surrogate_points or len(self._memory) < 2:
+            return None
+        rows = self._memory.informative(settings.surrogate_points, self._rng)
+        surrogate = Surrogate(rows, self.n_choices, self._ordered)
+        return surrogate if surrogate.fit.min() >= settings.surrogate_fit else None
 
     def _preferences(self, n: int) -> FloatArray:
-        return self._rng.dirichlet(np.ones(self.n_objectives), size=n)
+        vectors = directions(n, self.n_objectives, self._rng)
+        weights: FloatArray = vectors / vectors.sum(axis=1, keepdims=True)
+        return weights
 
     def _representatives(self, X: Genotypes) -> Genotypes:
         return X if self._canonical is None else self._canonical(X)

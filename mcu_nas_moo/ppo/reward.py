@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 #: those that dominate them (Steuer and Choo, Mathematical Programming 26, 1983).
 AUGMENTATION = 0.05
 
+#: Reference point of the hypervolume in each normalised objective: the ends of a front count, too.
+CORNER = 1.1
+#: A front of one point doubles its range, one of so many points and one stretches it by half.
+STRETCH = 10
+
 
 def violation(G: FloatArray) -> FloatArray:
     """Sum of the constraint violations of each row of ``G`` ``(..., n_con)``; 0 if feasible."""
@@ -30,25 +35,60 @@ class Scale:
 
     @classmethod
     def of(cls, front: FloatArray, feasible: FloatArray) -> Scale:
-        """Scale of the non-dominated ``front``; of all ``feasible`` rows where that is flat."""
+        """Scale of the non-dominated ``front``; of all ``feasible`` rows where that is flat.
+
+        A front of few points is a poor guess of the ranges, and what lies beyond them is worth
+        nothing; the fewer points there are, the farther the nadir is moved out.
+        """
         ideal = front.min(axis=0)
         nadir = np.where(front.max(axis=0) > ideal, front.max(axis=0), feasible.max(axis=0))
-        return cls(ideal, np.where(nadir > ideal, nadir, ideal + 1.0))
+        span = np.where(nadir > ideal, nadir - ideal, 1.0)
+        stretch = 1 + STRETCH / (len(np.unique(front, axis=0)) + STRETCH - 1)
+        return cls(ideal, ideal + span * stretch)
+
+    def normalise(self, F: FloatArray) -> FloatArray:
+        """Objectives with the ideal at 0 and the nadir at 1; not clipped."""
+        scaled: FloatArray = (F - self.ideal) / (self.nadir - self.ideal)
+        return scaled
+
+    def hypervolume_share(self, F: FloatArray, directions: FloatArray) -> FloatArray:
+        """Hypervolume scalarisation of points along directions (Deng and Zhang 2019).
+
+        The mean over directions, uniform on the positive part of the unit sphere, of the best
+        value that a set of points has in each is proportional to the hypervolume of the set.
+
+        Args:
+            F: objectives, shape ``(N, n_obj)``.
+            directions: positive unit vectors, shape ``(K, n_obj)``.
+
+        Returns:
+            shape ``(N, K)``, float32; 0 beyond the reference point.
+        """
+        inside = np.maximum(CORNER - self.normalise(F), 0.0).astype(np.float32)
+        reach = inside[:, :1] / directions[:, 0].astype(np.float32)
+        for column in range(1, inside.shape[1]):
+            along = directions[:, column].astype(np.float32)
+            np.minimum(reach, inside[:, column : column + 1] / along, out=reach)
+        share: FloatArray = reach ** directions.shape[1]
+        return share
 
     def reward(self, F: FloatArray, G: FloatArray, weights: FloatArray) -> FloatArray:
-        """Reward of evaluations under preferences, in [-1, 1]; broadcasts over leading axes.
+        """Reward of evaluations under preferences, in (-1, 1); broadcasts over leading axes.
 
-        In (0, 1] for feasible points, better the smaller the augmented Tchebycheff distance from
-        the ideal; in [-1, 0) for infeasible ones, better the smaller the violation. So no
-        infeasible point is worth as much as any feasible one, and the scale has no units.
+        In (0, 1) for feasible points: the better the farther a point lies from the reference point
+        in the direction of the preference, the measure of :meth:`hypervolume_share`. In (-1, 0) for
+        infeasible ones, better the smaller the violation. So no infeasible point is worth as much
+        as any feasible one, and the scale has no units.
 
         Args:
             F: objectives, shape ``(..., n_obj)``.
             G: constraints, shape ``(..., n_con)``.
-            weights: preferences, non-negative with sum 1, shape ``(..., n_obj)``.
+            weights: preferences, positive with sum 1, shape ``(..., n_obj)``.
         """
         excess = violation(G)
-        distance = np.maximum((F - self.ideal) / (self.nadir - self.ideal), 0.0) * weights
-        cost = distance.max(axis=-1) + AUGMENTATION * distance.sum(axis=-1)
-        value: FloatArray = np.where(excess > 0, -excess / (1 + excess), 1 / (1 + cost))
+        inside = CORNER - self.normalise(F)
+        length = np.linalg.norm(weights, axis=-1)
+        reach = (inside / weights).min(axis=-1) * length + AUGMENTATION * inside.mean(axis=-1)
+        achieved = (1 + reach / (1 + np.abs(reach))) / 2
+        value: FloatArray = np.where(excess > 0, -excess / (1 + excess), achieved)
         return value

@@ -4,19 +4,29 @@ import numpy as np
 import pytest
 from toy_task import ToyTask
 
-from mcu_nas_moo.bench import epsilon_constraint
 from mcu_nas_moo.bench.epsilon_constraint import EpsilonConstraintGA, bounds
 from mcu_nas_moo.bench.indicators import feasible, hypervolume_curve
-from mcu_nas_moo.bench.optimiser import Setting, list_optimisers, load_optimiser
-from mcu_nas_moo.bench.pymoo_optimisers import das_dennis, nsga2, population_size
+from mcu_nas_moo.bench.optimiser import (
+    Setting,
+    check_hyperparameters,
+    default_hyperparameters,
+    list_optimisers,
+    load_optimiser,
+)
+from mcu_nas_moo.bench.pymoo_optimisers import (
+    NSGASettings,
+    das_dennis,
+    nsga2,
+    population_size,
+)
 from mcu_nas_moo.bench.run import run_optimiser
 
 NAMES = list(list_optimisers())
-BUDGETS = {"tpe": 23, "ppo": 70}
+BUDGETS = {"tpe": 23, "ppo": 70, "ppo-plain": 70}
 
 
-def setting(task, exact, budget=100, seed=0):
-    return Setting(task, exact.ideal, exact.nadir, budget, seed)
+def setting(task, exact, budget=100, seed=0, **hyperparameters):
+    return Setting(task, exact.ideal, exact.nadir, budget, seed, hyperparameters)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -94,10 +104,9 @@ def test_bounds_by_hand():
     assert three == pytest.approx(np.array([[1.0, 4.0], [1.0, 2.0], [0.5, 4.0], [0.5, 2.0]]))
 
 
-def test_epsilon_constraint_ga_serves_its_bounds(monkeypatch, task, exact):
-    monkeypatch.setattr(epsilon_constraint, "EVALUATIONS_PER_BOUND", 200)
+def test_epsilon_constraint_ga_serves_its_bounds(task, exact):
     budget = 800
-    optimiser = EpsilonConstraintGA(setting(task, exact, budget))
+    optimiser = EpsilonConstraintGA(setting(task, exact, budget, evaluations_per_bound=200))
     assert len(optimiser.bounds) == 4
     F, G = np.zeros((0, 2)), np.zeros((0, 3))
     while len(F) < budget:
@@ -134,3 +143,63 @@ def test_population_size_grows_with_the_budget():
 def test_unknown_optimiser_is_answered_with_the_nearest():
     with pytest.raises(ValueError, match=r"unknown algorithm 'nsga'; did you mean 'nsga[23]'"):
         load_optimiser("nsga")
+
+
+NOT_DEFAULT = {
+    "ga": {"evaluations_per_bound": 60, "mutated_genes": 2.0},
+    "nsga2": {"population": 0.5, "crossover": 0.2},
+    "nsga3": {"offspring": 0.5},
+    "ppo": {"batch_size": 16},
+    "ppo-plain": {"learning_rate": 0.05, "n_epochs": 3, "evaluations_per_target": 70},
+}
+
+
+@pytest.mark.parametrize("name", NOT_DEFAULT)
+def test_hyperparameters_change_a_run_and_the_defaults_do_not(name, exact):
+    def proposed(hyperparameters):
+        return run_optimiser(
+            name, ToyTask(), exact, 140, seed=2, hyperparameters=hyperparameters
+        ).X.tolist()
+
+    plain = proposed(None)
+    assert proposed(default_hyperparameters(name)) == plain
+    assert proposed(NOT_DEFAULT[name]) != plain
+
+
+def test_only_what_differs_from_the_defaults_is_recorded(task, exact):
+    given = {"population": 1, "crossover": 0.5}
+    history = run_optimiser("nsga2", task, exact, 40, seed=0, hyperparameters=given)
+    assert history.metadata["hyperparameters"] == {"crossover": 0.5}
+    assert history.metadata["settings"] == {"pop_size": 20, "crossover": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "match"),
+    [
+        ("nsga2", {"popuation": 1.0}, "hyperparameter of nsga2 'popuation'; did you mean 'popul"),
+        ("random", {"population": 1.0}, "random has no hyperparameters"),
+        ("nsga3", {"crossover": 1.5}, r"crossover must be in \[0, 1\]"),
+        ("nsga3", {"mutated_genes": 0.0}, "mutated_genes must be positive"),
+        ("nsga2", {"offspring": 0.0}, "offspring must be in"),
+        ("nsga2", {"population": "big"}, "population of nsga2 must be like 1.0, got 'big'"),
+        ("ga", {"population": -1.0}, "population must be positive"),
+        ("ga", {"offspring": 2.0}, "offspring must be in"),
+        ("ga", {"evaluations_per_bound": 0}, "at least 1"),
+        ("ga", {"evaluations_per_bound": 7.5}, "must be like 50, got 7.5"),
+        ("ppo-plain", {"n_epochs": True}, "must be like 10, got True"),
+        ("nsga", {}, "unknown algorithm"),
+    ],
+)
+def test_bad_hyperparameters(name, given, match):
+    with pytest.raises(ValueError, match=match):
+        check_hyperparameters(name, given)
+
+
+def test_variation_settings_reach_the_operators(task):
+    operators = NSGASettings(crossover=0.25, mutated_genes=3.0).operators(task)
+    assert operators["crossover"].prob.value == 0.25
+    assert operators["mutation"].rate == 0.5  # of six genes
+    assert NSGASettings(mutated_genes=9.0).operators(task)["mutation"].rate == 1.0
+    assert NSGASettings(population=1.5).size(2000) == round(1.5 * population_size(2000))
+    assert NSGASettings(population=0.01).size(2000) == 4
+    assert NSGASettings(offspring=0.01).children(30) == 2

@@ -36,7 +36,7 @@ def test_runs_are_saved_and_not_made_again(tmp_path, task, exact, monkeypatch):
 
 
 def test_jobs_do_not_change_the_histories(tmp_path, exact):
-    runs = [Run(name, seed) for name in ("ga", "nsga3", "ppo") for seed in (0, 1)]
+    runs = [Run(name, seed) for name in ("ga", "nsga3", "ppo", "ppo-plain") for seed in (0, 1)]
     studies = [Study(tmp_path / str(jobs), ToyTask(), 90) for jobs in (1, 2)]
     for study, jobs in zip(studies, (1, 2), strict=True):
         assert [f.problem for f in make(study, runs, exact, jobs)] == [None] * len(runs)
@@ -176,3 +176,40 @@ def test_runs_of_a_changed_optimiser_are_refused_and_the_others_kept(
     assert len(study.histories(RUNS[:1])) == 1
     with pytest.raises(ValueError, match="other code or libraries of nsga2"):
         study.histories(RUNS[:2])
+
+
+def test_runs_with_other_hyperparameters_are_not_mixed(tmp_path, task, exact):
+    tuned = {"nsga2": {"population": 0.5}}
+    study = Study(tmp_path, task, 60, hyperparameters=tuned)
+    assert [f.problem for f in make(study, RUNS[:2], exact)] == [None, None]
+    assert study.histories(RUNS[1:2])[0].metadata["hyperparameters"] == tuned["nsga2"]
+    plain = Study(tmp_path, ToyTask(), 60)
+    assert len(plain.histories(RUNS[:1])) == 1  # random has none and is the same run
+    with pytest.raises(ValueError, match="other hyperparameters of nsga2; choose another --out"):
+        plain.histories(RUNS)
+    # Values that are the defaults make no difference.
+    same = {"nsga2": {"population": 0.5, "crossover": 0.9}}
+    assert len(Study(tmp_path, task, 60, hyperparameters=same).histories(RUNS)) == 2
+    with pytest.raises(ValueError, match="unknown hyperparameter of nsga2"):
+        Study(tmp_path, task, 60, hyperparameters={"nsga2": {"size": 3}})
+
+
+def test_runs_of_before_hyperparameters_could_be_set_stay(tmp_path, task, exact):
+    study = Study(tmp_path, task, 60)
+    make(study, RUNS[1:2], exact)
+    history = study.histories(RUNS[1:2])[0]
+    del history.metadata["hyperparameters"]
+    history.save(study.path(RUNS[1]))
+    assert len(study.histories(RUNS[1:2])) == 1
+
+
+def test_each_run_logs_to_a_folder_of_its_own(tmp_path, task, exact):
+    study = Study(tmp_path / "study", task, 80, tensorboard=tmp_path / "logs")
+    runs = [Run("ppo-plain", 0), Run("ppo-plain", 1), Run("random", 0), Run("ppo", 3)]
+    assert [f.problem for f in make(study, runs, exact)] == [None] * 4
+    events = [path.parent for path in (tmp_path / "logs").rglob("events.out.tfevents.*")]
+    folder = tmp_path / "logs" / "toy-board"
+    plain = [folder / "ppo-plain" / seed / "target-0_1" for seed in ("seed-0", "seed-1")]
+    assert set(events) == {*plain, folder / "ppo" / "seed-3"}
+    again = Study(tmp_path / "study", ToyTask(), 80)  # the log is no part of the study
+    assert len(again.histories(runs)) == 4

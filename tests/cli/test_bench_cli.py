@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 import mcu_nas_moo
+from mcu_nas_moo.bench.config_file import write_config
+from mcu_nas_moo.bench.history import load_history
 from mcu_nas_moo.cli.bench import main
 
 
@@ -166,6 +169,45 @@ def test_list_shows_every_choice():
     assert result.exit_code == 0
     for name in ("tpe", "cortex-m0plus", "mbconv-block", "energy"):
         assert name in result.output
+
+
+def test_tuned_settings_make_a_folder_of_their_own(tmp_path):
+    config = tmp_path / "best_config.json"
+    write_config(config, {"nsga2": {"population": 0.5}, "ga": {"crossover": 0.1}})
+    command = ("--algos", "random,nsga2", "--budget", 30, "--seeds", 1, "--jobs", 1)
+    result = bench(*command, "--config", config)
+    assert result.exit_code == 0, result.output
+    assert "nsga2 with population 0.5" in result.output
+    (folder,) = (tmp_path / "bench-results").iterdir()
+    assert re.fullmatch(r"mbconv-stage-cortex-m7-config-[0-9a-f]{8}-30", folder.name)
+    histories = [load_history(path) for path in sorted((folder / "runs").iterdir())]
+    found = {history.algorithm: history.metadata["hyperparameters"] for history in histories}
+    assert found == {"nsga2": {"population": 0.5}, "random": {}}
+    # In the same folder, runs with and without them are not mixed.
+    result = bench(*command, "--out", folder)
+    assert result.exit_code == 2
+    assert "other hyperparameters of nsga2" in result.stderr
+    # A file that sets nothing makes no other study; one about other algorithms is a mistake.
+    write_config(config, {"nsga2": {"population": 1.0}})
+    assert bench(*command, "--config", config).exit_code == 0
+    assert (tmp_path / "bench-results" / "mbconv-stage-cortex-m7-30").is_dir()
+    write_config(config, {"nsga3": {"population": 0.5}})
+    result = bench(*command, "--config", config)
+    assert result.exit_code == 2
+    assert "--config is about nsga3, --algos about random, nsga2" in result.stderr
+
+
+def test_logs_for_tensorboard(monkeypatch, tmp_path):
+    command = ("--budget", 64, "--seeds", 1, "--jobs", 1, "--tensorboard", "logs")
+    assert bench("--algos", "random,ppo-plain", *command).exit_code == 0
+    assert list((tmp_path / "logs" / "cortex-m7" / "ppo-plain" / "seed-0").iterdir())
+    result = bench("--algos", "random,ga", *command)
+    assert result.exit_code == 2
+    assert "none of random, ga writes a log; these do: ppo, ppo-plain" in result.stderr
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    result = bench("--algos", "ppo-plain", *command)
+    assert result.exit_code == 2
+    assert "pip install tensorboard" in result.stderr
 
 
 def test_help_imports_nothing_heavy():

@@ -1,0 +1,296 @@
+"""What each technique of the PPO optimiser is worth: runs without it against runs with all.
+
+Finished runs are kept, and the same command continues; runs that were made by other code or
+other settings are made again::
+
+    python benchmarks/ablation.py run
+    python benchmarks/ablation.py tables
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from shlex import quote
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from ablation_table import BASE, ablation_markdown, standings
+from comparison_runs import DIGITS, kept_reference, made_reference, problem_of
+from joblib import Parallel, cpu_count, delayed, parallel_config
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from mcu_nas_moo.bench.indicators import hypervolume_ratios_at
+from mcu_nas_moo.bench.optimiser import optimiser_fingerprint
+from mcu_nas_moo.bench.summary import caution
+from mcu_nas_moo.files import write_atomically
+from mcu_nas_moo.ppo.settings import PPOSettings
+
+if TYPE_CHECKING:
+    from mcu_nas_moo.bench.reference import Reference
+    from mcu_nas_moo.task import Task
+
+ROOT = Path(__file__).parent.parent
+#: Rows of the table: what each one changes of the default settings. "without X" and "with X" are
+#: read as such by the verdicts.
+VARIANTS: dict[str, dict[str, Any]] = {
+    BASE: {},
+    "without imitation": {"imitation_steps": 0},
+    "without breeding": {"variation_start": 0.0, "variation_end": 0.0},
+    "without entropy bonus": {"entropy_start": 0.0, "entropy_end": 0.0},
+    "policy alone": {"variation_start": 0.0, "variation_end": 0.0, "imitation_steps": 0},
+}
+#: Apart from the seeds of the comparison, which begin at 0.
+FIRST_SEED = 100
+#: Options that decide what is compared, with their defaults.
+CHOICES = {
+    "problems": ";".join(
+        [
+            "mbconv-stage--cortex-m7--error-latency",
+            "mbconv-stage--cortex-m4--error-latency",
+            "mbconv-block--cortex-m7--error-latency",
+            "mbconv-block--cortex-m4--error-latency",
+            "mbconv-stage--cortex-m7--error-latency-sram-flash",
+        ]
+    ),
+    "seeds": 10,
+    "counts": "500,1000,2000,5000",
+}
+
+
+def settings_of(changes: dict[str, Any]) -> PPOSettings:
+    """The default settings with some changes.
+
+    Raises:
+        ValueError: for an unknown name or a value out of range.
+    """
+    known = {field.name for field in fields(PPOSettings)}
+    if unknown := changes.keys() - known:
+        raise ValueError(f"PPOSettings has no {', '.join(sorted(unknown))}; see VARIANTS")
+    return replace(PPOSettings(), **changes)
+
+
+@dataclass(frozen=True)
+class AblationRun:
+    """One run: a row of the table, a problem, a seed."""
+
+    variant: str
+    problem: str
+    seed: int
+
+    def path(self, work: Path) -> Path:
+        """Where its results lie."""
+        name = f"{self.variant.replace(' ', '-')}--{self.problem}--s{self.seed}.json"
+        return work / "runs" / name.replace(",", "")
+
+    def facts(self, task: Task) -> dict[str, Any]:
+        """What its results depend on, as plain data."""
+        facts = {
+            "variant": self.variant,
+            "problem": self.problem,
+            "seed": self.seed,
+            "settings": asdict(settings_of(VARIANTS[self.variant])),
+            "task": task.fingerprint,
+            "code": optimiser_fingerprint("ppo"),
+        }
+        plain: dict[str, Any] = json.loads(json.dumps(facts))
+        return plain
+
+    def ratios(self, work: Path, task: Task, counts: list[int]) -> list[float] | None:
+        """Its hypervolume ratios at ``counts``, None if it is to be made."""
+        try:
+            found = json.loads(self.path(work).read_text(encoding="utf-8"))
+            if found["facts"] != self.facts(task):
+                return None
+            return [found["ratios"][str(count)] for count in counts]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+
+def search(
+    settings: PPOSettings, task: Task, reference: Reference, counts: list[int], seed: int
+) -> list[float]:
+    """Hypervolume ratios of one PPO run after ``counts`` evaluations, ascending."""
+    import torch
+
+    from mcu_nas_moo.ppo import PPOOptimiser
+
+    torch.set_num_threads(1)
+    optimiser = PPOOptimiser(
+        task.n_choices, task.n_obj, task.n_con, seed, settings, canonical=task.space.canonical
+    )
+    parts: list[Any] = []
+    done = 0
+    while done < counts[-1]:
+        X = optimiser.ask()[: counts[-1] - done]
+        if not len(X):
+            break
+        evaluation = task.evaluate(X)
+        optimiser.tell(X, *evaluation)
+        parts.append(evaluation)
+        done += len(X)
+    F, G = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    ratios: list[float] = hypervolume_ratios_at(F, G, reference, counts).round(DIGITS).tolist()
+    return ratios
+
+
+def make(
+    run: AblationRun, work: Path, task: Task, reference: Reference, counts: list[int]
+) -> tuple[AblationRun, str | None]:
+    """Make and save a run; with the reason if it failed."""
+    begin = perf_counter()
+    try:
+        ratios = search(settings_of(VARIANTS[run.variant]), task, reference, counts, run.seed)
+    except Exception as error:
+        return run, f"{type(error).__name__}: {error}"
+    result = {
+        "facts": run.facts(task),
+        "ratios": dict(zip(map(str, counts), ratios, strict=True)),
+        "seconds": round(perf_counter() - begin, 3),
+    }
+    _write(run.path(work), json.dumps(result, indent=1) + "\n")
+    return run, None
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Make runs or tables; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("step", choices=("run", "tables"), help="make runs, or tables of them")
+    helps = {
+        "problems": "SPACE--PROFILE--OBJECTIVE-OBJECTIVE, with semicolons  [five of them]",
+        "seeds": f"runs per row and problem; seeds {FIRST_SEED}, ...  [{CHOICES['seeds']}]",
+        "counts": f"numbers of evaluations to judge at  [{CHOICES['counts']}]",
+    }
+    for name, default in CHOICES.items():
+        parser.add_argument(f"--{name}", default=default, type=type(default), help=helps[name])
+    work = Path("bench-results") / "ablation"
+    parser.add_argument("--work", type=Path, default=work, help=f"folder of the runs  [{work}]")
+    parser.add_argument("--jobs", type=int, default=cpu_count(), help="processes  [one per core]")
+    parser.add_argument(
+        "--results", type=Path, default=ROOT / "benchmarks" / "results", help="folder of the tables"
+    )
+    options = parser.parse_args(arguments)
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, markup=False, width=100)
+    try:
+        counts = sorted({int(count) for count in options.counts.split(",")})
+        if counts[0] < 1 or options.seeds < 1:
+            raise ValueError("--counts and --seeds must be at least 1")
+        tasks = {name: problem_of(name).task() for name in options.problems.split(";")}
+        for changes in VARIANTS.values():
+            settings_of(changes)
+        runs = [
+            AblationRun(variant, problem, FIRST_SEED + number)
+            for number in range(options.seeds)
+            for problem in tasks
+            for variant in VARIANTS
+        ]
+        if options.step == "run":
+            return _run(runs, tasks, counts, options, console)
+        return _tables(runs, tasks, counts, options, console)
+    except ValueError as error:
+        parser.error(" ".join(str(error).split()))
+
+
+def _run(
+    runs: list[AblationRun],
+    tasks: dict[str, Task],
+    counts: list[int],
+    options: argparse.Namespace,
+    console: Console,
+) -> int:
+    missing = [run for run in runs if run.ratios(options.work, tasks[run.problem], counts) is None]
+    references = {}
+    for problem, task in tasks.items():
+        if kept_reference(task, options.work) is None:
+            console.print(f"Making a reference front for {problem} ...")
+        references[problem] = made_reference(task, options.work, lambda _: None)
+    failed = []
+    columns = (TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn())
+    try:
+        with (
+            Progress(*columns, TimeElapsedColumn(), console=console) as progress,
+            parallel_config(backend="loky", inner_max_num_threads=1),
+        ):
+            bars = {}
+            for variant in VARIANTS:
+                total = sum(run.variant == variant for run in runs)
+                left = sum(run.variant == variant for run in missing)
+                bars[variant] = progress.add_task(variant, total=total, completed=total - left)
+            calls = (
+                delayed(make)(
+                    run, options.work, tasks[run.problem], references[run.problem], counts
+                )
+                for run in missing
+            )
+            for run, reason in Parallel(options.jobs, return_as="generator_unordered")(calls):
+                progress.advance(bars[run.variant])
+                if reason is not None:
+                    failed.append(f"{run.variant}, {run.problem}, seed {run.seed}: {reason}")
+    except KeyboardInterrupt:
+        console.print("Stopped. Finished runs are kept; the same command continues.")
+        return 130
+    for line in failed:
+        console.print(line)
+    return 1 if failed else 0
+
+
+def _tables(
+    runs: list[AblationRun],
+    tasks: dict[str, Task],
+    counts: list[int],
+    options: argparse.Namespace,
+    console: Console,
+) -> int:
+    rows = []
+    for run in runs:
+        ratios = run.ratios(options.work, tasks[run.problem], counts)
+        for count, ratio in zip(counts, ratios or [], strict=ratios is not None):
+            rows.append((run.variant, run.problem, run.seed, count, ratio))
+    columns = ["row", "problem", "seed", "evaluations", "ratio"]
+    frame = pd.DataFrame(rows, columns=columns)
+    found = standings(frame, list(VARIANTS))
+    made = len(rows) // len(counts)
+    notes = [] if made == len(runs) else [f"Incomplete: {made} of {len(runs)} runs are finished."]
+    if warning := caution(options.seeds):
+        notes.append(warning[0].upper() + warning[1:])
+    chosen = [
+        f" --{name} {quote(str(value))}"
+        for name, default in CHOICES.items()
+        if (value := getattr(options, name)) != default
+    ]
+    commands = [
+        f"python benchmarks/ablation.py {step}{''.join(chosen)}" for step in ("run", "tables")
+    ]
+    text = ablation_markdown(found, VARIANTS, options.problems.split(";"), commands, notes)
+    _write(options.results / "ablation.md", text)
+    _write(options.results / "ablation.csv", frame.to_csv(index=False, lineterminator="\n"))
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("row")
+    for count in counts:
+        table.add_column(f"{count:,}", justify="right")
+    table.add_column("verdict")
+    for standing in found:
+        means = [f"{cell.mean:.4f}" for cell in standing.cells]
+        table.add_row(standing.name, *means, standing.verdict)
+    console.print(table)
+    for note in notes:
+        console.print(note)
+    console.print(f"Tables are in {options.results}")
+    return 0
+
+
+def _write(path: Path, text: str) -> None:
+    write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,238 @@
+"""PPO against NSGA-II on constrained discrete problems that others have published.
+
+Both run as algorithms of pymoo. NSGA-II runs with several population sizes, and the table gives
+it, for each problem and number of evaluations, the size with the best median: a choice in
+hindsight, in its favour. The score is the hypervolume of all feasible points that a run
+evaluated, relative to that of the exact front. The full study, about half an hour on two cores::
+
+    python benchmarks/public_problems.py --seeds 21 --budget 5000 --jobs 2
+
+It writes ``public_problems.csv`` (one row per run and number of evaluations), ``.md`` (the table)
+and ``public_problems_fronts.csv`` (the exact fronts, kept since they take minutes) into ``--out``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import shlex
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import moocore
+import numpy as np
+from public_problem_set import PROBLEMS
+from pymoo.algorithms.moo.nsga2 import NSGA2
+from pymoo.core.callback import Callback
+from pymoo.operators.crossover.ux import UniformCrossover
+from pymoo.operators.mutation.bitflip import BitflipMutation
+from pymoo.operators.sampling.rnd import BinaryRandomSampling
+from pymoo.optimize import minimize
+
+from mcu_nas_moo.bench.indicators import feasible
+from mcu_nas_moo.bench.statistics import compare_pairs, quartiles
+from mcu_nas_moo.files import write_atomically
+from mcu_nas_moo.operators import integer_operators
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pymoo.core.problem import Problem
+
+    from mcu_nas_moo.typing import FloatArray
+
+#: Population sizes that NSGA-II runs with.
+POPULATIONS = (20, 50, 100)
+#: Numbers of evaluations after which a run is scored, besides its last.
+MILESTONES = (500, 1000, 2000, 5000)
+NAME = "public_problems"
+
+
+class Row(NamedTuple):
+    """Score of a run after so many evaluations; the share is that of feasible evaluations."""
+
+    problem: str
+    algorithm: str
+    seed: int
+    evaluations: int
+    hypervolume_ratio: float
+    feasible_share: float
+
+
+class Recorder(Callback):  # type: ignore[misc]
+    """Keeps objectives and constraints of all that is evaluated, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.F: list[FloatArray] = []
+        self.G: list[FloatArray] = []
+
+    def notify(self, algorithm: Any) -> None:
+        if algorithm.off is not None:
+            self.F.append(algorithm.off.get("F"))
+            self.G.append(algorithm.off.get("G"))
+
+
+def ppo(_: Problem) -> Any:
+    """PPO with default settings."""
+    import torch
+
+    from mcu_nas_moo import PPO
+
+    torch.set_num_threads(1)  # runs are parallel already
+    return PPO()
+
+
+def nsga2(problem: Problem, pop_size: int) -> Any:
+    """NSGA-II (Deb et al. 2002) with operators made for the variables of the problem."""
+    if problem.vtype is bool:
+        operators = {
+            "sampling": BinaryRandomSampling(),
+            "crossover": UniformCrossover(prob=0.9),
+            "mutation": BitflipMutation(),
+        }
+    else:
+        operators = integer_operators()
+    return NSGA2(pop_size=pop_size, **operators)
+
+
+ALGORITHMS: dict[str, Callable[[Any], Any]] = {
+    "ppo": ppo,
+    **{f"nsga2-{size}": partial(nsga2, pop_size=size) for size in POPULATIONS},
+}
+
+
+def run(problem: str, algorithm: str, seed: int, budget: int, front: FloatArray) -> list[Row]:
+    """One run, scored at every milestone and at its end."""
+    made = PROBLEMS[problem]()
+    recorder = Recorder()
+    minimize(made, ALGORITHMS[algorithm](made), ("n_eval", budget), seed=seed, callback=recorder)
+    F, met = np.concatenate(recorder.F), feasible(np.concatenate(recorder.G))
+    best = moocore.hypervolume(front, ref=made.worst)
+    rows = []
+    for count in [*(count for count in MILESTONES if count < budget), budget]:
+        found = F[:count][met[:count]]
+        reached = moocore.hypervolume(found, ref=made.worst) if len(found) else 0.0
+        share = float(met[:count].mean())
+        rows.append(Row(problem, algorithm, seed, count, float(reached / best), share))
+    return rows
+
+
+def load_fronts(path: Path, names: Sequence[str]) -> dict[str, FloatArray]:
+    """The exact fronts, from the file or, where it lacks one, computed and added to it."""
+    from rich.console import Console
+
+    fronts: dict[str, list[list[float]]] = {}
+    if path.exists():
+        with path.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                fronts.setdefault(row["problem"], []).append([float(row["f1"]), float(row["f2"])])
+    for name in names:
+        if name not in fronts:
+            with Console(stderr=True).status(f"exact front of {name} (minutes) ..."):
+                fronts[name] = PROBLEMS[name]().pareto_front().tolist()
+            rows = [(one, *point) for one, points in fronts.items() for point in points]
+            write_csv(path, ("problem", "f1", "f2"), rows)
+    return {name: np.array(points) for name, points in fronts.items()}
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Write a table, whole or not at all."""
+
+    def write(partial_file: Path) -> None:
+        with partial_file.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(columns)
+            writer.writerows(rows)
+
+    write_atomically(path, write)
+
+
+def table(rows: Sequence[Row], command: str) -> str:
+    """The comparison in Markdown; all its tests are one family, corrected by Holm."""
+    samples: dict[tuple[object, ...], dict[str, list[float]]] = {}
+    for row in rows:
+        case = samples.setdefault((row.problem, row.evaluations), {})
+        case.setdefault(row.algorithm, []).append(row.hypervolume_ratio)
+    best = {
+        case: max((name for name in own if name != "ppo"), key=lambda name: np.median(own[name]))
+        for case, own in samples.items()
+    }
+    pairs = compare_pairs(
+        {case: {"ppo": own["ppo"], best[case]: own[best[case]]} for case, own in samples.items()}
+    )
+    lines = [
+        "# PPO and NSGA-II on published problems",
+        "",
+        f"{len({row.seed for row in rows})} seeds; hypervolume ratio of the feasible archive, "
+        "median [quartiles], 1 = exact front. NSGA-II with the best of the populations "
+        f"{', '.join(map(str, POPULATIONS))} in hindsight. p: Mann-Whitney, corrected by Holm over "
+        "the table. A12: probability that a run of PPO beats one of NSGA-II. Made by:",
+        "",
+        f"    {command}",
+        "",
+        "| problem | evaluations | PPO | NSGA-II | population | p | A12 | PPO is |",
+        "| --- | ---: | --- | --- | ---: | ---: | ---: | --- |",
+    ]
+    for pair in sorted(
+        pairs, key=lambda pair: (list(PROBLEMS).index(str(pair.case[0])), *pair.case)
+    ):
+        cells = []
+        for name in (pair.first, pair.second):
+            lower, median, upper = quartiles(samples[pair.case][name])
+            cells.append(f"{median:.4f} [{lower:.4f}, {upper:.4f}]")
+        population = pair.second.removeprefix("nsga2-")
+        lines.append(
+            f"| {pair.case[0]} | {pair.case[1]:,} | {cells[0]} | {cells[1]} | {population} "
+            f"| {pair.p_holm:.2g} | {pair.a12:.2f} | {pair.verdict} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the study and write its results."""
+    from joblib import Parallel, delayed
+    from rich.console import Console
+    from rich.markdown import Markdown
+    from rich.progress import track
+
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("--problems", default=",".join(PROBLEMS), help="names, with commas")
+    parser.add_argument("--seeds", type=int, default=21, help="runs of each algorithm")
+    parser.add_argument("--budget", type=int, default=5000, help="evaluations per run")
+    parser.add_argument("--jobs", type=int, default=1, help="parallel processes")
+    default = Path(__file__).parent / "results"
+    parser.add_argument("--out", type=Path, default=default, help="folder, made if missing")
+    options = parser.parse_args(arguments)
+    names = options.problems.split(",")
+    unknown = [name for name in names if name not in PROBLEMS]
+    if unknown:
+        parser.error(f"unknown problem {unknown[0]!r}; choose from {', '.join(PROBLEMS)}")
+    if min(options.seeds, options.budget, options.jobs) < 1:
+        parser.error("--seeds, --budget and --jobs must be at least 1")
+
+    options.out.mkdir(parents=True, exist_ok=True)
+    fronts = load_fronts(options.out / f"{NAME}_fronts.csv", names)
+    runs = [
+        delayed(run)(problem, algorithm, seed, options.budget, fronts[problem])
+        for seed in range(options.seeds)
+        for problem in names
+        for algorithm in ALGORITHMS
+    ]
+    finished = Parallel(options.jobs, return_as="generator_unordered")(runs)
+    console = Console(stderr=True)
+    tracked = track(finished, "runs", len(runs), console=console)
+    rows = sorted(row for scored in tracked for row in scored)
+    write_csv(options.out / f"{NAME}.csv", Row._fields, rows)
+    given = shlex.join(sys.argv[1:] if arguments is None else arguments)
+    text = table(rows, f"python benchmarks/{NAME}.py {given}".strip())
+    write_atomically(
+        options.out / f"{NAME}.md", lambda path: path.write_text(text, encoding="utf-8")
+    )
+    console.print(Markdown(text))
+
+
+if __name__ == "__main__":
+    main()

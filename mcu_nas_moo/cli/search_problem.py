@@ -1,0 +1,96 @@
+"""What the commands that run optimisers share: their problem, its reference, their console."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from mcu_nas_moo.bench.reference import Reference
+    from mcu_nas_moo.task import Task
+
+DEFAULT_OBJECTIVES = "error,latency"
+
+
+def one_thread_per_process() -> None:
+    """Let numerical libraries that are imported from now on use one thread.
+
+    Runs are parallel; more threads within each of them would only get in the way, and the numbers
+    would depend on how many there are.
+    """
+    for library in ("OMP", "OPENBLAS", "MKL"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
+
+def plain_console() -> Console:
+    """Where results are shown; 100 columns wide where the output is no terminal."""
+    from rich.console import Console
+
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, markup=False, width=100)
+    return console
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    from joblib import cpu_count
+
+    return int(cpu_count())
+
+
+def names_in(text: str, option: str) -> list[str]:
+    """Names between commas, each once.
+
+    Raises:
+        ValueError: if there are none.
+    """
+    names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names:
+        raise ValueError(f"{option} names nothing; see mcu-nas-bench --list")
+    return names
+
+
+def task_of_options(
+    space: str,
+    profile: str,
+    objectives: str,
+    limits: dict[str, float] | None = None,
+    predictors: str = "analytic",
+) -> Task:
+    """The task that the options of a command describe.
+
+    Raises:
+        ValueError: for bad options, or fewer than two objectives.
+    """
+    from mcu_nas_moo.task import Task
+
+    names = names_in(objectives, "--objectives")
+    task = Task(space, profile, names, limits=limits, predictors=predictors)
+    if task.n_obj < 2:
+        raise ValueError(
+            f"--objectives {objectives} has no trade-off; give two at least, "
+            f"such as {DEFAULT_OBJECTIVES}"
+        )
+    return task
+
+
+def reference_of(task: Task, console: Console) -> Reference:
+    """The shipped reference of ``task``, or a new one, which takes some seconds."""
+    from mcu_nas_moo.bench.front_search import pooled_reference
+    from mcu_nas_moo.bench.reference import shipped_reference
+
+    reference = shipped_reference(task)
+    if reference is None:
+        text = "No shipped reference front for this problem; making one"
+        with console.status(f"{text} ...") as status:
+            reference = pooled_reference(
+                task, say=lambda what: status.update(f"{text}: {what} ...")
+            )
+        console.print(
+            f"No shipped reference front for this problem; made one of {len(reference.F)} "
+            f"subnets from {reference.origin['evaluations']:,} evaluations."
+        )
+    return reference
