@@ -108,6 +108,8 @@ _TUNABLE: dict[str, tuple[Stage, Stage]] = {
         # evaluations, and what is bred.
         {
             "surrogate_fit": Range(0.0, 0.9),
+            "surrogate_share": Range(0.5, 1.0),
+            "optimism": Range(0.0, 3.0),
             "rollouts": Range(0, 512),
             "candidates": Range(64, 1024, log=True),
             "generations": Range(0, 8),

@@ -20,6 +20,7 @@ from mcu_nas_moo.ppo.settings import PPOSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from pymoo.core.problem import Problem
 
@@ -50,6 +51,7 @@ class PPO(Algorithm):  # type: ignore[misc]
             an option is its place among the values of its variable, which for integers is ``x -
             xl``. For :class:`~mcu_nas_moo.McuNasProblem` it is ``problem.task.space.canonical``.
         output: columns shown with ``verbose=True``; by default those of pymoo's algorithms.
+        tensorboard: folder for a record of the learning; None for none.
         kwargs: as of every algorithm of pymoo: callback, termination, seed, save_history ...
 
     Raises:
@@ -66,9 +68,11 @@ class PPO(Algorithm):  # type: ignore[misc]
         *,
         canonical: Callable[[Genotypes], Genotypes] | None = None,
         output: Any = None,
+        tensorboard: str | Path | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(output=output, **kwargs)
+        self.tensorboard = tensorboard
         self.settings = PPOSettings() if settings is None else settings
         self.canonical = canonical
 
@@ -90,6 +94,7 @@ class PPO(Algorithm):  # type: ignore[misc]
             settings=self.settings,
             canonical=self.canonical,
             ordered=self._variables.ordered,
+            tensorboard=self.tensorboard,
         )
         self._units: FloatArray | None = None
         self._unanswered: set[bytes] = set()

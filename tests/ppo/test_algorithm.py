@@ -334,3 +334,9 @@ def test_neighbouring_values_are_alike_where_numbers_grow():
 def test_says_what_to_change_in_problems_that_are_not_discrete(arguments, message):
     with pytest.raises(ValueError, match=message):
         minimize(Plane(**arguments), PPO(), ("n_eval", 10))
+
+
+def test_tensorboard_gets_a_record(tmp_path):
+    pytest.importorskip("tensorboard")
+    minimize(Plane(), PPO(tensorboard=tmp_path), ("n_eval", 80), seed=1)
+    assert list(tmp_path.glob("events*"))
