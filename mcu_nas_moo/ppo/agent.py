@@ -20,7 +20,6 @@ from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.distributions import MultiCategoricalDistribution
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 from stable_baselines3.common.policies import ActorCriticPolicy
-from torch.distributions import Categorical
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -204,43 +203,49 @@ class OneStepBuffer(RolloutBuffer):
 
     def n_parts(self, batch_size: int | None) -> int:
         """Parts of nearly equal size: SB3 would leave a remainder, and normalises per part."""
-        return -(-self.buffer_size // (batch_size or self.buffer_size))
+        return max(round(self.buffer_size / (batch_size or self.buffer_size)), 1)
 
 
 class IndependentGenes(MultiCategoricalDistribution):
-    """One categorical distribution per gene, all in one tensor instead of one object per gene."""
+    """One categorical distribution per gene, all in one tensor instead of one object per gene.
+
+    The policy's output holds the logits of all genes for option 0, then for option 1, and so on, as
+    many as the longest gene has; those of options that a gene lacks are not used. Sums over options
+    are several times faster in this order than over a short last axis.
+    """
 
     def __init__(self, action_dims: list[int]) -> None:
         super().__init__(action_dims)
-        options = torch.arange(max(action_dims))
-        self._exists = options < torch.as_tensor(action_dims)[:, None]
+        lacking = torch.arange(max(action_dims))[:, None] >= torch.as_tensor(action_dims)
+        # Far below any logit, yet finite: the entropy multiplies it by a probability of 0.
+        self._lacking = lacking * -1e9
+
+    def proba_distribution_net(self, latent_dim: int) -> torch.nn.Module:
+        return torch.nn.Linear(latent_dim, self._lacking.numel())
 
     def proba_distribution(self, action_logits: torch.Tensor) -> IndependentGenes:
-        # Far below any logit, yet finite: the entropy multiplies it by a probability of 0.
-        logits = action_logits.new_full((len(action_logits), *self._exists.shape), -1e9)
-        logits[:, self._exists] = action_logits
-        self._genes: Any = Categorical(logits=logits, validate_args=False)
+        logits = action_logits.view(len(action_logits), *self._lacking.shape) + self._lacking
+        self._log_probs = torch.log_softmax(logits, dim=1)
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        """The present logits belong to one forward pass; they can neither be copied nor kept."""
-        return {name: value for name, value in vars(self).items() if name != "_genes"}
+        """The present figures belong to one forward pass; they can neither be copied nor kept."""
+        return {name: value for name, value in vars(self).items() if name != "_log_probs"}
 
     def log_prob(self, actions: torch.Tensor) -> torch.Tensor:
-        log_prob: torch.Tensor = self._genes.log_prob(actions).sum(dim=1)
-        return log_prob
+        taken = self._log_probs.gather(1, actions.long()[:, None])
+        return taken.sum(dim=(1, 2))
 
     def entropy(self) -> torch.Tensor:
-        entropy: torch.Tensor = self._genes.entropy().sum(dim=1)
-        return entropy
+        return -(self._log_probs.exp() * self._log_probs).sum(dim=(1, 2))
 
     def sample(self) -> torch.Tensor:
-        actions: torch.Tensor = self._genes.sample()
-        return actions
+        # The largest of log probabilities with Gumbel noise is distributed as they say.
+        noise = -torch.log(torch.empty_like(self._log_probs).exponential_())
+        return (self._log_probs + noise).argmax(dim=1)
 
     def mode(self) -> torch.Tensor:
-        actions: torch.Tensor = self._genes.logits.argmax(dim=2)
-        return actions
+        return self._log_probs.argmax(dim=1)
 
 
 class IndependentGenesPolicy(ActorCriticPolicy):
