@@ -2,6 +2,7 @@ import copy
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 
 import moocore
 import numpy as np
@@ -9,9 +10,12 @@ import pytest
 import torch
 
 from mcu_nas_moo.ppo import PPOOptimiser, PPOSettings
+from mcu_nas_moo.ppo.search import SHORTLIST, SurrogateSearch
+from mcu_nas_moo.ppo.surrogate import Surrogate
 
 N_CHOICES = np.array([4, 3, 5, 4, 3, 5, 4, 3, 5, 4, 3, 5])
 REFERENCE = (1.0, 1.0)
+MODEL_FREE = PPOSettings(surrogate_points=0)
 
 
 def evaluate(X):
@@ -46,8 +50,27 @@ def test_learns_far_beyond_random_search():
     assert min(gains) > 0
 
 
+def test_the_surrogate_pays():
+    for seed in range(3):
+        with_it, without = (
+            hypervolume(*evaluate(run(PPOOptimiser(N_CHOICES, 2, 1, seed, settings), 400)))
+            for settings in (PPOSettings(), MODEL_FREE)
+        )
+        assert with_it > without
+
+
+def test_learns_beyond_random_search_without_a_surrogate():
+    budget, gains = 800, []
+    for seed in range(3):
+        found = hypervolume(*evaluate(run(PPOOptimiser(N_CHOICES, 2, 1, seed, MODEL_FREE), budget)))
+        drawn = np.random.default_rng(seed).integers(0, N_CHOICES, size=(budget, 12))
+        gains.append(found - hypervolume(*evaluate(drawn)))
+    assert min(gains) > 0
+
+
 def test_the_policy_itself_learns():
-    settings = PPOSettings(variation_start=0, variation_end=0, imitation_steps=0)
+    # From evaluations alone: neither surrogate nor offspring nor imitation help.
+    settings = replace(MODEL_FREE, variation_start=0, variation_end=0, imitation_steps=0)
     X = run(PPOOptimiser(N_CHOICES, 2, 1, 0, settings), 1500)
     _, G = evaluate(X)
     F = evaluate(X)[0].sum(axis=1)
@@ -149,6 +172,7 @@ def test_released_points_are_proposed_again():
 def test_a_copy_goes_on_like_the_original(copied):
     optimiser = PPOOptimiser(N_CHOICES, 2, 1, seed=0, settings=PPOSettings(batch_size=16))
     run(optimiser, 64)
+    assert optimiser._surrogate is not None
     other = copied(optimiser)
     assert (run(optimiser, 64) == run(other, 64)).all()
 
@@ -168,7 +192,7 @@ def test_proposals_are_canonical_and_credit_reaches_the_sample():
 
 
 def test_credit_goes_to_samples_of_the_present_policy_only(monkeypatch):
-    settings = PPOSettings(batch_size=16, variation_start=0, variation_end=0)
+    settings = replace(MODEL_FREE, batch_size=16, variation_start=0, variation_end=0)
     optimiser = PPOOptimiser(N_CHOICES, 2, 1, seed=0, settings=settings)
     learnt = []
 
@@ -189,6 +213,102 @@ def test_credit_goes_to_samples_of_the_present_policy_only(monkeypatch):
     again = optimiser.ask(5)
     optimiser.tell(again, *evaluate(again))
     np.testing.assert_array_equal(learnt[1], again)
+
+
+def test_real_evaluations_are_learnt_besides_imagined_ones(monkeypatch):
+    optimiser = PPOOptimiser(N_CHOICES, 2, 1, seed=0)
+    run(optimiser, 192)
+    assert optimiser._surrogate is not None
+    learnt = []
+    monkeypatch.setattr(optimiser._agent, "learn", lambda *args: learnt.append(args))
+    asked = optimiser.ask()
+    sampled = {key for key, sample in optimiser._pending.items() if sample is not None}
+    known = len(optimiser._earned)
+    F, G = evaluate(asked)
+    optimiser.tell(asked, F, G)
+    ((experience, rewards, _),) = learnt
+    n_real = len(sampled) + known
+    assert 0 < len(sampled) < len(asked)
+    assert len(rewards) == optimiser.settings.rollouts + n_real
+    # The real ones earn what was told, the imagined ones what the surrogate expects.
+    scale = optimiser._memory.scale
+    truth = scale.reward(*evaluate(experience.actions), experience.weights)
+    np.testing.assert_allclose(rewards[-n_real:], truth[-n_real:])
+    imagined, right = rewards[:-n_real], truth[:-n_real]
+    assert (imagined != right).all()
+    assert np.corrcoef(imagined, right)[0, 1] > 0.8
+
+
+def test_noise_is_left_to_the_mode_without_a_surrogate():
+    noise = np.random.default_rng(0).random((4**6, 2))
+
+    def nothing_to_learn(X):
+        F = noise[np.ravel_multi_index(X.T, np.full(6, 4))]
+        return F, F[:, :1] - 0.9
+
+    optimiser = PPOOptimiser(np.full(6, 4), 2, 1, seed=0)
+    told = []
+    for _ in range(15):
+        X = optimiser.ask()
+        assert optimiser._surrogate is None
+        optimiser.tell(X, *nothing_to_learn(X))
+        told += X.tolist()
+    assert len({tuple(x) for x in told}) == 15 * 32
+    for parameter in optimiser._agent._model.policy.parameters():
+        assert torch.isfinite(parameter).all()
+
+
+def test_the_most_promising_are_asked_first(monkeypatch):
+    optimiser = PPOOptimiser(N_CHOICES, 2, 1, seed=0)
+    run(optimiser, 192)
+    found, best = [], SurrogateSearch.best
+
+    def watched(search, count):
+        found.append(best(search, count))
+        return found[-1]
+
+    monkeypatch.setattr(SurrogateSearch, "best", watched)
+    F, G = evaluate(optimiser._memory.rows.X)
+    for n in (32, 1, 7):
+        X = optimiser.ask(n)
+        n_searched = -(-3 * n // 4)
+        np.testing.assert_array_equal(X[:n_searched], found[-1][0])
+        assert len(X) == n
+        if n == 32:
+            # The first few add more than the last few.
+            gain = [
+                hypervolume(
+                    *(np.concatenate(pair) for pair in zip((F, G), evaluate(part), strict=True))
+                )
+                for part in (X[:4], X[-4:])
+            ]
+            assert gain[0] > gain[1]
+
+
+def test_more_points_than_a_search_chooses_from():
+    optimiser = PPOOptimiser(N_CHOICES, 2, 1, seed=0)
+    run(optimiser, 128)
+    assert optimiser._surrogate is not None
+    X = optimiser.ask(3 * SHORTLIST)
+    assert len(np.unique(X, axis=0)) == 3 * SHORTLIST
+    optimiser.tell(X, *evaluate(X))
+    assert len(optimiser.ask()) == 32
+
+
+@pytest.mark.parametrize("ordered", [True, False, [True, False] * 6])
+def test_ordered_reaches_the_surrogate(ordered):
+    optimiser = PPOOptimiser(N_CHOICES, 2, 1, seed=0, ordered=ordered)
+    run(optimiser, 128)
+    rows = optimiser._memory.rows
+    expected = Surrogate(rows, N_CHOICES, np.broadcast_to(ordered, 12))
+    np.testing.assert_array_equal(optimiser._surrogate.fit, expected.fit)
+    others = Surrogate(rows, N_CHOICES, ~np.broadcast_to(ordered, 12))
+    assert (optimiser._surrogate.fit != others.fit).all()
+
+
+def test_ordered_must_fit_the_genes():
+    with pytest.raises(ValueError, match="broadcast"):
+        PPOOptimiser([2, 2, 2], 1, ordered=[True, False])
 
 
 def test_samples_of_known_points_are_learnt_without_an_evaluation(monkeypatch):

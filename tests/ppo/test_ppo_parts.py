@@ -17,14 +17,36 @@ def test_reward_by_hand():
     F = np.array([[2.0, 10.0], [3.0, 30.0], [1.0, 10.0], [1.0, 10.0]])
     G = np.array([[-1.0, 0.0], [0.0, 0.0], [0.5, -9.0], [0.5, 0.5]])
     rewards = scale.reward(F, G, np.array([0.5, 0.5]))
-    # Scaled objectives are (0.5, 0) and (1, 1); violations 0.5 and 1.
-    expected = [
-        1 / (1 + 0.25 + AUGMENTATION * 0.25),
-        1 / (1 + 0.5 + AUGMENTATION * 1.0),
-        -0.5 / 1.5,
-        -1 / 2,
+    # Scaled objectives are (0.5, 0) and (1, 1): so far inside the corner of (1.1, 1.1).
+    # Along the diagonal, the reference point of the corner is reached after the smaller one.
+    reach = [
+        0.6 * np.sqrt(2) + AUGMENTATION * (0.6 + 1.1) / 2,
+        0.1 * np.sqrt(2) + AUGMENTATION * 0.1,
     ]
+    expected = [(1 + r / (1 + r)) / 2 for r in reach] + [-0.5 / 1.5, -1 / 2]
     np.testing.assert_allclose(rewards, expected)
+
+
+def test_reward_of_points_beyond_the_corner_still_tells_them_apart():
+    scale = Scale(np.zeros(2), np.ones(2))
+    F = np.array([[1.2, 0.5], [2.0, 0.5], [50.0, 50.0], [1e6, 1e6]])
+    rewards = scale.reward(F, np.zeros((4, 1)), np.array([0.5, 0.5]))
+    assert (np.diff(rewards) < 0).all()
+    assert 0 < rewards[-1] < rewards[0] < 0.5
+
+
+@settings(deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 4))
+def test_reward_and_hypervolume_share_rank_alike(seed, n_obj):
+    rng = np.random.default_rng(seed)
+    F, weights = rng.uniform(-1, 1, size=(30, n_obj)), rng.dirichlet(np.full(n_obj, 2.0)) + 1e-3
+    scale = Scale(np.full(n_obj, -1.0), np.ones(n_obj))
+    share = scale.hypervolume_share(F, (weights / np.linalg.norm(weights))[None])[:, 0]
+    rewards = scale.reward(F, np.empty((30, 0)), weights / weights.sum())
+    # They differ by no more than the small sum that is added.
+    reach = share ** (1 / n_obj)
+    clearly = reach[:, None] > reach + 1.1 * AUGMENTATION
+    assert (rewards[:, None] > rewards)[clearly].all()
 
 
 @settings(deadline=None)
@@ -47,7 +69,21 @@ def test_scale_of_a_flat_front_falls_back():
     one = np.array([[1.0, 2.0]])
     scale = Scale.of(one, np.array([[1.0, 2.0], [5.0, 2.0]]))
     assert scale.ideal.tolist() == [1.0, 2.0]
-    assert scale.nadir.tolist() == [5.0, 3.0]
+    # The ranges of all feasible points, 4 and, for want of another, 1: doubled, as the front is
+    # one point.
+    assert scale.nadir.tolist() == [9.0, 4.0]
+
+
+def test_the_more_points_on_the_front_the_less_its_range_is_stretched():
+    x = np.linspace(0, 1, 11)
+    front = np.stack([x, 5 - 5 * x], axis=1)
+    scale = Scale.of(front, front + 100)
+    np.testing.assert_allclose(scale.ideal, [0, 0])
+    # Ten points and one stretch it by half; a point known twice counts once.
+    np.testing.assert_allclose(scale.nadir, [1.5, 7.5])
+    again = np.concatenate([front, front])
+    np.testing.assert_allclose(Scale.of(again, again).nadir, scale.nadir)
+    assert (Scale.of(front[[0, -1]], front).nadir > scale.nadir).all()
 
 
 def brute_force_order(F, G):
@@ -101,32 +137,83 @@ def test_memory_counts_repeats_once_and_recalls():
     assert row_keys(X[:, ::-1])[0] not in memory
 
 
+def memory_of(n, seed=0):
+    """A memory of n points with number ``X[:, 0]``, told in that order, two objectives."""
+    rng = np.random.default_rng(seed)
+    X = np.stack([np.arange(n), np.zeros(n, dtype=int)], axis=1)
+    memory = Memory(2, 2, 1, size=10)
+    memory.add(row_keys(X), Rows(X, rng.random((n, 2)), rng.normal(size=(n, 1))))
+    return memory
+
+
+def test_informative_is_everything_while_that_is_little():
+    rows = memory_of(30).informative(30, np.random.default_rng(0))
+    np.testing.assert_array_equal(rows.X[:, 0], np.arange(30))
+
+
+@pytest.mark.parametrize("count", [3, 16, 100, 299])
+def test_informative_has_elites_the_newest_and_others(count):
+    memory = memory_of(300)
+    elites = set(memory.elites.X[:, 0])
+    taken = memory.informative(count, np.random.default_rng(0)).X[:, 0].tolist()
+    assert len(taken) == len(set(taken)) == count
+    assert len(elites & set(taken)) >= min(len(elites), count // 2)
+    n_newest = (count - min(len(elites), count // 2)) // 2
+    newest = [row for row in range(300) if row not in elites][-n_newest:]
+    assert set(newest) <= set(taken)
+
+
+def test_informative_takes_the_others_by_chance():
+    memory = memory_of(300)
+    taken = np.zeros(300)
+    for seed in range(200):
+        taken[memory.informative(60, np.random.default_rng(seed)).X[:, 0]] += 1
+    always = taken == 200
+    assert always.sum() == 10 + 25
+    # 25 others are drawn from the remaining 265.
+    assert np.abs(taken[~always] / 200 - 25 / 265).max() < 5 * np.sqrt(0.09 / 200)
+    rows = memory.informative(60, np.random.default_rng(0))
+    key = row_keys(rows.X)[0]
+    np.testing.assert_array_equal(memory.recall(key)[0], rows.F[0])
+    np.testing.assert_array_equal(memory.recall(key)[1], rows.G[0])
+
+
+def gene_after_gene(logits, dims):
+    """The order of SB3, of logits that are ordered option after option."""
+    table = logits.view(len(logits), max(dims), len(dims))
+    return torch.cat([table[:, :n, gene] for gene, n in enumerate(dims)], dim=1)
+
+
 def test_distribution_equals_the_one_of_sb3():
     dims = [2, 5, 1, 3]
     ours, theirs = IndependentGenes(dims), MultiCategoricalDistribution(dims)
-    logits = torch.randn(50, sum(dims), generator=torch.Generator().manual_seed(0)) * 3
+    n_logits = ours.proba_distribution_net(7).out_features
+    logits = torch.randn(50, n_logits, generator=torch.Generator().manual_seed(0)) * 3
     ours_logits, theirs_logits = (logits.clone().requires_grad_() for _ in range(2))
     ours.proba_distribution(ours_logits)
-    theirs.proba_distribution(theirs_logits)
+    theirs.proba_distribution(gene_after_gene(theirs_logits, dims))
     actions = theirs.mode()
     torch.testing.assert_close(ours.mode(), actions)
     torch.testing.assert_close(ours.log_prob(actions), theirs.log_prob(actions))
     torch.testing.assert_close(ours.entropy(), theirs.entropy())
     for distribution in (ours, theirs):
         (distribution.entropy() + distribution.log_prob(actions)).sum().backward()
+    # Those of options that a gene lacks have no gradient in either.
     torch.testing.assert_close(ours_logits.grad, theirs_logits.grad)
     assert torch.isfinite(ours_logits.grad).all()
 
 
 def test_distribution_samples_by_probability():
     genes = IndependentGenes([3, 2])
-    probability = torch.tensor([[0.2, 0.5, 0.3, 0.9, 0.1]])
+    # Of option 0 of both genes, then of option 1, then of option 2, which the second gene lacks.
+    probability = torch.tensor([[0.2, 0.9, 0.5, 0.1, 0.3, 0.99]])
     with torch.random.fork_rng():
         torch.manual_seed(0)
         sample = genes.proba_distribution(probability.log().repeat(20_000, 1)).sample()
     share = torch.bincount(sample[:, 0], minlength=3) / 20_000
-    torch.testing.assert_close(share, probability[0, :3], atol=0.015, rtol=0)
+    torch.testing.assert_close(share, torch.tensor([0.2, 0.5, 0.3]), atol=0.015, rtol=0)
     assert sample[:, 1].float().mean() == pytest.approx(0.1, abs=0.01)
+    assert sample[:, 1].max() == 1
 
 
 @pytest.fixture
@@ -160,10 +247,10 @@ def test_imitation_makes_the_model_likelier_under_its_preference(agent):
     )
 
 
-def test_buffer_hands_out_every_row_once():
+@pytest.mark.parametrize(("n", "lengths"), [(70, [70]), (100, [50, 50]), (150, [75, 75])])
+def test_buffer_hands_out_every_row_once(n, lengths):
     import gymnasium as gym
 
-    n = 70
     rng = np.random.default_rng(0)
     experience = Experience(
         rng.random((n, 2)), rng.integers(0, 3, (n, 4)), rng.random(n), rng.random(n)
@@ -174,7 +261,7 @@ def test_buffer_hands_out_every_row_once():
     buffer.fill(experience, rewards, rng)
     for _ in range(2):
         parts = list(buffer.get(64))
-        assert [len(part.returns) for part in parts] == [35, 35]
+        assert [len(part.returns) for part in parts] == lengths
         returns = torch.cat([part.returns for part in parts]).numpy()
         order = np.argsort(rewards)[np.argsort(np.argsort(returns))]
         for name, column in (
@@ -205,6 +292,11 @@ def test_schedules_go_half_their_way_in_the_fade_time():
         {"fade": 0},
         {"tournament": 0},
         {"clip_range": float("nan")},
+        {"surrogate_points": -1},
+        {"surrogate_fit": 1.1},
+        {"surrogate_share": -0.1},
+        {"optimism": -1.0},
+        {"candidates": 0},
     ],
 )
 def test_bad_settings_name_the_field(wrong):
