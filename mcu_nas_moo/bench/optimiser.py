@@ -173,7 +173,10 @@ def _nsga_settings() -> type[Any]:
 
 _PYMOO = (("bench/pymoo_optimisers.py", "operators.py", "discrete.py"), ("numpy", "pymoo"))
 #: The modules of ``ppo/`` that decide what is proposed; the others adapt it to frameworks.
-_PPO_CORE = ("agent", "memory", "optimiser", "reward", "search", "settings", "surrogate")
+_PPO_CORE = (
+    *("agent", "memory", "optimiser", "reward"),
+    *("search", "settings", "surrogate", "variation"),
+)
 _PPO_LIBRARIES = ("moocore", "numpy", "scipy", "stable-baselines3", "torch")
 _REGISTER = {
     "random": _Entry("uniform random search", _random, ("bench/random_search.py",)),

@@ -108,6 +108,8 @@ class Memory:
             front = int((rank == 0).sum())
             feasible = feasible[np.argsort(rank, kind="stable")]
             self._scale = Scale.of(F[feasible[:front]], F[feasible])
+        else:
+            self._scale = Scale.of(F, F)
         best = np.concatenate([feasible, infeasible])[: max(front, self.size)]
         self._elite_rows, self._settled = pool[best], len(self)
 
@@ -136,7 +138,8 @@ class Memory:
             best = rng.choice(best, count // 2, replace=False)
         taken = np.zeros(n, dtype=bool)
         taken[best] = True
-        newest = np.flatnonzero(~taken)[-((count - len(best)) // 2) :]
+        others = np.flatnonzero(~taken)
+        newest = others[len(others) - (count - len(best)) // 2 :]
         taken[newest] = True
         others = np.flatnonzero(~taken)
         taken[rng.choice(others, count - int(taken.sum()), replace=False)] = True

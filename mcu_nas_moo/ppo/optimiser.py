@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from mcu_nas_moo.discrete import cross, mutate, random_genotypes, row_keys
+from mcu_nas_moo.discrete import random_genotypes, row_keys
 from mcu_nas_moo.ppo.memory import Memory, Rows
 from mcu_nas_moo.ppo.progress import Progress
 from mcu_nas_moo.ppo.search import SurrogateSearch, directions
 from mcu_nas_moo.ppo.settings import PPOSettings
 from mcu_nas_moo.ppo.surrogate import Surrogate
+from mcu_nas_moo.ppo.variation import offspring
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 ATTEMPTS = 4
 #: Points of the largest space of which the last ones are found by listing them all.
 ENUMERABLE = 100_000
-#: Share of the bred proposals that have two parents before mutation.
-CROSSOVER_SHARE = 0.5
+#: Objectives and constraints beyond this, in either direction, count as this: squares stay finite.
+LARGEST = 1e100
 #: Elites that compete, per preference, to be imitated: many, so that the fittest are.
 MODELS = 64
 
@@ -251,9 +252,7 @@ class PPOOptimiser:
         weights, size = self._preferences(n), self.settings.tournament
         first = self._memory.choose(weights, size, self._rng)
         second = self._memory.choose(weights, size, self._rng)
-        crossed = self._rng.random((n, 1)) < CROSSOVER_SHARE
-        children = np.where(crossed, cross(first, second, self._rng), first)
-        self._offer(mutate(children, self.n_choices, self._rng), proposals)
+        self._offer(offspring(first, second, self.n_choices, self._rng), proposals)
 
     def _draw(self, n: int, proposals: dict[bytes, Genotypes]) -> None:
         """Propose uniform random points."""
@@ -358,4 +357,5 @@ class PPOOptimiser:
                 )
             if not np.isfinite(values).all():
                 raise ValueError(f"{name} holds a NaN or an infinity; leave such points out")
-        return Rows(self._representatives(X.astype(np.int64, copy=False)), F, G)
+        X = self._representatives(X.astype(np.int64, copy=False))
+        return Rows(X, np.clip(F, -LARGEST, LARGEST), np.clip(G, -LARGEST, LARGEST))

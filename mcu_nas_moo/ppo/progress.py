@@ -13,12 +13,16 @@ if TYPE_CHECKING:
     from mcu_nas_moo.ppo.surrogate import Surrogate
     from mcu_nas_moo.typing import BoolArray, FloatArray
 
+#: Exact hypervolumes of more objectives take seconds.
+MOST_OBJECTIVES = 5
+
 
 class Progress:
     """Records figures at each update of the policy.
 
     SB3 adds those of its update (``train/``): losses, entropy, KL divergence, share of clipped
-    ratios. Ours are under ``search/``.
+    ratios. Ours are under ``search/``; the hypervolume is left out beyond
+    :data:`MOST_OBJECTIVES` objectives.
 
     Args:
         agent: writes the record.
@@ -51,7 +55,7 @@ class Progress:
                 np.concatenate(self._sampled).mean()
             )
             self._sampled.clear()
-        if feasible.any():
+        if feasible.any() and len(self._corner) <= MOST_OBJECTIVES:
             if np.isnan(self._corner).any():
                 # Fixed from here on, so that the hypervolume never falls.
                 self._corner = rows.F.max(axis=0)

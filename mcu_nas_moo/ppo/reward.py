@@ -42,7 +42,8 @@ class Scale:
         """
         ideal = front.min(axis=0)
         nadir = np.where(front.max(axis=0) > ideal, front.max(axis=0), feasible.max(axis=0))
-        span = np.where(nadir > ideal, nadir - ideal, 1.0)
+        # A flat objective gets a range that does not vanish beside its value in rounding.
+        span = np.where(nadir > ideal, nadir - ideal, np.maximum(1.0, 1e-9 * np.abs(ideal)))
         stretch = 1 + STRETCH / (len(np.unique(front, axis=0)) + STRETCH - 1)
         return cls(ideal, ideal + span * stretch)
 
@@ -54,8 +55,8 @@ class Scale:
     def hypervolume_share(self, F: FloatArray, directions: FloatArray) -> FloatArray:
         """Hypervolume scalarisation of points along directions (Deng and Zhang 2019).
 
-        The mean over directions, uniform on the positive part of the unit sphere, of the best
-        value that a set of points has in each is proportional to the hypervolume of the set.
+        If directions are uniform on the positive part of the unit sphere, the mean over them of the
+        best value that a set of points has in each is proportional to the hypervolume of the set.
 
         Args:
             F: objectives, shape ``(N, n_obj)``.
@@ -90,5 +91,5 @@ class Scale:
         length = np.linalg.norm(weights, axis=-1)
         reach = (inside / weights).min(axis=-1) * length + AUGMENTATION * inside.mean(axis=-1)
         achieved = (1 + reach / (1 + np.abs(reach))) / 2
-        value: FloatArray = np.where(excess > 0, -excess / (1 + excess), achieved)
+        value: FloatArray = np.where(excess > 0, 1 / (1 + excess) - 1, achieved)
         return value

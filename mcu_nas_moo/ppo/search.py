@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcu_nas_moo.discrete import cross, mutate, row_keys
+from mcu_nas_moo.discrete import row_keys
+from mcu_nas_moo.ppo.variation import offspring
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 DIRECTIONS = 128
 #: The most promising candidates, of which a batch is put together.
 SHORTLIST = 300
-#: Share of the children that have two parents before mutation.
-CROSSOVER_SHARE = 0.5
 
 
 class SurrogateSearch:
@@ -40,6 +39,7 @@ class SurrogateSearch:
         n_choices: options per gene.
         fresh: reduces points to those that are new, in the form in which they are evaluated.
         rng: source of all randomness.
+        optimism: candidates are taken to be this many standard errors better than expected.
     """
 
     def __init__(
@@ -62,7 +62,9 @@ class SurrogateSearch:
         # The best value and point of each direction; without a feasible point any elite will do.
         best = values.argmax(axis=0)
         self._known = values.max(axis=0)
-        self._champions = elites.X[np.where(self._known > 0, best, rng.integers(len(elites.X)))]
+        self._champions = elites.X[
+            np.where(self._known > 0, best, rng.integers(len(elites.X), size=len(best)))
+        ]
         self._champion_values = self._known.copy()
         if len(believed):
             expected = surrogate.predict(believed)
@@ -77,11 +79,13 @@ class SurrogateSearch:
     def judge(self, X: Genotypes, *, sampled: bool = False) -> None:
         """Take points ``(N, n_genes)`` into consideration; say if the policy sampled them."""
         X = self._fresh(X)
-        keys = row_keys(X)
-        new = [row for row, key in enumerate(keys) if key not in self._seen]
+        new = []
+        for row, key in enumerate(row_keys(X)):
+            if key not in self._seen:
+                self._seen.add(key)
+                new.append(row)
         if not new:
             return
-        self._seen.update(keys)
         X = X[new]
         expected = self._surrogate.predict(X, self._optimism)
         values = self._scalarised(expected.F)
@@ -103,9 +107,7 @@ class SurrogateSearch:
         rng, champions = self._rng, self._champions
         first = champions[rng.integers(len(champions), size=count)]
         second = champions[rng.integers(len(champions), size=count)]
-        crossed = rng.random((count, 1)) < CROSSOVER_SHARE
-        children = np.where(crossed, cross(first, second, rng), first)
-        self.judge(mutate(children, self._n_choices, rng))
+        self.judge(offspring(first, second, self._n_choices, rng))
 
     def best(self, count: int) -> tuple[Genotypes, BoolArray]:
         """Choose at most ``count`` candidates, one after the other by what each adds.
@@ -126,7 +128,8 @@ class SurrogateSearch:
             gain = (np.maximum(values - known, 0).mean(axis=1) + 1e-12) * feasible
             gain[chosen] = -1.0
             chosen.append(int(gain.argmax()))
-            known = np.maximum(known, values[chosen[-1]])
+            # What is gained counts with the chance that the point is feasible.
+            known = known + feasible[chosen[-1]] * np.maximum(values[chosen[-1]] - known, 0)
         chosen_rows = rows[chosen]
         return X[chosen_rows], np.concatenate(self._sampled)[chosen_rows]
 
@@ -146,13 +149,13 @@ class SurrogateSearch:
 
 
 def directions(count: int, n_obj: int, rng: np.random.Generator) -> FloatArray:
-    """Positive unit vectors ``(count, n_obj)``, uniform on the sphere, a tenth along the axes.
+    """Positive unit vectors ``(count, n_obj)``, uniform on the sphere but for a tenth along axes.
 
     Along an axis one objective counts alone, which leads to the ends of the front.
     """
     vectors = np.abs(rng.standard_normal((count, n_obj)))
-    along = np.arange(count // 10)
+    along = np.arange(round(count / 10))
     vectors[along] *= 0.01
-    vectors[along, along % n_obj] = 1.0
+    vectors[along, (along + rng.integers(n_obj)) % n_obj] = 1.0
     unit: FloatArray = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     return unit

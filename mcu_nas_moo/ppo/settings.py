@@ -78,8 +78,11 @@ class PPOSettings:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
         for field in fields(self):
-            if getattr(self, field.name) < 0:
-                raise ValueError(f"{field.name} must not be negative")
+            value = getattr(self, field.name)
+            if not 0 <= value < float("inf"):
+                raise ValueError(f"{field.name} must be finite and not negative, got {value}")
+            if field.type == "int" and value != int(value):
+                raise ValueError(f"{field.name} must be a whole number, got {value}")
         for name in ("learning_rate", "clip_range", "fade"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")

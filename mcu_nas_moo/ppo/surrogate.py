@@ -78,7 +78,7 @@ class Surrogate:
 
         kernel = self._kernel(self._points, self._points).astype(np.float64)
         np.fill_diagonal(kernel, 0.0)
-        self._remoteness = np.sqrt((1 - np.square(kernel.max(axis=1))).mean())
+        self._remoteness = np.sqrt(_unknown(kernel).mean())
         np.fill_diagonal(kernel, 1.0)
         kernel.flat[:: len(kernel) + 1] += NOISE
         factor, lower = cho_factor(kernel, lower=True, overwrite_a=True, check_finite=False)
@@ -115,7 +115,7 @@ class Surrogate:
         modelled = (kernel @ self._weights) * self._deviation + self._mean
         # The posterior deviation if the nearest known point were the only one, in relation to
         # that of known points left out, whose errors are known.
-        alone = np.sqrt(np.maximum(1 - np.square(kernel.max(axis=1)), 1e-6)) / self._remoteness
+        alone = np.sqrt(_unknown(kernel)) / self._remoteness
         error = alone[:, None] * self._error
         modelled -= optimism * error
         margin = (self._limit - modelled) / error
@@ -145,3 +145,10 @@ class Surrogate:
         kernel -= np.square(one).sum(axis=1)[:, None] / 2
         kernel -= np.square(other).sum(axis=1) / 2
         return np.exp(kernel, out=kernel)
+
+
+def _unknown(kernel: FloatArray) -> FloatArray:
+    """Posterior variance ``(N,)`` of points if the nearest of the known ones were the only one."""
+    nearest = np.minimum(kernel.max(axis=1), 1.0)
+    variance: FloatArray = 1 - np.square(nearest) / (1 + NOISE)
+    return variance

@@ -261,7 +261,7 @@ def test_breeding_finds_the_best_of_a_smooth_space():
     x = SPACE / (N_CHOICES - 1)
     F = np.stack([np.square(x - 0.3).sum(axis=1), np.square(x - 0.8).sum(axis=1)], axis=1) / 4
     search = search_for(Oracle(F), [0])
-    for _ in range(8):
+    for _ in range(20):
         search.breed(20)
     best = SPACE[((CORNER - F) / search.weights[:, None]).min(axis=2).argmax(axis=1)]
     assert (search.champions == best).all(axis=1).mean() > 0.9
