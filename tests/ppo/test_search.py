@@ -263,8 +263,11 @@ def test_breeding_finds_the_best_of_a_smooth_space():
     search = search_for(Oracle(F), [0])
     for _ in range(20):
         search.breed(20)
-    best = SPACE[((CORNER - F) / search.weights[:, None]).min(axis=2).argmax(axis=1)]
-    assert (search.champions == best).all(axis=1).mean() > 0.9
+    reach = ((CORNER - F) / search.weights[:, None]).min(axis=2)
+    places = [int(np.flatnonzero((SPACE == x).all(axis=1))[0]) for x in search.champions]
+    # Along an axis several points may be equally good.
+    found = reach[np.arange(len(reach)), places]
+    assert np.isclose(found, reach.max(axis=1)).mean() > 0.9
 
 
 def test_says_which_candidates_the_policy_sampled():
