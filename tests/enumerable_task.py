@@ -35,9 +35,9 @@ class ToyTask:
     objectives = ("error", "latency")
     constraint_names = ("flash", "sram", "latency")
     n_obj, n_con = 2, 3
-    limits = {"flash_kib": 900.0, "sram_kib": 40.0, "latency_ms": 30.0}
 
     def __init__(self):
+        self.limits = {"flash_kib": 900.0, "sram_kib": 40.0, "latency_ms": 30.0}
         self.space = ToySpace()
         self.n_genes, self.n_choices = self.space.n_genes, self.space.n_choices
 
