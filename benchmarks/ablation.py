@@ -12,14 +12,28 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import asdict, dataclass, fields, replace
+from hashlib import sha256
 from pathlib import Path
 from shlex import quote
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import ablation_variants
 import numpy as np
 import pandas as pd
-from ablation_table import BASE, ablation_markdown, standings
+import torch
+from ablation_table import BASE, ablation_markdown, all_standings
+from ablation_variants import (
+    Autoregressive,
+    WithFirstScale,
+    WithMasking,
+    WithoutEarnings,
+    WithoutOffspring,
+    WithoutPreference,
+    WithPenalty,
+    WithRepeats,
+    WithTchebycheff,
+)
 from comparison_runs import DIGITS, kept_reference, made_reference, problem_of
 from joblib import Parallel, cpu_count, delayed, parallel_config
 from rich.box import SIMPLE_HEAD
@@ -31,6 +45,7 @@ from mcu_nas_moo.bench.indicators import hypervolume_ratios_at
 from mcu_nas_moo.bench.optimiser import optimiser_fingerprint
 from mcu_nas_moo.bench.summary import caution
 from mcu_nas_moo.files import write_atomically
+from mcu_nas_moo.ppo import PPOOptimiser
 from mcu_nas_moo.ppo.settings import PPOSettings
 
 if TYPE_CHECKING:
@@ -38,43 +53,99 @@ if TYPE_CHECKING:
     from mcu_nas_moo.task import Task
 
 ROOT = Path(__file__).parent.parent
-#: Rows of the table: what each one changes of the default settings. "without X" and "with X" are
-#: read as such by the verdicts.
-VARIANTS: dict[str, dict[str, Any]] = {
-    BASE: {},
-    "without imitation": {"imitation_steps": 0},
-    "without breeding": {"variation_start": 0.0, "variation_end": 0.0},
-    "without entropy bonus": {"entropy_start": 0.0, "entropy_end": 0.0},
-    "policy alone": {"variation_start": 0.0, "variation_end": 0.0, "imitation_steps": 0},
+
+
+class Variant(NamedTuple):
+    """What a row changes: settings, and the optimiser itself where no setting tells the change."""
+
+    changes: dict[str, Any]
+    optimiser: type[PPOOptimiser] = PPOOptimiser
+
+    @property
+    def settings(self) -> PPOSettings:
+        """The default settings with the changes.
+
+        Raises:
+            ValueError: for an unknown name or a value out of range.
+        """
+        known = {field.name for field in fields(PPOSettings)}
+        if unknown := self.changes.keys() - known:
+            raise ValueError(f"PPOSettings has no {', '.join(sorted(unknown))}; see VARIANTS")
+        return replace(PPOSettings(), **self.changes)
+
+    @property
+    def code(self) -> str:
+        """Fingerprint of the code that decides what its optimiser proposes."""
+        digest = optimiser_fingerprint("ppo")
+        if self.optimiser is PPOOptimiser:
+            return digest
+        return f"{digest}-{sha256(Path(ablation_variants.__file__).read_bytes()).hexdigest()[:16]}"
+
+    def __str__(self) -> str:
+        told = [f"`{name}={value!r}`" for name, value in self.changes.items()]
+        if self.optimiser is not PPOOptimiser:
+            told.append(f"`{self.optimiser.__name__}` of `ablation_variants.py`")
+        return ", ".join(told) or "defaults"
+
+
+_NO_OFFSPRING = {
+    "generations": 0,
+    "surrogate_share": 1.0,
+    "variation_start": 0.0,
+    "variation_end": 0.0,
+}
+#: Rows of the table. "without X" and "with X" are read as such by the tables, and
+#: rows that lack the surrogate and another technique make a table of their own.
+VARIANTS: dict[str, Variant] = {
+    BASE: Variant({}),
+    "without surrogate": Variant({"surrogate_points": 0}),
+    "without check of surrogate": Variant({"surrogate_fit": 0.0}),
+    "without optimism": Variant({"optimism": 0.0}),
+    "without unguided proposals": Variant({"surrogate_share": 1.0}),
+    "without breeding of candidates": Variant({"generations": 0}),
+    "without breeding of elites": Variant({"variation_start": 0.0, "variation_end": 0.0}),
+    "without fading of breeding": Variant({"variation_end": 0.7}),
+    "without PPO updates": Variant({"rollouts": 0}, WithoutEarnings),
+    "without rollouts on surrogate": Variant({"rollouts": 0}),
+    "without imitation": Variant({"imitation_steps": 0}),
+    "without trained policy": Variant({"rollouts": 0, "imitation_steps": 0}, WithoutEarnings),
+    "policy proposes alone": Variant(_NO_OFFSPRING, WithoutOffspring),
+    "PPO alone": Variant(
+        _NO_OFFSPRING | {"surrogate_points": 0, "imitation_steps": 0}, WithoutOffspring
+    ),
+    "without preference": Variant({}, WithoutPreference),
+    "with Tchebycheff and Dirichlet": Variant({}, WithTchebycheff),
+    "without normalisation by archive": Variant({}, WithFirstScale),
+    "without feasibility first": Variant({}, WithPenalty),
+    "without entropy schedule": Variant({"entropy_end": 0.02}),
+    "without entropy bonus": Variant({"entropy_start": 0.0, "entropy_end": 0.0}),
+    "without avoiding repeats": Variant({}, WithRepeats),
+    "with masking": Variant({}, WithMasking),
+    "with autoregressive policy": Variant({}, Autoregressive),
+    "neither surrogate nor PPO updates": Variant({"surrogate_points": 0}, WithoutEarnings),
+    "neither surrogate nor imitation": Variant({"surrogate_points": 0, "imitation_steps": 0}),
+    "neither surrogate nor trained policy": Variant(
+        {"surrogate_points": 0, "imitation_steps": 0}, WithoutEarnings
+    ),
 }
 #: Apart from the seeds of the comparison, which begin at 0.
 FIRST_SEED = 100
+#: Most evaluations of the runs of the comparison.
+COMPARED = 5000
 #: Options that decide what is compared, with their defaults.
 CHOICES = {
     "problems": ";".join(
         [
-            "mbconv-stage--cortex-m7--error-latency",
-            "mbconv-stage--cortex-m4--error-latency",
-            "mbconv-block--cortex-m7--error-latency",
-            "mbconv-block--cortex-m4--error-latency",
-            "mbconv-stage--cortex-m7--error-latency-sram-flash",
+            "mbconv-stage--cortex-m0plus--error-latency",
+            "mbconv-stage--cortex-m33--error-latency",
+            "mbconv-block--cortex-m0plus--error-latency",
+            "mbconv-block--cortex-m33--error-latency",
+            "mbconv-stage--cortex-m0plus--error-latency-sram-flash",
         ]
     ),
     "seeds": 10,
-    "counts": "500,1000,2000,5000",
+    "counts": "500,1000,2000",
 }
-
-
-def settings_of(changes: dict[str, Any]) -> PPOSettings:
-    """The default settings with some changes.
-
-    Raises:
-        ValueError: for an unknown name or a value out of range.
-    """
-    known = {field.name for field in fields(PPOSettings)}
-    if unknown := changes.keys() - known:
-        raise ValueError(f"PPOSettings has no {', '.join(sorted(unknown))}; see VARIANTS")
-    return replace(PPOSettings(), **changes)
 
 
 @dataclass(frozen=True)
@@ -92,13 +163,14 @@ class AblationRun:
 
     def facts(self, task: Task) -> dict[str, Any]:
         """What its results depend on, as plain data."""
+        variant = VARIANTS[self.variant]
         facts = {
             "variant": self.variant,
             "problem": self.problem,
             "seed": self.seed,
-            "settings": asdict(settings_of(VARIANTS[self.variant])),
+            "settings": asdict(variant.settings),
             "task": task.fingerprint,
-            "code": optimiser_fingerprint("ppo"),
+            "code": variant.code,
         }
         plain: dict[str, Any] = json.loads(json.dumps(facts))
         return plain
@@ -115,16 +187,17 @@ class AblationRun:
 
 
 def search(
-    settings: PPOSettings, task: Task, reference: Reference, counts: list[int], seed: int
+    variant: Variant, task: Task, reference: Reference, counts: list[int], seed: int
 ) -> list[float]:
-    """Hypervolume ratios of one PPO run after ``counts`` evaluations, ascending."""
-    import torch
-
-    from mcu_nas_moo.ppo import PPOOptimiser
-
+    """Hypervolume ratios of one run after ``counts`` evaluations, ascending."""
     torch.set_num_threads(1)
-    optimiser = PPOOptimiser(
-        task.n_choices, task.n_obj, task.n_con, seed, settings, canonical=task.space.canonical
+    optimiser = variant.optimiser(
+        task.n_choices,
+        task.n_obj,
+        task.n_con,
+        seed,
+        variant.settings,
+        canonical=task.space.canonical,
     )
     parts: list[Any] = []
     done = 0
@@ -147,7 +220,7 @@ def make(
     """Make and save a run; with the reason if it failed."""
     begin = perf_counter()
     try:
-        ratios = search(settings_of(VARIANTS[run.variant]), task, reference, counts, run.seed)
+        ratios = search(VARIANTS[run.variant], task, reference, counts, run.seed)
     except Exception as error:
         return run, f"{type(error).__name__}: {error}"
     result = {
@@ -185,8 +258,6 @@ def main(arguments: list[str] | None = None) -> int:
         if counts[0] < 1 or options.seeds < 1:
             raise ValueError("--counts and --seeds must be at least 1")
         tasks = {name: problem_of(name).task() for name in options.problems.split(";")}
-        for changes in VARIANTS.values():
-            settings_of(changes)
         runs = [
             AblationRun(variant, problem, FIRST_SEED + number)
             for number in range(options.seeds)
@@ -257,9 +328,14 @@ def _tables(
             rows.append((run.variant, run.problem, run.seed, count, ratio))
     columns = ["row", "problem", "seed", "evaluations", "ratio"]
     frame = pd.DataFrame(rows, columns=columns)
-    found = standings(frame, list(VARIANTS))
+    tables = all_standings(frame, list(VARIANTS))
     made = len(rows) // len(counts)
     notes = [] if made == len(runs) else [f"Incomplete: {made} of {len(runs)} runs are finished."]
+    if counts[-1] < COMPARED:
+        notes.append(
+            f"Runs end at {counts[-1]:,} evaluations, to spare processor time; those of the "
+            f"comparison go on to {COMPARED:,}."
+        )
     if warning := caution(options.seeds):
         notes.append(warning[0].upper() + warning[1:])
     chosen = [
@@ -270,18 +346,19 @@ def _tables(
     commands = [
         f"python benchmarks/ablation.py {step}{''.join(chosen)}" for step in ("run", "tables")
     ]
-    text = ablation_markdown(found, VARIANTS, options.problems.split(";"), commands, notes)
+    text = ablation_markdown(tables, VARIANTS, options.problems.split(";"), commands, notes)
     _write(options.results / "ablation.md", text)
     _write(options.results / "ablation.csv", frame.to_csv(index=False, lineterminator="\n"))
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("row")
-    for count in counts:
-        table.add_column(f"{count:,}", justify="right")
-    table.add_column("verdict")
-    for standing in found:
-        means = [f"{cell.mean:.4f}" for cell in standing.cells]
-        table.add_row(standing.name, *means, standing.verdict)
-    console.print(table)
+    for found in tables:
+        table = Table(box=SIMPLE_HEAD, pad_edge=False)
+        table.add_column("row")
+        for count in counts:
+            table.add_column(f"{count:,}", justify="right")
+        table.add_column("technique")
+        for standing in found:
+            means = [f"{cell.mean:.4f}" for cell in standing.cells]
+            table.add_row(standing.name, *means, standing.effect)
+        console.print(table)
     for note in notes:
         console.print(note)
     console.print(f"Tables are in {options.results}")

@@ -1,9 +1,9 @@
-"""Table of an ablation: each row against the one with all techniques."""
+"""Tables of an ablation: each row against the one with all techniques, or all but one."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from markdown_table import markdown_table, p_text
@@ -24,14 +24,18 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-#: The row that all others are compared with.
+#: The row that the others are compared with.
 BASE = "all techniques"
+#: The surrogate hides what other techniques do where it can be trusted. Rows that lack it and
+#: another one are compared with this row.
+SECOND_BASE = "without surrogate"
+SECOND_PREFIX = "neither surrogate nor "
 EXPLANATION = """\
 Mean over the problems of the median hypervolume ratio after so many evaluations; in brackets the
 difference to the first row and its p-value: Wilcoxon's signed-rank test, two-sided, paired over
-problem and seed, corrected by Holm over the whole table. A technique is kept if the row without it
-is worse (p < 0.05) at some number of evaluations and better at none; dropped if it is the other
-way round; otherwise no difference is shown, or the row says where it is worse and where better."""
+problem and seed, corrected by Holm over the table. A technique helps after so many
+evaluations if the runs without it are worse there (p < 0.05), and harms if they are better. The
+decision is that of the default settings: kept, or left out."""
 
 
 @dataclass(frozen=True)
@@ -68,29 +72,47 @@ class Standing:
     cells: list[Cell]
 
     @property
-    def verdict(self) -> str:
-        """What the row says about its technique."""
-        if self.name == BASE:
+    def effect(self) -> str:
+        """What the tests show of the technique, or of the row if that is not just one."""
+        if all(cell.p is None for cell in self.cells):
             return "–"
-        worse = [f"{cell.evaluations:,}" for cell in self.cells if cell.shown == BEHIND]
-        better = [f"{cell.evaluations:,}" for cell in self.cells if cell.shown == AHEAD]
-        if not worse and not better:
-            return NOT_SHOWN
-        if worse and better:
-            return f"worse at {', '.join(worse)}; better at {', '.join(better)}"
-        if self.name.startswith("without "):
-            return "kept" if worse else "dropped"
-        if self.name.startswith("with "):
-            return "kept" if better else "dropped"
-        return f"{'worse' if worse else 'better'} at {', '.join(worse or better)}"
+        words = {BEHIND: "worse", AHEAD: "better"}
+        if self.name.startswith(("without ", SECOND_PREFIX)):
+            words = {BEHIND: "helps", AHEAD: "harms"}
+        elif self.name.startswith("with "):
+            words = {BEHIND: "harms", AHEAD: "helps"}
+        told = []
+        for shown, word in words.items():
+            places = [f"{cell.evaluations:,}" for cell in self.cells if cell.shown == shown]
+            if places:
+                told.append(f"{word} at {', '.join(places)}")
+        return "; ".join(told) or NOT_SHOWN
+
+    @property
+    def decision(self) -> str:
+        """What the default settings do about the technique."""
+        if self.name.startswith(("without ", SECOND_PREFIX)):
+            return "kept"
+        return "left out" if self.name.startswith("with ") else "–"
 
 
-def standings(frame: pd.DataFrame, names: Sequence[str]) -> list[Standing]:
-    """Compare the rows ``names`` with the base.
+def all_standings(frame: pd.DataFrame, names: Sequence[str]) -> list[list[Standing]]:
+    """The first table, and the second if it has rows; arguments as of :func:`standings`."""
+    first = [name for name in names if not name.startswith(SECOND_PREFIX)]
+    second = [SECOND_BASE, *(name for name in names if name.startswith(SECOND_PREFIX))]
+    tables = [standings(frame, first)]
+    if set(second[1:]) & set(frame["row"]):
+        tables.append(standings(frame, second, SECOND_BASE))
+    return tables
+
+
+def standings(frame: pd.DataFrame, names: Sequence[str], base: str = BASE) -> list[Standing]:
+    """Compare the rows ``names`` with the row ``base``.
 
     Args:
         frame: one line per run and number of evaluations: row, problem, seed, evaluations, ratio.
         names: in the order of the table; those without runs are left out.
+        base: name of a row.
 
     Raises:
         ValueError: if the base has no runs.
@@ -99,16 +121,16 @@ def standings(frame: pd.DataFrame, names: Sequence[str]) -> list[Standing]:
         name: own.pivot_table(index=["problem", "seed"], columns="evaluations", values="ratio")
         for name, own in frame.groupby("row", sort=False)
     }
-    if BASE not in ratios:
-        raise ValueError(f"no finished runs of {BASE!r}; make them with the step `run`")
-    base = ratios[BASE]
+    if base not in ratios:
+        raise ValueError(f"no finished runs of {base!r}; make them with the step `run`")
+    usual = ratios[base]
     counts: list[int] = sorted(frame["evaluations"].unique().tolist())
     tests: dict[tuple[str, int], tuple[Wilcoxon, float]] = {}
     for name in names:
-        if name != BASE and name in ratios:
-            shared = base.index.intersection(ratios[name].index)
+        if name != base and name in ratios:
+            shared = usual.index.intersection(ratios[name].index)
             if len(shared):
-                own, other = ratios[name].loc[shared], base.loc[shared]
+                own, other = ratios[name].loc[shared], usual.loc[shared]
                 tests |= {
                     (name, count): (
                         wilcoxon(own[count], other[count]),
@@ -129,7 +151,7 @@ def standings(frame: pd.DataFrame, names: Sequence[str]) -> list[Standing]:
                 p = corrected[name, count]
                 cell = Cell(count, cell.mean, difference, p, verdict(p, test.effect))
             cells.append(cell)
-        shared = base.index.intersection(ratios[name].index)
+        shared = usual.index.intersection(ratios[name].index)
         result.append(Standing(name, len(shared), cells))
     return result
 
@@ -141,28 +163,30 @@ def _mean_of_medians(ratios: pd.Series[float]) -> float:
 
 
 def ablation_markdown(
-    found: Sequence[Standing],
-    variants: Mapping[str, Mapping[str, Any]],
+    tables: Sequence[Sequence[Standing]],
+    variants: Mapping[str, object],
     problems: Sequence[str],
     commands: Sequence[str],
     notes: Sequence[str],
 ) -> str:
-    """The whole file: commands, explanation, the table, and what each row changes."""
+    """The whole file: commands, explanation, the tables, and what each row changes."""
     code = "\n".join(["```sh", *commands, "```"])
-    columns = ["row", *(f"{cell.evaluations:,}" for cell in found[0].cells), "verdict"]
+    changes = [f"- {name}: {change}" for name, change in variants.items()]
+    runs = f"{tables[0][0].pairs} runs per row, on {', '.join(f'`{name}`' for name in problems)}."
+    parts = ["# Ablation of the PPO optimiser", f"Made by\n\n{code}", EXPLANATION, runs, *notes]
+    parts.append(_table(tables[0]))
+    if len(tables) > 1:
+        parts += ["The same without the surrogate, which hides what others do:", _table(tables[1])]
+    return "\n\n".join([*parts, "What the rows change:", "\n".join(changes)]) + "\n"
+
+
+def _table(found: Sequence[Standing]) -> str:
+    columns = ["row", *(f"{cell.evaluations:,}" for cell in found[0].cells)]
     rows = []
     for standing in found:
         cells = [f"{cell.mean:.4f}{_against_base(cell)}" for cell in standing.cells]
-        rows.append([standing.name, *cells, standing.verdict])
-    changes = [
-        f"- {name}: "
-        + (", ".join(f"`{key}={value!r}`" for key, value in own.items()) or "defaults")
-        for name, own in variants.items()
-    ]
-    runs = f"{found[0].pairs} runs per row, on {', '.join(f'`{name}`' for name in problems)}."
-    parts = ["# Ablation of the PPO optimiser", f"Made by\n\n{code}", EXPLANATION, runs, *notes]
-    parts += [markdown_table(columns, rows), "Settings of the rows:", "\n".join(changes)]
-    return "\n\n".join(parts) + "\n"
+        rows.append([standing.name, *cells, standing.effect, standing.decision])
+    return markdown_table([*columns, "technique", "decision"], rows)
 
 
 def _against_base(cell: Cell) -> str:

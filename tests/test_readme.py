@@ -13,9 +13,16 @@ from mcu_nas_moo.bench import front_search
 from mcu_nas_moo.cli.bench import main as bench
 from mcu_nas_moo.cli.main import main as nas
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
-PYTHON = [code for language, code in BLOCKS if language == "python"]
+ROOT = Path(__file__).parents[1]
+
+
+def blocks_of(path):
+    text = (ROOT / path).read_text(encoding="utf-8")
+    return re.findall(r"```(\w+)\n(.*?)```", text, flags=re.DOTALL)
+
+
+BLOCKS = blocks_of("README.md")
+PYTHON = [code for language, code in BLOCKS + blocks_of("docs/ppo.md") if language == "python"]
 COMMANDS = [
     shlex.split(line, comments=True)
     for language, code in BLOCKS

@@ -13,6 +13,7 @@ import pytest
 
 from mcu_nas_moo.bench.reference import shipped_reference
 from mcu_nas_moo.bench.run import run_optimiser
+from mcu_nas_moo.ppo import PPOOptimiser
 from mcu_nas_moo.ppo.settings import PPOSettings
 from mcu_nas_moo.task import Task
 
@@ -30,27 +31,37 @@ def start(step, folder, *more):
     return command.main([step, *CHOSEN, *map(str, places), *more])
 
 
+def rows_of(changes):
+    return {name: command.Variant(own) for name, own in changes.items()}
+
+
 @pytest.fixture
 def two_rows(monkeypatch):
-    monkeypatch.setattr(command, "VARIANTS", {BASE: {}, OTHER: {"batch_size": 20}})
+    monkeypatch.setattr(command, "VARIANTS", rows_of({BASE: {}, OTHER: {"batch_size": 20}}))
 
 
 def test_each_row_changes_the_defaults():
     assert next(iter(command.VARIANTS)) == BASE
-    settings = [command.settings_of(changes) for changes in command.VARIANTS.values()]
-    assert settings[0] == PPOSettings()
-    assert len(set(settings)) == len(settings)
+    rows = [(row.settings, row.optimiser) for row in command.VARIANTS.values()]
+    assert rows[0] == (PPOSettings(), PPOOptimiser)
+    assert len(set(rows)) == len(rows)
 
 
 def test_unknown_settings_are_named():
     with pytest.raises(ValueError, match="no batchsize"):
-        command.settings_of({"batchsize": 3})
+        _ = command.Variant({"batchsize": 3}).settings
+
+
+def test_rows_with_another_optimiser_depend_on_its_code():
+    plain, other = command.Variant({}), command.VARIANTS["with masking"]
+    assert other.code.startswith(plain.code)
+    assert other.code != plain.code
 
 
 def test_a_run_is_that_of_the_benchmark():
     task = Task("mbconv-stage", "cortex-m7")
     reference = shipped_reference(task)
-    ratios = command.search(PPOSettings(), task, reference, [50, 100], seed=100)
+    ratios = command.search(command.Variant({}), task, reference, [50, 100], seed=100)
     history = run_optimiser("ppo", task, reference, 100, 100)
     curve = command.hypervolume_ratios_at(history.F, history.G, reference, [50, 100])
     assert ratios == pytest.approx(curve.tolist(), abs=1e-6)
@@ -83,6 +94,7 @@ def test_runs_and_tables(two_rows, tmp_path, capsys):
     frame = pd.read_csv(tmp_path / "results" / "ablation.csv")
     assert len(frame) == 2 * 2 * 2
     text = (tmp_path / "results" / "ablation.md").read_text()
+    assert "Runs end at 60 evaluations" in text
     means = frame[frame["row"] == OTHER].groupby("evaluations")["ratio"].median()
     assert f"| {OTHER} | {means[30]:.4f} (" in text
     assert f"{means[60]:.4f} (" in text
@@ -99,10 +111,10 @@ def test_runs_and_tables(two_rows, tmp_path, capsys):
 def test_a_failing_run_does_not_stop_the_others(two_rows, tmp_path, monkeypatch, capsys):
     search = command.search
 
-    def moody(settings, *rest):
-        if settings.batch_size == 20:
+    def moody(variant, *rest):
+        if variant.settings.batch_size == 20:
             raise RuntimeError("bad luck")
-        return search(settings, *rest)
+        return search(variant, *rest)
 
     monkeypatch.setattr(command, "search", moody)
     assert start("run", tmp_path) == 1
@@ -144,7 +156,7 @@ def frame_of(shifts, problems=("easy", "hard"), seeds=10):
     return pd.DataFrame(rows, columns=["row", "problem", "seed", "evaluations", "ratio"])
 
 
-def test_verdicts_on_techniques():
+def test_what_is_said_of_techniques():
     shifts = {
         BASE: {500: 0.0, 1000: 0.0},
         "without a": {500: -0.1, 1000: 0.0},
@@ -155,17 +167,30 @@ def test_verdicts_on_techniques():
         "policy alone": {500: -0.1, 1000: -0.2},
     }
     found = table.standings(frame_of(shifts), list(shifts))
-    assert [standing.verdict for standing in found] == [
-        "–",
-        "kept",
-        "dropped",
-        "no difference shown",
-        "worse at 500; better at 1,000",
-        "kept",
-        "worse at 500, 1,000",
+    assert [(standing.effect, standing.decision) for standing in found] == [
+        ("–", "–"),
+        ("helps at 500", "kept"),
+        ("harms at 500", "kept"),
+        ("no difference shown", "kept"),
+        ("helps at 500; harms at 1,000", "kept"),
+        ("helps at 1,000", "left out"),
+        ("worse at 500, 1,000", "–"),
     ]
     assert found[1].cells[0].difference == pytest.approx(-0.1)
     assert found[1].pairs == 20
+
+
+def test_rows_without_the_surrogate_have_a_table_of_their_own():
+    second = table.SECOND_BASE
+    other = table.SECOND_PREFIX + "b"
+    frame = frame_of({BASE: {500: 0.0}, second: {500: -0.2}, other: {500: -0.1}})
+    first, rest = table.all_standings(frame, [BASE, second, other])
+    assert [standing.name for standing in first] == [BASE, second]
+    assert [standing.effect for standing in rest] == ["–", "harms at 500"]
+    assert rest[1].cells[0].difference == pytest.approx(0.1)
+    text = table.ablation_markdown([first, rest], {}, ["easy"], [], [])
+    assert text.count("| row |") == 2
+    assert len(table.all_standings(frame, [BASE, second])) == 1
 
 
 def test_means_are_over_problems_of_medians_over_seeds():
