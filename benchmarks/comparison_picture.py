@@ -25,7 +25,7 @@ BLACK = "#000000"
 STEPS = 60
 NOTE = "medians and quartiles; lines break where runs with the next larger budget take over"
 #: Ratios that are marked on the axis; what lies outside is drawn at its end.
-TICKS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998)
+TICKS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999)
 
 
 def evaluations_shown(budget: int, after: int, start: int, end: int) -> list[int]:

@@ -74,7 +74,7 @@ class Study:
             algorithm: check_hyperparameters(algorithm, given)
             for algorithm, given in (hyperparameters or {}).items()
         }
-        self._tensorboard = None if tensorboard is None else tensorboard.absolute()
+        self.tensorboard = None if tensorboard is None else tensorboard.absolute()
         facts = {
             "space": task.space.name,
             "profile": task.profile.name,
@@ -183,9 +183,9 @@ class Study:
         options: dict[str, Any] = {}
         if self.hyperparameters.get(run.algorithm):
             options["hyperparameters"] = self.hyperparameters[run.algorithm]
-        if self._tensorboard is not None:
+        if self.tensorboard is not None:
             name = f"{run.algorithm}/seed-{run.seed}"
-            options["tensorboard"] = self._tensorboard / self.task.profile.name / name
+            options["tensorboard"] = self.tensorboard / self.task.profile.name / name
         return options
 
 

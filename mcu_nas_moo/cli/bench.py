@@ -303,6 +303,8 @@ def _make_runs(
     missing = study.missing(runs)
     if len(missing) < len(runs):
         console.print(f"{len(runs) - len(missing)} of {len(runs)} runs are finished already.")
+        if study.tensorboard is not None:
+            console.print("They leave no TensorBoard log; for one, choose another --out.")
     problems = []
     with Progress(
         SpinnerColumn(),

@@ -2,8 +2,10 @@
 
 ``settings`` what can be tuned · ``reward`` one number per evaluation and preference · ``memory``
 everything evaluated and the best of it · ``agent`` the networks and their training, by
-stable-baselines3 · ``optimiser`` ask and tell on top of these · ``sampler`` its face for Optuna,
-with ``discretise`` and ``learner``, loaded when it is first used.
+stable-baselines3 · ``surrogate`` what is expected of other points · ``search`` which of many
+candidates to evaluate · ``variation`` how they are bred · ``optimiser`` ask and tell on top of
+these · ``progress`` its record · ``sampler`` its face for Optuna, with ``discretise`` and
+``learner`` · ``algorithm`` its face for pymoo. The faces load when they are first used.
 """
 
 from __future__ import annotations

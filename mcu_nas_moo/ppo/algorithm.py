@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,7 @@ class PPO(Algorithm):  # type: ignore[misc]
         kwargs: as of every algorithm of pymoo: callback, termination, seed, save_history ...
 
     Raises:
+        TypeError: for an argument that neither PPO nor pymoo's algorithms have.
         ValueError: at the start of a run, if the problem has variables that are not discrete.
     """
 
@@ -71,6 +73,12 @@ class PPO(Algorithm):  # type: ignore[misc]
         tensorboard: str | Path | None = None,
         **kwargs: Any,
     ) -> None:
+        unknown = set(kwargs) - set(signature(Algorithm.__init__).parameters)
+        if unknown:  # pymoo would ignore them.
+            raise TypeError(
+                f"PPO has no argument {min(unknown)!r}; hyperparameters are given as "
+                "PPO(PPOSettings(batch_size=16))"
+            )
         super().__init__(output=output, **kwargs)
         self.tensorboard = tensorboard
         self.settings = PPOSettings() if settings is None else settings

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from mcu_nas_moo.ppo.settings import PPOSettings
     from mcu_nas_moo.typing import FloatArray, IntArray
 
-#: Name of the constraint that pruned trials violate.
-PRUNED = "(trial was pruned)"
+#: Names of the constraints that trials violate which were pruned, or have no finite values.
+PRUNED, FAILED = "(trial was pruned)", "(trial has no values)"
+#: What these constraints are for all other trials: met, and not just so.
+MET = -0.1
 #: Least number of evaluations from which the scale of constraints is taken.
 SCALE_SAMPLE = 8
 #: Largest constraint value that is told, in multiples of the scale; infinities become it.
@@ -36,7 +38,10 @@ ATTEMPTS = 8
 
 
 class Evaluation(NamedTuple):
-    """A finished trial: its point, minimised objectives, and constraints by name."""
+    """A finished trial: its point, minimised objectives, and constraints by name.
+
+    The objectives are NaN if the trial has no finite values.
+    """
 
     point: IntArray
     objectives: FloatArray
@@ -79,7 +84,13 @@ class Learner:
         self._settings = settings
         self._tensorboard = tensorboard
         self._known: set[bytes] = set()
+        # Points whose trial failed, once: tried again when nothing else is left.
+        self._failed: dict[bytes, None] = {}
         self._untold: list[Evaluation] = []
+        # Of trials that did not ask for all parameters: by which they asked for, and their values.
+        self._partial: dict[bytes, dict[bytes, Evaluation]] = {}
+        # Median objectives of the first trials: what is told of those that have none.
+        self._typical: FloatArray | None = None
         # Told since the optimiser last learnt, which it does in batches.
         self._unlearnt = 0
         self._queue: deque[IntArray] = deque()
@@ -98,12 +109,12 @@ class Learner:
 
     def propose(self, number: int, rng: np.random.Generator) -> IntArray | None:
         """A new point for the trial of that number, ``(n_genes,)``; None if none was found."""
-        if not self._known:
+        if not (self._known or self._failed):
             return self._occupy(number, self.draw(rng))
         for _ in range(ATTEMPTS):
             while self._queue:
                 point = self._queue.popleft()
-                if self._is_new(point):
+                if self._is_new(point) and not self._follows(point):
                     return self._occupy(number, point)
             # What is missing from a batch, after failed trials, is asked for first: PPO learns
             # only from what its present policy proposed.
@@ -111,6 +122,9 @@ class Learner:
             self._queue.extend(optimiser.ask(optimiser.settings.batch_size - self._unlearnt))
             if not self._queue:
                 break
+        for key in self._failed:
+            if key not in self.busy.values():
+                return self._occupy(number, _point(key))
         return None
 
     def draw(self, rng: np.random.Generator) -> IntArray:
@@ -129,9 +143,6 @@ class Learner:
         """Take note of a finished trial; the optimiser learns from it before it is next asked."""
         proposal = self.busy.pop(trial.number, None)
         proposed = None if proposal is None else _point(proposal)
-        if trial.state == TrialState.FAIL:
-            self._release(proposed)
-            return
         # A parameter that the objective did not ask for has no effect, so any option is true.
         default = np.zeros_like(self.grid.n_choices) if proposed is None else proposed
         point = self.grid.encode(trial.params, default)
@@ -145,14 +156,40 @@ class Learner:
             )
         if point is None or key is None:
             return
-        self._known.add(key)
-        if not trial.values or not np.isfinite(trial.values).all():
-            return
+        if trial.state == TrialState.FAIL and not (key in self._failed or key in self._known):
+            self._failed[key] = None
+        else:
+            self._failed.pop(key, None)
+            self._known.add(key)
+        values = np.full(len(self._signs), np.nan)
+        if trial.state != TrialState.FAIL and trial.values:
+            values = self._signs * trial.values
         constraints = trial.constraints
-        if trial.state == TrialState.PRUNED:
+        if not np.isfinite(values).all():
+            values, constraints = np.full(len(self._signs), np.nan), {FAILED: 1.0}
+        elif trial.state == TrialState.PRUNED:
             constraints[PRUNED] = 1.0
         self.outgrown |= not constraints.keys() <= set(self.constraint_names)
-        self._untold.append(Evaluation(point, self._signs * trial.values, constraints))
+        evaluation = Evaluation(point, values, constraints)
+        self._untold.append(evaluation)
+        asked = np.array([name in trial.params for name in self.grid.space])
+        if trial.state != TrialState.FAIL and not asked.all():
+            alike = self._partial.setdefault(asked.tobytes(), {})
+            alike[point[asked].tobytes()] = evaluation
+
+    def _follows(self, point: IntArray) -> bool:
+        """Whether a trial that did not ask for the parameters in which it differs was the same.
+
+        What it was worth is then told of the point, too.
+        """
+        for mask, alike in self._partial.items():
+            evaluation = alike.get(point[np.frombuffer(mask, dtype=bool)].tobytes())
+            if evaluation is not None:
+                (key,) = row_keys(point[None])
+                self._known.add(key)
+                self._untold.append(evaluation._replace(point=point))
+                return True
+        return False
 
     def _occupy(self, number: int, point: IntArray) -> IntArray:
         (self.busy[number],) = row_keys(point[None])
@@ -160,7 +197,7 @@ class Learner:
 
     def _is_new(self, point: IntArray) -> bool:
         (key,) = row_keys(point[None])
-        return key not in self._known and key not in self.busy.values()
+        return not (key in self._known or key in self._failed or key in self.busy.values())
 
     def _release(self, point: IntArray | None) -> None:
         if point is not None and self._optimiser is not None:
@@ -178,23 +215,40 @@ class Learner:
                 ordered=self.grid.ordered,
                 tensorboard=self._tensorboard,
             )
+        foreign = set(self.constraint_names) - {PRUNED, FAILED}
         enough = self._scale is not None or len(self._untold) >= SCALE_SAMPLE
-        if self._untold and (enough or not self.constraint_names):
-            points, objectives, _ = zip(*self._untold, strict=True)
-            self._optimiser.tell(np.array(points), np.array(objectives), self._constraints())
+        if self._typical is None and self._untold:
+            objectives = np.array([e.objectives for e in self._untold])
+            if not np.isnan(objectives).all():
+                # One of the values, since the mean of two may overflow.
+                self._typical = np.nanpercentile(objectives, 50, axis=0, method="lower")
+        if self._untold and self._typical is not None and (enough or not foreign):
+            points = np.array([e.point for e in self._untold])
+            objectives = np.array([e.objectives for e in self._untold])
+            objectives = np.where(np.isnan(objectives), self._typical, objectives)
+            self._optimiser.tell(points, objectives, self._constraints())
             self._unlearnt += len(self._untold)
             if self._unlearnt >= self._optimiser.settings.batch_size:
                 self._unlearnt = 0
             self._untold.clear()
         return self._optimiser
 
+    @staticmethod
+    def _met(name: str) -> float:
+        return MET if name in (PRUNED, FAILED) else 0.0
+
     def _constraints(self) -> FloatArray:
         """Constraints of what is untold, without units, shape ``(N, n_constraints)``."""
         values = np.array(
-            [[e.constraints.get(name, 0.0) for name in self.constraint_names] for e in self._untold]
+            [
+                [e.constraints.get(n, self._met(n)) for n in self.constraint_names]
+                for e in self._untold
+            ]
         ).reshape(len(self._untold), len(self.constraint_names))
         if self._scale is None:
             self._scale = typical_size(values)
+            own = [name in (PRUNED, FAILED) for name in self.constraint_names]
+            self._scale[own] = 1.0
         return np.clip(values / self._scale, -LARGEST, LARGEST)
 
 

@@ -9,22 +9,21 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from mcu_nas_moo.ppo.discretise import Grid
-from mcu_nas_moo.ppo.learner import PRUNED, Learner
+from mcu_nas_moo.ppo.learner import FAILED, PRUNED, Learner
+from mcu_nas_moo.ppo.settings import PPOSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from optuna.distributions import BaseDistribution
     from optuna.study import Study
     from optuna.trial import FrozenTrial
-
-    from mcu_nas_moo.ppo.settings import PPOSettings
 
 
 class PPOSampler(BaseSampler):
@@ -46,16 +45,18 @@ class PPOSampler(BaseSampler):
     go to ``independent_sampler``. Give ``search_space`` to model its parameters from the first
     trial on, conditional ones included.
 
-    **Constraints** are those of ``trial.set_constraint``, also of ``constraints_func``. Each is
+    **Constraints** are those of ``trial.set_constraint``, and those that another sampler with a
+    ``constraints_func`` stored in the study. Each is
     divided by its median absolute value over the first batch of trials, so that one in bytes does
     not drown one in milliseconds. A constraint that a trial lacks is met.
 
     **Trials.** The sampler learns from every completed trial of the study with the values it
     really had: enqueued and added trials, those of other samplers and processes, and all of a
     study that is resumed. Pruned trials count as worse than all completed ones that meet the
-    constraints, with their last intermediate value. Trials whose values are infinite are
-    not proposed again, but nothing is learnt from them. Failed trials are as if they had never
-    been, so their points may be proposed again; so are points whose trial became another one.
+    constraints, with their last intermediate value. Trials without finite values, failed ones
+    among them, count as infeasible, so that their region is avoided; points that failed once are
+    tried again when nothing else is left. Where a trial did not ask for some parameters of
+    ``search_space``, all points that agree on the others are known with it.
 
     **When all is evaluated.** Once each combination of a space without ranges is evaluated or
     under way, a warning says so, and all parameters come from the ``independent_sampler``; or else
@@ -77,6 +78,8 @@ class PPOSampler(BaseSampler):
 
     Raises:
         ValueError: if ``bins`` is less than 2.
+        TypeError: if ``settings`` are no ``PPOSettings``, or ``search_space`` holds anything but
+            distributions.
     """
 
     def __init__(
@@ -92,6 +95,14 @@ class PPOSampler(BaseSampler):
     ) -> None:
         if bins < 2:
             raise ValueError(f"bins must be at least 2, got {bins}")
+        if settings is not None and not isinstance(settings, PPOSettings):
+            raise TypeError(f"settings must be PPOSettings(...), got {settings!r}")
+        for name, distribution in (search_space or {}).items():
+            if not isinstance(distribution, BaseDistribution):
+                raise TypeError(
+                    f"search_space[{name!r}] must be a distribution of optuna.distributions, "
+                    f"got {distribution!r}"
+                )
         self._seed = seed
         self._settings = settings
         self._given_space = None if search_space is None else _variable(search_space)
@@ -226,6 +237,7 @@ class PPOSampler(BaseSampler):
         trials = [t for t in _trials(study)[: self._read_to] if t.number not in self._open]
         names = {name for trial in trials for name in trial.constraints}
         names |= {PRUNED for trial in trials if trial.state == TrialState.PRUNED and trial.values}
+        names |= {FAILED for t in trials if not t.values or not np.isfinite(t.values).all()}
         same_grid = self._learner is not None and self._learner.grid is grid
         self._learner = Learner(
             grid,

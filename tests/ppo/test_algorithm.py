@@ -340,3 +340,8 @@ def test_tensorboard_gets_a_record(tmp_path):
     pytest.importorskip("tensorboard")
     minimize(Plane(), PPO(tensorboard=tmp_path), ("n_eval", 80), seed=1)
     assert list(tmp_path.glob("events*"))
+
+
+def test_unknown_arguments_are_refused():
+    with pytest.raises(TypeError, match=r"no argument .batch_size.*PPOSettings"):
+        PPO(batch_size=16)

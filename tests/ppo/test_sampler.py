@@ -223,11 +223,46 @@ def test_failed_trials_do_not_delay_learning():
             PPOOptimiser, "_update", lambda self: (learnt.append(self._told), update(self))
         )
         study.optimize(objective, n_trials=100, catch=RuntimeError)
-    # Each batch is filled up before the next one is proposed.
-    assert learnt == [16, 32, 48, 64, 80]
+    # Failed trials are told, too, so each batch is full.
+    assert learnt == [16, 32, 48, 64, 80, 96]
 
 
-def test_infinite_values_are_neither_learnt_nor_repeated():
+@pytest.mark.parametrize("how", ["nan", "inf", "pruned"])
+def test_learns_to_avoid_what_has_no_value(how):
+    def objective(trial):
+        total = float(suggest(trial).sum())
+        if total < 12:
+            if how == "pruned":
+                raise optuna.TrialPruned
+            return float(how)
+        return total
+
+    study = run(objective, 200, sampler())
+    lacking = np.array([t.state != TrialState.COMPLETE or np.isinf(t.value) for t in study.trials])
+    assert lacking[-100:].mean() < 0.5
+    assert study.best_value <= 14
+    _, times = np.unique(points(study), return_counts=True, axis=0)
+    assert times.max() == 1
+
+
+def test_what_failed_is_tried_again_when_nothing_else_is_left():
+    failed = []
+
+    def objective(trial):
+        value = two_parameters(trial)
+        if trial.params not in failed:
+            failed.append(trial.params)
+            raise RuntimeError
+        return value
+
+    study = optuna.create_study(sampler=sampler(stop_when_exhausted=True))
+    study.optimize(objective, n_trials=100, catch=RuntimeError)
+    states = [t.state for t in study.trials]
+    assert states.count(TrialState.COMPLETE) == len(failed) == 15
+    assert len(states) <= 30 + 4
+
+
+def test_infinite_values_are_not_repeated():
     def objective(trial):
         x = suggest(trial)
         return float("inf") if x[0] == 0 else float(x.sum())
@@ -386,7 +421,8 @@ def test_a_given_space_may_be_conditional():
             sampler(search_space=space, independent_sampler=NoIndependentSampling()),
         )
     assert study.best_value <= 1
-    assert np.mean([t.params["kind"] == "b" for t in study.trials[-50:]]) > 0.6
+    # Points that differ only in parameters that were not asked for are the same trial.
+    assert len({str(sorted(t.params.items())) for t in study.trials}) > 130
 
 
 def test_a_space_that_changes_starts_a_new_model_with_the_history():
@@ -529,3 +565,15 @@ def test_learns_the_search_problem_for_microcontrollers():
     study = run(objective, 150, PPOSampler(0, SMALL), directions=objective.directions)
     assert len(set(points(study))) == 150
     assert feasible(study)[-50:].mean() > feasible(study)[:50].mean()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"settings": {"batch_size": 3}}, "PPOSettings"),
+        ({"search_space": {"x": 3}}, "'x'.*distribution"),
+    ],
+)
+def test_arguments_of_a_wrong_type_are_refused(arguments, message):
+    with pytest.raises(TypeError, match=message):
+        PPOSampler(**arguments)
