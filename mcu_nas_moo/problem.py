@@ -69,6 +69,10 @@ class McuNasProblem(Problem):  # type: ignore[misc]
         """Fresh sampling, crossover, mutation and duplicate elimination, as keyword arguments."""
         return integer_operators(canonical=self.task.space.canonical)
 
+    def canonical(self, X: Genotypes) -> Genotypes:
+        """The representatives ``(N, n_genes)`` of genotypes that may denote the same network."""
+        return self.task.space.canonical(X)
+
     def subnets(self, X: npt.ArrayLike | None) -> list[Subnet]:
         """The readable subnets of ``res.X``.
 

@@ -39,7 +39,7 @@ def read_configs(paths: Iterable[Path]) -> dict[str, dict[str, object]]:
             given = {name: dict(values) for name, values in content["hyperparameters"].items()}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(
-                f"{path} is no file of hyperparameters ({error!r}); it should hold "
+                f"{path} is no file of hyperparameters; it should hold JSON like "
                 '{"hyperparameters": {"nsga2": {"population": 1.5}}}'
             ) from error
         for algorithm, values in given.items():

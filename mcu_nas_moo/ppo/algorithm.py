@@ -50,7 +50,8 @@ class PPO(Algorithm):  # type: ignore[misc]
         canonical: for problems in which several points denote the same: maps option indices
             ``(N, n_var)`` to those of the representatives, which alone are proposed. The index of
             an option is its place among the values of its variable, which for integers is ``x -
-            xl``. For :class:`~mcu_nas_moo.McuNasProblem` it is ``problem.task.space.canonical``.
+            xl``. By default the problem's own method of that name, if it has one, as
+            :class:`~mcu_nas_moo.McuNasProblem` does.
         output: columns shown with ``verbose=True``; by default those of pymoo's algorithms.
         tensorboard: folder for a record of the learning; None for none.
         kwargs: as of every algorithm of pymoo: callback, termination, seed, save_history ...
@@ -100,7 +101,7 @@ class PPO(Algorithm):  # type: ignore[misc]
             problem.n_constr,
             seed=int(self.random_state.integers(2**32)),
             settings=self.settings,
-            canonical=self.canonical,
+            canonical=self.canonical or getattr(problem, "canonical", None),
             ordered=self._variables.ordered,
             tensorboard=self.tensorboard,
         )
