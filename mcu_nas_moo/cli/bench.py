@@ -16,9 +16,11 @@ from mcu_nas_moo.cli.search_problem import (
     DEFAULT_OBJECTIVES,
     cores,
     names_in,
+    objectives_option,
     one_thread_per_process,
     plain_console,
     reference_of,
+    space_option,
     task_of_options,
 )
 from mcu_nas_moo.cli.tune import tune
@@ -54,13 +56,8 @@ DEFAULT_ALGORITHMS = "random,ga,nsga2,nsga3,ppo"
     show_default=True,
     help="Device: a name, or a YAML file; several with commas, one after the other.",
 )
-@click.option("--space", default="mbconv-stage", show_default=True, help="Search space.")
-@click.option(
-    "--objectives",
-    default=DEFAULT_OBJECTIVES,
-    show_default=True,
-    help="What to minimise, with commas; two at least.",
-)
+@space_option
+@objectives_option
 @click.option(
     "--predictors",
     default="analytic",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import click
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -12,6 +14,16 @@ if TYPE_CHECKING:
     from mcu_nas_moo.task import Task
 
 DEFAULT_OBJECTIVES = "error,latency"
+
+space_option = click.option(
+    "--space", default="mbconv-stage", show_default=True, help="Search space."
+)
+objectives_option = click.option(
+    "--objectives",
+    default=DEFAULT_OBJECTIVES,
+    show_default=True,
+    help="What to minimise, with commas; two at least.",
+)
 
 
 def one_thread_per_process() -> None:

@@ -9,11 +9,12 @@ import click
 
 from mcu_nas_moo.cli.errors import bad_input_in_one_line
 from mcu_nas_moo.cli.search_problem import (
-    DEFAULT_OBJECTIVES,
     cores,
+    objectives_option,
     one_thread_per_process,
     plain_console,
     reference_of,
+    space_option,
     task_of_options,
 )
 
@@ -51,13 +52,8 @@ SHOWN = 5
     show_default=True,
     help="Device: a name, or a YAML file. Not one that results are reported for.",
 )
-@click.option("--space", default="mbconv-stage", show_default=True, help="Search space.")
-@click.option(
-    "--objectives",
-    default=DEFAULT_OBJECTIVES,
-    show_default=True,
-    help="What the runs minimise, with commas; two at least.",
-)
+@space_option
+@objectives_option
 @click.option(
     "--seeds",
     type=click.IntRange(min=1),

@@ -116,8 +116,8 @@ class Learner:
                 point = self._queue.popleft()
                 if self._is_new(point) and not self._follows(point):
                     return self._occupy(number, point)
-            # What is missing from a batch, after failed trials, is asked for first: PPO learns
-            # only from what its present policy proposed.
+            # What is missing from a batch is asked for first: PPO learns only from what its
+            # present policy proposed.
             optimiser = self._taught()
             self._queue.extend(optimiser.ask(optimiser.settings.batch_size - self._unlearnt))
             if not self._queue:
