@@ -42,9 +42,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from mcu_nas_moo.bench.indicators import hypervolume_ratios_at
-from mcu_nas_moo.bench.optimiser import optimiser_fingerprint
 from mcu_nas_moo.bench.summary import caution
 from mcu_nas_moo.files import write_atomically
+from mcu_nas_moo.optimisers.register import optimiser_fingerprint
 from mcu_nas_moo.ppo import PPOOptimiser
 from mcu_nas_moo.ppo.settings import PPOSettings
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from PIL import Image
+from toy_task import ToyTask, brute_force_reference
 
 from mcu_nas_moo.spaces import load_space
 
@@ -24,6 +25,18 @@ settings.load_profile("unhurried")
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
+
+
+@pytest.fixture
+def task():
+    """A problem so small that brute force solves it."""
+    return ToyTask()
+
+
+@pytest.fixture(scope="session")
+def exact():
+    """The reference of brute force for the toy task."""
+    return brute_force_reference(ToyTask())
 
 
 @pytest.fixture(params=["mbconv-stage", "mbconv-block"], scope="session")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from mcu_nas_moo.bench.optimiser import check_hyperparameters
 from mcu_nas_moo.files import write_atomically
+from mcu_nas_moo.optimisers.register import check_hyperparameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

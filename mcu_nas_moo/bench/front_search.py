@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mcu_nas_moo.bench.indicators import feasible
-from mcu_nas_moo.bench.optimiser import Setting, load_optimiser
 from mcu_nas_moo.bench.reachability import smallest_reachable
 from mcu_nas_moo.bench.reference import Reference
 from mcu_nas_moo.discrete import cross, mutate, row_keys
+from mcu_nas_moo.optimisers.optimiser import Setting
+from mcu_nas_moo.optimisers.register import load_optimiser
 
 if TYPE_CHECKING:
     from collections.abc import Callable

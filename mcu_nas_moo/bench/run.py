@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mcu_nas_moo.bench.history import History
-from mcu_nas_moo.bench.optimiser import (
-    Setting,
+from mcu_nas_moo.optimisers.optimiser import Setting
+from mcu_nas_moo.optimisers.register import (
     check_hyperparameters,
     installed_version,
     load_optimiser,

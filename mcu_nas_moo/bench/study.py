@@ -6,10 +6,10 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mcu_nas_moo.bench.history import History, load_history
-from mcu_nas_moo.bench.optimiser import check_hyperparameters, optimiser_fingerprint
 from mcu_nas_moo.bench.reference import Reference, load_reference
 from mcu_nas_moo.bench.run import run_optimiser
 from mcu_nas_moo.files import write_atomically
+from mcu_nas_moo.optimisers.register import check_hyperparameters, optimiser_fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -141,7 +141,7 @@ def tunable(algorithm: str) -> tuple[Stage, Stage]:
     Raises:
         ValueError: for an unknown algorithm, or one that has nothing to tune.
     """
-    from mcu_nas_moo.bench.optimiser import check_optimiser
+    from mcu_nas_moo.optimisers.register import check_optimiser
 
     if check_optimiser(algorithm) not in _TUNABLE:
         raise ValueError(f"{algorithm} has nothing to tune; choose one of {', '.join(_TUNABLE)}")
@@ -150,7 +150,7 @@ def tunable(algorithm: str) -> tuple[Stage, Stage]:
 
 def default_values(algorithm: str, stage: Stage) -> dict[str, Any]:
     """The optimiser's own values of what ``stage`` tunes."""
-    from mcu_nas_moo.bench.optimiser import default_hyperparameters
+    from mcu_nas_moo.optimisers.register import default_hyperparameters
 
     defaults = default_hyperparameters(algorithm)
     return {name: defaults[name] for name in stage}

@@ -10,15 +10,15 @@ import numpy as np
 
 from mcu_nas_moo.bench.config_file import write_config
 from mcu_nas_moo.bench.indicators import hypervolume_ratios_at
-from mcu_nas_moo.bench.optimiser import (
-    check_hyperparameters,
-    installed_version,
-    optimiser_fingerprint,
-)
 from mcu_nas_moo.bench.run import PACKAGES, run_optimiser
 from mcu_nas_moo.bench.tunable import default_values, tunable
 from mcu_nas_moo.files import write_atomically
 from mcu_nas_moo.naming import unknown_name
+from mcu_nas_moo.optimisers.register import (
+    check_hyperparameters,
+    installed_version,
+    optimiser_fingerprint,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

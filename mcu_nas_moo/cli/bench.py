@@ -142,10 +142,10 @@ def main(
     if listing:
         _show_choices(console)
         return
-    from mcu_nas_moo.bench.optimiser import check_optimiser
     from mcu_nas_moo.bench.reachability import check_limits
     from mcu_nas_moo.bench.report import write_report
     from mcu_nas_moo.bench.study import Run, Study
+    from mcu_nas_moo.optimisers.register import check_optimiser
 
     names = [check_optimiser(name) for name in names_in(algos, "--algos")]
     hyperparameters = _hyperparameters(configs, names)
@@ -228,7 +228,7 @@ def _check_tensorboard(algorithms: Sequence[str]) -> None:
     """
     from importlib.util import find_spec
 
-    from mcu_nas_moo.bench.optimiser import list_optimisers, writes_log
+    from mcu_nas_moo.optimisers.register import list_optimisers, writes_log
 
     if find_spec("tensorboard") is None:
         raise ValueError("--tensorboard needs TensorBoard; pip install tensorboard")
@@ -261,7 +261,7 @@ def _study_name(
 
 def _show_choices(console: Console) -> None:
     from mcu_nas_moo.bench.figures import LABELS
-    from mcu_nas_moo.bench.optimiser import list_optimisers
+    from mcu_nas_moo.optimisers.register import list_optimisers
     from mcu_nas_moo.profiles import list_profiles, load_profile
     from mcu_nas_moo.spaces import list_spaces, load_space
 

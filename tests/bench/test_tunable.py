@@ -5,8 +5,8 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from mcu_nas_moo.bench import tunable as module
-from mcu_nas_moo.bench.optimiser import check_hyperparameters, default_hyperparameters
 from mcu_nas_moo.bench.tunable import Choice, Range, default_values, tunable
+from mcu_nas_moo.optimisers.register import check_hyperparameters, default_hyperparameters
 
 NAMES = list(module._TUNABLE)
 

@@ -15,11 +15,11 @@ import numpy as np
 from pymoo.algorithms.soo.nonconvex.ga import GA
 from pymoo.termination import get_termination
 
-from mcu_nas_moo.bench.pymoo_optimisers import UNLIMITED, VariationSettings, blank_problem
 from mcu_nas_moo.discrete import row_keys
+from mcu_nas_moo.optimisers.pymoo_optimisers import UNLIMITED, VariationSettings, blank_problem
 
 if TYPE_CHECKING:
-    from mcu_nas_moo.bench.optimiser import Setting
+    from mcu_nas_moo.optimisers.optimiser import Setting
     from mcu_nas_moo.typing import FloatArray, Genotypes, IntArray
 
 #: Evaluations that one bound gets at least, and the most bounds of a sweep. Runs can be short

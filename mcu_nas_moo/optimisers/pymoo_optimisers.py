@@ -17,7 +17,7 @@ from pymoo.util.ref_dirs import get_reference_directions
 from mcu_nas_moo.operators import integer_operators
 
 if TYPE_CHECKING:
-    from mcu_nas_moo.bench.optimiser import Setting
+    from mcu_nas_moo.optimisers.optimiser import Setting
     from mcu_nas_moo.task import Task
     from mcu_nas_moo.typing import FloatArray, Genotypes, IntArray
 

@@ -4,22 +4,22 @@ import numpy as np
 import pytest
 from toy_task import ToyTask
 
-from mcu_nas_moo.bench.epsilon_constraint import EpsilonConstraintGA, bounds
 from mcu_nas_moo.bench.indicators import feasible, hypervolume_curve
-from mcu_nas_moo.bench.optimiser import (
-    Setting,
-    check_hyperparameters,
-    default_hyperparameters,
-    list_optimisers,
-    load_optimiser,
-)
-from mcu_nas_moo.bench.pymoo_optimisers import (
+from mcu_nas_moo.bench.run import run_optimiser
+from mcu_nas_moo.optimisers.epsilon_constraint import EpsilonConstraintGA, bounds
+from mcu_nas_moo.optimisers.optimiser import Setting
+from mcu_nas_moo.optimisers.pymoo_optimisers import (
     NSGASettings,
     das_dennis,
     nsga2,
     population_size,
 )
-from mcu_nas_moo.bench.run import run_optimiser
+from mcu_nas_moo.optimisers.register import (
+    check_hyperparameters,
+    default_hyperparameters,
+    list_optimisers,
+    load_optimiser,
+)
 
 NAMES = list(list_optimisers())
 BUDGETS = {"tpe": 23, "ppo": 70, "ppo-plain": 70}

@@ -15,15 +15,15 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecEnv
 
-from mcu_nas_moo.bench.epsilon_constraint import bounds
-from mcu_nas_moo.bench.paused_thread import PausedThread
 from mcu_nas_moo.naming import unknown_name
+from mcu_nas_moo.optimisers.epsilon_constraint import bounds
+from mcu_nas_moo.optimisers.paused_thread import PausedThread
 from mcu_nas_moo.rewards import REWARDS, SOFT_EXPONENTS, MnasnetReward, PenaltyReward
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from mcu_nas_moo.bench.optimiser import Setting
+    from mcu_nas_moo.optimisers.optimiser import Setting
     from mcu_nas_moo.typing import FloatArray, Genotypes, IntArray
 
 #: Most targets of a sweep.

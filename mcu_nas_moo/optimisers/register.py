@@ -1,13 +1,13 @@
-"""The contract of every optimiser, and the register of those that can be compared."""
+"""The register of the optimisers that can be compared."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import mcu_nas_moo
 from mcu_nas_moo.naming import unknown_name
@@ -15,50 +15,7 @@ from mcu_nas_moo.naming import unknown_name
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from mcu_nas_moo.task import Task
-    from mcu_nas_moo.typing import FloatArray, Genotypes
-
-
-class Optimiser(Protocol):
-    """Proposes genotypes and learns from what they are worth.
-
-    The harness calls :meth:`ask` and :meth:`tell` in turn until the budget is used up.
-    """
-
-    def ask(self) -> Genotypes:
-        """Genotypes to evaluate next, shape ``(n, n_genes)``; no rows ends the run."""
-
-    def tell(self, X: Genotypes, F: FloatArray, G: FloatArray) -> None:
-        """Take in objectives ``F`` ``(n, n_obj)`` and constraints ``G`` ``(n, n_con)``.
-
-        ``X`` is what was asked, or its first rows where the budget ends within a batch.
-        """
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What an optimiser may know before it starts.
-
-    Attributes:
-        task: the problem; an optimiser must not evaluate it by itself.
-        ideal, nadir: shape ``(n_obj,)``, the range of the objectives on the reference front.
-        budget: number of evaluations of the run.
-        seed: of all randomness.
-        hyperparameters: those that differ from the optimiser's defaults, by name.
-        tensorboard: folder of the run's log; None for no log. Only some optimisers write one.
-    """
-
-    task: Task
-    ideal: FloatArray
-    nadir: FloatArray
-    budget: int
-    seed: int
-    hyperparameters: Mapping[str, object] = field(default_factory=dict)
-    tensorboard: Path | None = None
-
-
-#: Builds a fresh optimiser for one run.
-Factory: TypeAlias = "Callable[[Setting], Optimiser]"
+    from mcu_nas_moo.optimisers.optimiser import Factory, Optimiser, Setting
 
 
 class _Entry(NamedTuple):
@@ -78,31 +35,31 @@ class _Entry(NamedTuple):
 
 
 def _random() -> Factory:
-    from mcu_nas_moo.bench.random_search import RandomSearch
+    from mcu_nas_moo.optimisers.random_search import RandomSearch
 
     return RandomSearch
 
 
 def _ga() -> Factory:
-    from mcu_nas_moo.bench.epsilon_constraint import EpsilonConstraintGA
+    from mcu_nas_moo.optimisers.epsilon_constraint import EpsilonConstraintGA
 
     return EpsilonConstraintGA
 
 
 def _nsga2() -> Factory:
-    from mcu_nas_moo.bench.pymoo_optimisers import nsga2
+    from mcu_nas_moo.optimisers.pymoo_optimisers import nsga2
 
     return nsga2
 
 
 def _nsga3() -> Factory:
-    from mcu_nas_moo.bench.pymoo_optimisers import nsga3
+    from mcu_nas_moo.optimisers.pymoo_optimisers import nsga3
 
     return nsga3
 
 
 def _tpe() -> Factory:
-    from mcu_nas_moo.bench.optuna_optimisers import TPE
+    from mcu_nas_moo.optimisers.optuna_optimisers import TPE
 
     return TPE
 
@@ -141,7 +98,7 @@ def _ppo() -> Factory:
 def _ppo_plain() -> Factory:
     import torch
 
-    from mcu_nas_moo.bench.plain_ppo import PlainPPO
+    from mcu_nas_moo.optimisers.plain_ppo import PlainPPO
 
     torch.set_num_threads(1)
     return PlainPPO
@@ -154,24 +111,24 @@ def _ppo_settings() -> type[Any]:
 
 
 def _ppo_plain_settings() -> type[Any]:
-    from mcu_nas_moo.bench.plain_ppo import PlainPPOSettings
+    from mcu_nas_moo.optimisers.plain_ppo import PlainPPOSettings
 
     return PlainPPOSettings
 
 
 def _ga_settings() -> type[Any]:
-    from mcu_nas_moo.bench.epsilon_constraint import GASettings
+    from mcu_nas_moo.optimisers.epsilon_constraint import GASettings
 
     return GASettings
 
 
 def _nsga_settings() -> type[Any]:
-    from mcu_nas_moo.bench.pymoo_optimisers import NSGASettings
+    from mcu_nas_moo.optimisers.pymoo_optimisers import NSGASettings
 
     return NSGASettings
 
 
-_PYMOO = (("bench/pymoo_optimisers.py", "operators.py", "discrete.py"), ("numpy", "pymoo"))
+_PYMOO = (("optimisers/pymoo_optimisers.py", "operators.py", "discrete.py"), ("numpy", "pymoo"))
 #: The modules of ``ppo/`` that decide what is proposed; the others adapt it to frameworks.
 _PPO_CORE = (
     *("agent", "memory", "optimiser", "reward"),
@@ -179,11 +136,11 @@ _PPO_CORE = (
 )
 _PPO_LIBRARIES = ("moocore", "numpy", "scipy", "stable-baselines3", "torch")
 _REGISTER = {
-    "random": _Entry("uniform random search", _random, ("bench/random_search.py",)),
+    "random": _Entry("uniform random search", _random, ("optimisers/random_search.py",)),
     "ga": _Entry(
         "single-objective GA (pymoo), swept over bounds within the reference range",
         _ga,
-        ("bench/epsilon_constraint.py", *_PYMOO[0]),
+        ("optimisers/epsilon_constraint.py", *_PYMOO[0]),
         _PYMOO[1],
         _ga_settings,
     ),
@@ -196,7 +153,7 @@ _REGISTER = {
     "tpe": _Entry(
         "multivariate TPE (Optuna); its time per evaluation grows with the run",
         _tpe,
-        ("bench/optuna_optimisers.py",),
+        ("optimisers/optuna_optimisers.py",),
         ("numpy", "optuna"),
     ),
     "ppo": _Entry(
@@ -211,10 +168,10 @@ _REGISTER = {
         "PPO (Stable-Baselines3) in the usual way, once per latency target",
         _ppo_plain,
         (
-            "bench/plain_ppo.py",
-            "bench/paused_thread.py",
+            "optimisers/plain_ppo.py",
+            "optimisers/paused_thread.py",
             "rewards.py",
-            "bench/epsilon_constraint.py",
+            "optimisers/epsilon_constraint.py",
         ),
         _PPO_LIBRARIES,
         _ppo_plain_settings,

@@ -11,7 +11,7 @@ import optuna
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
-    from mcu_nas_moo.bench.optimiser import Setting
+    from mcu_nas_moo.optimisers.optimiser import Setting
     from mcu_nas_moo.typing import FloatArray, Genotypes
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from mcu_nas_moo.bench.optimiser import Setting
+    from mcu_nas_moo.optimisers.optimiser import Setting
     from mcu_nas_moo.typing import FloatArray, Genotypes
 
 #: Genotypes proposed at once: enough for the vectorised evaluation to be cheap per genotype.
