@@ -1,10 +1,12 @@
-"""Make the pooled reference fronts that the package ships, for all profiles and both spaces.
+"""Make the reference fronts that the package ships, for all profiles and both spaces.
 
 Run it again whenever the predictor, the cost model, a space or a profile changes; a front whose
-fingerprint does not fit its task is not used. Takes about a minute per front::
+fingerprint does not fit its task is not used. Exact fronts of the spaces that can be enumerated
+take a minute or two for all profiles together; pooled fronts of the others some minutes each::
 
-    python benchmarks/make_references.py            # those that are missing or out of date
-    python benchmarks/make_references.py --all      # all of them
+    python benchmarks/make_references.py                  # those that are missing or out of date
+    python benchmarks/make_references.py --all            # all of them
+    python benchmarks/make_references.py --pool DIR       # pooled ones with all results of DIR
 """
 
 from __future__ import annotations
@@ -12,39 +14,98 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 from time import perf_counter
+from typing import TYPE_CHECKING
+
+from joblib import cpu_count
 
 from mcu_nas_moo.bench.front_search import pooled_reference
 from mcu_nas_moo.bench.reference import file_name, load_reference
+from mcu_nas_moo.bench.results import load_results
+from mcu_nas_moo.enumeration import Enumerator, can_enumerate, exact_reference
 from mcu_nas_moo.profiles import list_profiles
 from mcu_nas_moo.spaces import list_spaces
 from mcu_nas_moo.task import Task
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mcu_nas_moo.typing import Genotypes
+
 FOLDER = Path(__file__).parent / "reference_fronts"
-OBJECTIVES = ("error", "latency")
-#: More effort than for a front made on the fly.
-SEARCHES, ROUNDS = 5, 4
+OBJECTIVES = (("error", "latency"), ("error", "latency", "sram", "flash"))
+#: More effort than for a front made on the fly, for two objectives and for more.
+EFFORT = {"searches": 5, "rounds": 4}
+EFFORT_MANY = {"searches": 3, "rounds": 2}
 
 
 def main() -> None:
-    """Make the fronts one after the other and say how large they are."""
+    """Make the fronts and say how large they are."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--all", action="store_true", help="remake those that are up to date, too")
-    everything = parser.parse_args().all
+    parser.add_argument("--jobs", type=int, default=cpu_count(), help="processes")
+    parser.add_argument(
+        "--pool", type=Path, nargs="+", default=[], help="results whose fronts are pooled as well"
+    )
+    options = parser.parse_args()
+    found = _found_by_runs(options.pool)
     for space in list_spaces():
-        for profile in list_profiles():
-            task = Task(space, profile, OBJECTIVES)
-            path = FOLDER / file_name(task)
-            known = load_reference(path).fingerprint if path.exists() else None
-            if known == task.fingerprint and not everything:
-                print(f"{path.name}: up to date")
-                continue
-            start = perf_counter()
-            reference = pooled_reference(task, searches=SEARCHES, rounds=ROUNDS)
-            reference.save(path)
-            print(
-                f"{path.name}: {len(reference.F)} subnets of "
-                f"{reference.origin['evaluations']:,} evaluated, {perf_counter() - start:.0f} s"
-            )
+        tasks = [
+            Task(space, profile, objectives)
+            for profile in list_profiles()
+            for objectives in OBJECTIVES
+        ]
+        missing = [task for task in tasks if options.all or not _up_to_date(task)]
+        if can_enumerate(tasks[0]):
+            _make_exact(missing, options.jobs)
+            continue
+        for task in tasks:
+            if task in missing or file_name(task) in found:
+                _make_pooled(task, found.get(file_name(task), []))
+
+
+def _up_to_date(task: Task) -> bool:
+    path = FOLDER / file_name(task)
+    if path.exists() and load_reference(path).fingerprint == task.fingerprint:
+        print(f"{path.name}: up to date")
+        return True
+    return False
+
+
+def _found_by_runs(folders: Sequence[Path]) -> dict[str, list[Genotypes]]:
+    """Genotypes that runs kept in their archives, for each problem."""
+    if not folders:
+        return {}
+    return {
+        file_name(problem.task): [run.X for run in problem.trajectories]
+        for problem in load_results(folders).problems
+    }
+
+
+def _make_exact(tasks: Sequence[Task], jobs: int) -> None:
+    if not tasks:
+        return
+    start = perf_counter()
+    profiles = dict.fromkeys(task.profile.name for task in tasks)
+    most = max(OBJECTIVES, key=len)
+    enumerator = Enumerator([Task(tasks[0].space.name, profile, most) for profile in profiles])
+    enumerator.run(jobs)
+    of_profile = {found.task.profile.name: found for found in enumerator.results()}
+    for task in tasks:
+        reference = exact_reference(of_profile[task.profile.name], task.objectives)
+        reference.save(FOLDER / file_name(task))
+        print(f"{file_name(task)}: {len(reference.F)} subnets of {reference.origin['networks']:,}")
+    print(f"{perf_counter() - start:.0f} s for all of them")
+
+
+def _make_pooled(task: Task, found: Sequence[Genotypes]) -> None:
+    start = perf_counter()
+    effort = EFFORT if task.n_obj <= 2 else EFFORT_MANY
+    reference = pooled_reference(task, **effort, found=found)
+    reference.save(FOLDER / file_name(task))
+    print(
+        f"{file_name(task)}: {len(reference.F)} subnets of "
+        f"{reference.origin['evaluations']:,} evaluated, {perf_counter() - start:.0f} s"
+    )
 
 
 if __name__ == "__main__":

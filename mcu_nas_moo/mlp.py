@@ -77,14 +77,23 @@ class MLPEnsemble:
 
         Batches of other sizes add in another order: round what is derived from them.
         """
-        members, hidden = self.second[0].shape[:2]
-        mean, scale, first, second, last = self._in_float64
-        x = (inputs - mean) * scale
-        x = np.maximum(x @ first[0] + first[1], 0)
-        x = x.reshape(-1, members, hidden).transpose(1, 0, 2)
+        *_, second, last = self._in_float64
+        x = np.maximum(self.first_layer(inputs), 0)
         x = np.maximum(np.matmul(x, second[0]) + second[1], 0)
         answers: FloatArray = np.matmul(x, last[0]) + last[1]
         return answers
+
+    def first_layer(self, inputs: FloatArray) -> FloatArray:
+        """The first layer before its activation: linear in the features ``(N, D)``.
+
+        Returns:
+            shape ``(M, N, H)``, float64.
+        """
+        members, hidden = self.second[0].shape[:2]
+        mean, scale, first, *_ = self._in_float64
+        x = (inputs - mean) * scale
+        sums: FloatArray = x @ first[0] + first[1]
+        return sums.reshape(-1, members, hidden).transpose(1, 0, 2)
 
     @cached_property
     def _in_float64(self) -> tuple[Any, ...]:

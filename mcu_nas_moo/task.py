@@ -210,6 +210,15 @@ class Task:
     @cached_property
     def fingerprint(self) -> str:
         """Hash of all that decides the objectives and constraints: equal hash, equal problem."""
+        return _hash(self._facts)
+
+    @cached_property
+    def fingerprints(self) -> dict[str, str]:
+        """A hash of each part, by its name, to say which one makes two tasks differ."""
+        return {name: _hash(facts) for name, facts in self._facts.items()}
+
+    @property
+    def _facts(self) -> dict[str, Any]:
         facts = {
             "space": self.space.spec.model_dump(mode="json"),
             "predictor": self.predictor.fingerprint,
@@ -221,4 +230,8 @@ class Task:
             facts["learned"] = [self.learned_costs.fingerprint, *self.learned_metrics]
             if set(self.learned_metrics) >= set(COSTS):
                 del facts["costs"]  # they decide nothing then
-        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+        return facts
+
+
+def _hash(facts: object) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]

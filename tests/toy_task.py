@@ -64,6 +64,10 @@ class ToyTask:
     def n_obj(self):
         return len(self.objectives)
 
+    @property
+    def fingerprints(self):
+        return {"task": self.fingerprint}
+
     @cached_property
     def fingerprint(self):
         return f"toy-{self.objectives}-{sorted(self.limits.items())}"

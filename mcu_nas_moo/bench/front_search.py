@@ -14,7 +14,7 @@ from mcu_nas_moo.optimisers.optimiser import Setting
 from mcu_nas_moo.optimisers.register import load_optimiser
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from mcu_nas_moo.task import Task
     from mcu_nas_moo.typing import FloatArray, Genotypes
@@ -128,6 +128,7 @@ def pooled_reference(
     seed: int = 0,
     searches: int = 3,
     rounds: int = 2,
+    found: Sequence[Genotypes] = (),
     say: Callable[[str], object] = lambda _: None,
 ) -> Reference:
     """Search for the task's Pareto front several times over and pool what is found.
@@ -141,6 +142,7 @@ def pooled_reference(
         searches: independent searches; a search that is stuck in one region ends up in another
             one the next time.
         rounds: how often each of them varies the front and looks for better neighbours.
+        found: genotypes that others found, such as the archives of long runs, pooled as well.
         say: told what is being done.
 
     Raises:
@@ -166,6 +168,8 @@ def pooled_reference(
         pooled.add(search.X)
         spent += search.evaluations
     say("pooled front")
+    for X in found:
+        pooled.add(X)
     closed = pooled.improve(rounds, rng)
     order = np.lexsort(pooled.F.T[::-1])
     return Reference(
@@ -179,7 +183,9 @@ def pooled_reference(
             "seed": seed,
             "searches": searches,
             "rounds": rounds,
+            "pooled_runs": len(found),
             "evaluations": spent + pooled.evaluations,
             "closed": closed,
         },
+        fingerprints=task.fingerprints,
     )

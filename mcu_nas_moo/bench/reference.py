@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import zipfile
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import mcu_nas_moo
-from mcu_nas_moo.files import write_atomically
+from mcu_nas_moo.files import cache_folder, write_atomically
 
 if TYPE_CHECKING:
     from mcu_nas_moo.task import Task
@@ -32,8 +33,10 @@ class Reference:
         fingerprint: of the task; another fingerprint is another problem.
         X: genotypes on the front, shape ``(n, n_genes)``.
         F: their objectives, shape ``(n, n_obj)``, feasible and mutually non-dominated.
-        kind: ``pooled``, the best of all that long searches found. A run may go beyond it.
+        kind: ``exact``, the front of all networks of the space; or ``pooled``, the best of all
+            that long searches found, which a run may go beyond.
         origin: how the front was made.
+        fingerprints: of the task's parts.
     """
 
     space: str
@@ -44,6 +47,7 @@ class Reference:
     F: FloatArray
     kind: str = "pooled"
     origin: dict[str, Any] = field(default_factory=dict)
+    fingerprints: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def ideal(self) -> FloatArray:
@@ -77,25 +81,30 @@ class Reference:
         return float(moocore.hypervolume(self.normalise(self.F), ref=self.reference_point))
 
     def save(self, path: Path) -> None:
-        """Write the reference as JSON, one subnet per line."""
+        """Write the reference as a compressed NPZ file."""
         facts = {
             "space": self.space,
             "profile": self.profile,
             "objectives": list(self.objectives),
             "kind": self.kind,
             "fingerprint": self.fingerprint,
+            "fingerprints": self.fingerprints,
             "origin": self.origin,
-            "ideal": self.ideal.tolist(),
-            "nadir": self.nadir.tolist(),
-            "reference_point": (self.nadir + MARGIN * (self.nadir - self.ideal)).tolist(),
         }
-        head = json.dumps(facts, indent=1)[:-2]
-        rows = ",\n".join(
-            f"  {json.dumps([x, f], separators=(',', ':'))}"
-            for x, f in zip(self.X.tolist(), self.F.tolist(), strict=True)
-        )
-        text = f'{head},\n "front": [\n{rows}\n ]\n}}\n'
-        write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+        arrays = {
+            "X": self.X.astype(np.int16),
+            "F": self.F,
+            "ideal": self.ideal,
+            "nadir": self.nadir,
+            "reference_point": self.nadir + MARGIN * (self.nadir - self.ideal),
+            "facts": np.array(json.dumps(facts)),
+        }
+
+        def write(partial: Path) -> None:
+            with partial.open("wb") as file:
+                np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+
+        write_atomically(path, write)
 
 
 def load_reference(path: Path) -> Reference:
@@ -105,26 +114,54 @@ def load_reference(path: Path) -> Reference:
         ValueError: if the file is damaged.
     """
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-        return Reference(
-            space=facts["space"],
-            profile=facts["profile"],
-            objectives=tuple(facts["objectives"]),
-            fingerprint=facts["fingerprint"],
-            X=np.array([x for x, _ in facts["front"]], dtype=np.int64),
-            F=np.array([f for _, f in facts["front"]], dtype=np.float64),
-            kind=facts["kind"],
-            origin=facts["origin"],
-        )
-    except (ValueError, KeyError, TypeError) as error:
+        if path.read_bytes()[:1] == b"{":
+            return _load_json(path)
+        with np.load(path, allow_pickle=False) as data:
+            facts = json.loads(str(data["facts"]))
+            return Reference(
+                space=facts["space"],
+                profile=facts["profile"],
+                objectives=tuple(facts["objectives"]),
+                fingerprint=facts["fingerprint"],
+                X=data["X"].astype(np.int64),
+                F=data["F"],
+                kind=facts["kind"],
+                origin=facts["origin"],
+                fingerprints=facts["fingerprints"],
+            )
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise ValueError(
             f"{path} is no valid reference front ({error}); delete it, it will be made again"
         ) from error
 
 
+def _load_json(path: Path) -> Reference:
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    return Reference(
+        space=facts["space"],
+        profile=facts["profile"],
+        objectives=tuple(facts["objectives"]),
+        fingerprint=facts["fingerprint"],
+        X=np.array([x for x, _ in facts["front"]], dtype=np.int64),
+        F=np.array([f for _, f in facts["front"]], dtype=np.float64),
+        kind=facts["kind"],
+        origin=facts["origin"],
+    )
+
+
+def problem_name(task: Task) -> str:
+    """Names of space, profile and objectives in one; references and results are filed by it."""
+    return f"{task.space.name}--{task.profile.name}--{'-'.join(task.objectives)}"
+
+
 def file_name(task: Task) -> str:
     """Name of the task's file among the shipped references."""
-    return f"{task.space.name}--{task.profile.name}--{'-'.join(task.objectives)}.json"
+    return f"{problem_name(task)}.npz"
+
+
+def own_path(task: Task) -> Path:
+    """Where a reference that the user made lies: in the cache, one file for each problem."""
+    return cache_folder() / "reference-fronts" / f"{problem_name(task)}--{task.fingerprint}.npz"
 
 
 def shipped_folder() -> Path | None:
@@ -139,8 +176,67 @@ def shipped_folder() -> Path | None:
 
 def shipped_reference(task: Task) -> Reference | None:
     """The shipped reference of exactly this task, None if there is none."""
+    reference = _shipped_under_the_name_of(task)
+    fits = reference is not None and reference.fingerprint == task.fingerprint
+    return reference if fits else None
+
+
+def known_reference(task: Task) -> Reference | None:
+    """The reference of exactly this task that the user made or the package ships, if any."""
+    path = own_path(task)
+    return load_reference(path) if path.exists() else shipped_reference(task)
+
+
+def stale_note(task: Task) -> str | None:
+    """Why the shipped reference of this name is not used, and how to make one that fits.
+
+    None if there is none of the name, or the limits are other ones than the profile's, which is
+    another problem and no sign of age.
+    """
+    reference = _shipped_under_the_name_of(task)
+    if reference is None or reference.fingerprint == task.fingerprint:
+        return None
+    own = task.fingerprints
+    changed = [name for name in own if reference.fingerprints.get(name) != own[name]]
+    if changed == ["limits"]:
+        return None
+    parts = " and ".join(_PARTS.get(name, name) for name in changed) or "the problem"
+    return (
+        f"The shipped reference front of {problem_name(task)} is stale: {parts} changed since it "
+        f"was made. Remake it with `{remake_command(task)}`."
+    )
+
+
+def remake_command(task: Task) -> str:
+    """The command that makes the exact reference of a task, or the pooled one of a large space."""
+    from mcu_nas_moo.enumeration import can_enumerate
+    from mcu_nas_moo.profiles import list_profiles, load_profile
+
+    if not can_enumerate(task):
+        return "python benchmarks/make_references.py"
+    parts = ["mcu-nas enumerate", f"--space {task.space.name}", f"--profile {task.profile.name}"]
+    parts.append(f"--objectives {','.join(task.objectives)}")
+    usual = load_profile(task.profile.name).limits if task.profile.name in list_profiles() else None
+    parts += [
+        f"--{metric.replace('_', '-')} {limit:g}"
+        for metric, limit in task.limits.items()
+        if usual is None or getattr(usual, metric) != limit
+    ]
+    return " ".join(parts)
+
+
+#: What a part of a task that has a hash is called.
+_PARTS = {
+    "space": "the space",
+    "predictor": "the accuracy predictor",
+    "costs": "the cost model",
+    "limits": "the profile's limits",
+    "learned": "the learned costs",
+}
+
+
+def _shipped_under_the_name_of(task: Task) -> Reference | None:
     folder = shipped_folder()
     if folder is None or not (folder / file_name(task)).is_file():
         return None
-    reference = load_reference(folder / file_name(task))
-    return reference if reference.fingerprint == task.fingerprint else None
+    return load_reference(folder / file_name(task))

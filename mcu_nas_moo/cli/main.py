@@ -10,6 +10,7 @@ import click
 
 from mcu_nas_moo.cli.calibrate import calibrate
 from mcu_nas_moo.cli.cost import cost
+from mcu_nas_moo.cli.enumerate import enumerate_command
 from mcu_nas_moo.cli.errors import bad_input_in_one_line
 from mcu_nas_moo.cli.learned_costs import fit_costs, label_costs
 from mcu_nas_moo.cli.profile import profile
@@ -42,6 +43,7 @@ def main() -> None:
 main.add_command(cost)
 main.add_command(calibrate)
 main.add_command(profile)
+main.add_command(enumerate_command)
 
 
 @main.group()

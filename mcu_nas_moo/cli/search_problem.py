@@ -90,19 +90,25 @@ def task_of_options(
 
 
 def reference_of(task: Task, console: Console) -> Reference:
-    """The shipped reference of ``task``, or a new one, which takes some seconds."""
+    """The known reference of ``task``, or a new pooled one, which takes some seconds."""
     from mcu_nas_moo.bench.front_search import pooled_reference
-    from mcu_nas_moo.bench.reference import shipped_reference
+    from mcu_nas_moo.bench.reference import known_reference, remake_command, stale_note
+    from mcu_nas_moo.enumeration import can_enumerate
 
-    reference = shipped_reference(task)
+    reference = known_reference(task)
     if reference is None:
-        text = "No shipped reference front for this problem; making one"
+        note = stale_note(task)
+        if note is not None:
+            console.print(note)
+        elif can_enumerate(task):
+            console.print(f"For an exact reference front, run `{remake_command(task)}` first.")
+        text = "Pooling a reference front from searches"
         with console.status(f"{text} ...") as status:
             reference = pooled_reference(
                 task, say=lambda what: status.update(f"{text}: {what} ...")
             )
         console.print(
-            f"No shipped reference front for this problem; made one of {len(reference.F)} "
-            f"subnets from {reference.origin['evaluations']:,} evaluations."
+            f"No reference front is known for this problem; made one of {len(reference.F)} "
+            f"subnets from {reference.origin['evaluations']:,} evaluations of searches."
         )
     return reference

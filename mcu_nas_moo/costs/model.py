@@ -12,14 +12,15 @@ import numpy as np
 
 from mcu_nas_moo.costs.memory import working_set
 from mcu_nas_moo.costs.runtime import load_runtime
-from mcu_nas_moo.costs.work import counts_of, kinds_of, work_by_layer, work_of
+from mcu_nas_moo.costs.totals import Totals
+from mcu_nas_moo.costs.work import counts_of, work_by_layer
 
 if TYPE_CHECKING:
     from mcu_nas_moo.costs.device import Device
     from mcu_nas_moo.costs.runtime import Runtime
     from mcu_nas_moo.networks.table import LayerTable
     from mcu_nas_moo.profiles import Profile
-    from mcu_nas_moo.typing import FloatArray
+    from mcu_nas_moo.typing import FloatArray, IntArray
 
 _BYTES_PER_KIB = 1024
 
@@ -74,10 +75,19 @@ class CostModel:
 
         Fastest for tables of a few thousand networks, whose arrays fit into the processor's cache.
         """
-        latency_ms = self._latency_ms(table)
+        return self.costs_of(self.totals(table))
+
+    def totals(self, table: LayerTable, slots: IntArray | slice = slice(None)) -> Totals:
+        """What the costs of the networks of ``table``, or of some of their layers, come from."""
+        return Totals.of(table, tuple(self._cycles_per_unit), self.runtime.memory, slots)
+
+    def costs_of(self, totals: Totals) -> Costs:
+        """Costs of networks with these totals; of the shape that the totals have."""
+        latency_ms = self._latency_ms(totals)
         return Costs(
-            flash_kib=self._flash_kib(table),
-            sram_kib=self._sram_kib(table),
+            flash_kib=self._flash_kib(totals),
+            sram_kib=totals.peak * (self.runtime.memory.scale / _BYTES_PER_KIB)
+            + self._sram_beside_peak_kib(totals.layers, totals.weighted, totals.channels),
             latency_ms=latency_ms,
             energy_mj=latency_ms * (self.device.active_power_mw.value / 1000),
         )
@@ -85,7 +95,7 @@ class CostModel:
     def layer_costs(self, table: LayerTable) -> LayerCosts:
         """Costs of each layer of the networks of ``table``."""
         memory, flash = self.runtime.memory, self.runtime.flash
-        beside_peak = self._sram_beside_peak_kib(table)[:, None]
+        beside_peak = self._sram_beside_peak_kib(*counts_of(table).T)[:, None]
         cycles = np.zeros(table.active.shape)
         for unit, per_unit in self._cycles_per_unit.items():
             cycles += work_by_layer(table, unit) * per_unit
@@ -135,41 +145,33 @@ class CostModel:
         every: dict[str, float] = self.runtime.latency.cycles.model_dump()
         return {unit: cycles for unit, cycles in every.items() if cycles}
 
-    def _latency_ms(self, table: LayerTable) -> FloatArray:
+    def _latency_ms(self, totals: Totals) -> FloatArray:
         # One product after the other: a matrix product would round otherwise for other batches.
-        cycles = np.zeros(len(table))
-        for unit, per_unit in self._cycles_per_unit.items():
-            cycles += work_of(table, unit) * per_unit
+        cycles = np.zeros(totals.layers.shape)
+        for work, per_unit in zip(totals.work, self._cycles_per_unit.values(), strict=True):
+            cycles += work * per_unit
         return cycles * self._ms_per_cycle
 
-    def _flash_kib(self, table: LayerTable) -> FloatArray:
+    def _flash_kib(self, totals: Totals) -> FloatArray:
         rule = self.runtime.flash
-        n_layers, _, n_channels = counts_of(table).T
-        parameters: FloatArray = (
-            table.weights.sum(axis=1) * rule.bytes_per_weight + n_channels * rule.bytes_per_bias
-        )
+        parameters = totals.weights * rule.bytes_per_weight + totals.channels * rule.bytes_per_bias
         kib: FloatArray = (
             parameters / _BYTES_PER_KIB
-            + n_channels * rule.kib_per_channel
-            + n_layers * rule.kib_per_layer
-            + kinds_of(table) * rule.kib_per_kind
+            + totals.channels * rule.kib_per_channel
+            + totals.layers * rule.kib_per_layer
+            + np.bitwise_count(totals.kinds) * rule.kib_per_kind
             + rule.fixed_kib
         )
         return kib
 
-    def _sram_kib(self, table: LayerTable) -> FloatArray:
+    def _sram_beside_peak_kib(
+        self, layers: IntArray, weighted: IntArray, channels: IntArray
+    ) -> FloatArray:
         rule = self.runtime.memory
-        peak = working_set(table, rule).max(axis=1)
-        kib: FloatArray = peak * (rule.scale / _BYTES_PER_KIB) + self._sram_beside_peak_kib(table)
-        return kib
-
-    def _sram_beside_peak_kib(self, table: LayerTable) -> FloatArray:
-        rule = self.runtime.memory
-        n_layers, n_weighted, n_channels = counts_of(table).T
         kib: FloatArray = (
-            n_channels * rule.kib_per_channel
-            + n_weighted * rule.kib_per_weighted_layer
-            + (n_layers - n_weighted) * rule.kib_per_other_layer
+            channels * rule.kib_per_channel
+            + weighted * rule.kib_per_weighted_layer
+            + (layers - weighted) * rule.kib_per_other_layer
             + rule.fixed_kib
         )
         return kib

@@ -94,24 +94,37 @@ def all_work_of(table: LayerTable) -> FloatArray:
     return np.stack([work_of(table, unit) for unit in WORK], axis=1, dtype=np.float64)
 
 
-def kinds_of(table: LayerTable) -> IntArray:
-    """Kinds of layers in each network, shape ``(N,)``: pointwise convolutions are one of their own.
+def kind_bits_of(table: LayerTable, slots: IntArray | slice = slice(None)) -> IntArray:
+    """Kinds of layers in each network, one bit each, shape ``(N,)``.
 
-    A runtime links the kernel of a kind once, however often the network uses it.
+    Pointwise convolutions are a kind of their own. A runtime links the kernel of a kind once,
+    however often the network uses it.
+
+    Args:
+        table: the layers.
+        slots: only these.
     """
+    chosen = np.zeros(table.active.shape[1], dtype=np.bool_)
+    chosen[slots] = True
     kinds = np.zeros(len(table), dtype=np.int64)
-    for op in Op:
+    for bit, op in enumerate(Op):
         columns = table.topology.columns(op)
+        columns = columns[chosen[columns]]
         if not len(columns):
             continue
         active = table.active[:, columns]
         if op is not Op.CONV:
-            kinds += active.any(axis=1)
+            kinds |= active.any(axis=1).astype(np.int64) << bit
             continue
         area = table.kernel_height[:, columns] * table.kernel_width[:, columns]
-        kinds += (active & (area == 1)).any(axis=1)
-        kinds += (active & (area > 1)).any(axis=1)
+        kinds |= (active & (area == 1)).any(axis=1).astype(np.int64) << bit
+        kinds |= (active & (area > 1)).any(axis=1).astype(np.int64) << len(Op)
     return kinds
+
+
+def kinds_of(table: LayerTable) -> IntArray:
+    """Number of kinds of layers in each network, shape ``(N,)``; see :func:`kind_bits_of`."""
+    return np.bitwise_count(kind_bits_of(table)).astype(np.int64)
 
 
 def counts_of(table: LayerTable) -> IntArray:

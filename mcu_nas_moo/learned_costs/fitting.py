@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 import mcu_nas_moo
 from mcu_nas_moo.accuracy.predictor import features
 from mcu_nas_moo.costs import Costs
+from mcu_nas_moo.files import cache_folder
 from mcu_nas_moo.learned_costs.labels import CostLabels, analytic_costs, analytic_labels
 from mcu_nas_moo.learned_costs.predictor import (
     METRICS,
@@ -137,9 +137,8 @@ def _cache_path(space: MBConvSpace, profile: Profile) -> Path:
     digest = hashlib.sha256(json.dumps([asdict(scope), asdict(SETTINGS), SAMPLES]).encode())
     for file in code:
         digest.update(file.read_bytes())
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     name = f"{space.name}-{profile.name}-{digest.hexdigest()[:16]}.safetensors"
-    return Path(root) / "mcu-nas-moo" / "learned-costs" / name
+    return cache_folder() / "learned-costs" / name
 
 
 def _chosen_metrics(labels: CostLabels, metrics: Sequence[str] | None) -> tuple[str, ...]:

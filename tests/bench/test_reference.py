@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +9,15 @@ from toy_task import ToyTask
 from mcu_nas_moo.bench import reference as module
 from mcu_nas_moo.bench.front_search import pooled_reference
 from mcu_nas_moo.bench.reachability import check_limits, smallest_reachable
-from mcu_nas_moo.bench.reference import file_name, load_reference, shipped_reference
+from mcu_nas_moo.bench.reference import (
+    file_name,
+    known_reference,
+    load_reference,
+    own_path,
+    shipped_reference,
+    stale_note,
+)
+from mcu_nas_moo.task import Task
 
 
 @pytest.fixture(autouse=True)
@@ -44,21 +52,31 @@ def test_ranges_and_reference_point(exact):
 
 
 def test_saved_reference_reads_back(tmp_path, exact):
-    exact.save(tmp_path / "front.json")
-    again = load_reference(tmp_path / "front.json")
+    exact.save(tmp_path / "front.npz")
+    again = load_reference(tmp_path / "front.npz")
     assert (again.X == exact.X).all()
     assert (again.F == exact.F).all()
     assert again.hypervolume == exact.hypervolume
-    facts = json.loads((tmp_path / "front.json").read_text())
+    assert (again.kind, again.origin) == (exact.kind, exact.origin)
+    assert again.fingerprints == exact.fingerprints
     span = exact.nadir - exact.ideal
-    assert facts["reference_point"] == pytest.approx(exact.nadir + 0.1 * span)
+    with np.load(tmp_path / "front.npz") as data:
+        assert data["reference_point"] == pytest.approx(exact.nadir + 0.1 * span)
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"front": 3}'])
-def test_damaged_reference_is_named(tmp_path, text):
-    (tmp_path / "front.json").write_text(text)
-    with pytest.raises(ValueError, match=r"front\.json.*delete it"):
-        load_reference(tmp_path / "front.json")
+@pytest.mark.parametrize("length", [0, 1, 200])
+def test_damaged_reference_is_named(tmp_path, exact, length):
+    path = tmp_path / "front.npz"
+    exact.save(path)
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(ValueError, match=r"front\.npz.*delete it"):
+        load_reference(path)
+
+
+def test_a_foreign_file_is_no_reference(tmp_path):
+    np.savez(tmp_path / "front.npz", X=np.zeros(3))
+    with pytest.raises(ValueError, match=r"front\.npz.*delete it"):
+        load_reference(tmp_path / "front.npz")
 
 
 def test_only_a_shipped_reference_of_the_same_task_is_used(tmp_path, monkeypatch, task, exact):
@@ -67,6 +85,55 @@ def test_only_a_shipped_reference_of_the_same_task_is_used(tmp_path, monkeypatch
     exact.save(tmp_path / file_name(task))
     assert shipped_reference(task) is not None
     assert shipped_reference(ToyTask(limits={"flash_kib": 59.0})) is None
+
+
+def test_a_reference_that_the_user_made_goes_first(tmp_path, monkeypatch, task, exact):
+    monkeypatch.setattr(module, "shipped_folder", lambda: tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    exact.save(tmp_path / file_name(task))
+    assert known_reference(task).origin == exact.origin
+    replace(exact, origin={"made": "by the user"}).save(own_path(task))
+    assert own_path(task).is_relative_to(tmp_path / "cache")
+    assert known_reference(task).origin == {"made": "by the user"}
+    assert known_reference(ToyTask(limits={"flash_kib": 59.0})) is None
+
+
+def shipped_with(tmp_path, monkeypatch, task, **fingerprints):
+    """Ship a reference of another state of the task's parts."""
+    shipped = shipped_reference(task)
+    monkeypatch.setattr(module, "shipped_folder", lambda: tmp_path)
+    other = task.fingerprints | fingerprints
+    replace(shipped, fingerprint="other", fingerprints=other).save(tmp_path / file_name(task))
+
+
+@pytest.mark.parametrize(
+    ("space", "command"),
+    [
+        ("mbconv-stage", "mcu-nas enumerate --space mbconv-stage --profile cortex-m4 "),
+        ("mbconv-block", "python benchmarks/make_references.py"),
+    ],
+)
+def test_a_stale_reference_is_said_with_what_changed_and_the_remedy(
+    tmp_path, monkeypatch, space, command
+):
+    task = Task(space, "cortex-m4")
+    assert stale_note(task) is None
+    shipped_with(tmp_path, monkeypatch, task, predictor="other", costs="other")
+    note = stale_note(task)
+    assert f"{space}--cortex-m4--error-latency is stale" in note
+    assert "the accuracy predictor and the cost model changed" in note
+    assert command in note
+
+
+def test_other_limits_are_another_problem_and_no_sign_of_age(tmp_path, monkeypatch):
+    shipped = Task("mbconv-stage", "cortex-m4")
+    task = Task("mbconv-stage", "cortex-m4", limits={"sram_kib": 20.5})
+    assert shipped_reference(task) is None
+    assert stale_note(task) is None
+    command = module.remake_command(task)
+    assert command.endswith("--profile cortex-m4 --objectives error,latency --sram-kib 20.5")
+    shipped_with(tmp_path, monkeypatch, shipped, limits="other")
+    assert stale_note(shipped) is None
 
 
 def test_smallest_reachable_equals_brute_force():
