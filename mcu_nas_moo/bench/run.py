@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -18,11 +19,13 @@ from mcu_nas_moo.optimisers.register import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
+
+    import numpy.typing as npt
 
     from mcu_nas_moo.bench.reference import Reference
     from mcu_nas_moo.task import Task
+    from mcu_nas_moo.typing import BoolArray, Genotypes
 
 #: Recorded with every run.
 PACKAGES = ("mcu-nas-moo", "numpy", "pymoo", "optuna", "stable-baselines3", "torch")
@@ -54,7 +57,8 @@ def run_optimiser(
 
     Raises:
         ValueError: for an unknown algorithm or hyperparameter, or an algorithm that proposes
-            genotypes outside the space.
+            nothing at all or what is no genotype of the space. Proposals beyond the budget are
+            not looked at.
     """
     chosen = check_hyperparameters(algorithm, hyperparameters or {})
     build = load_optimiser(algorithm)  # imports are not the run's time
@@ -69,16 +73,18 @@ def run_optimiser(
     done = 0
     while done < budget:
         asked = perf_counter()
-        batch = optimiser.ask()[: budget - done]
+        asked_for = optimiser.ask()
         answered = perf_counter()
+        batch = _genotypes(asked_for, task, algorithm, budget - done, done)
         if len(batch) == 0:
             break
         evaluation = task.evaluate(batch)
+        rows = slice(done, done + len(batch))
+        # Kept before they are told: an optimiser may change what it is given.
+        X[rows], F[rows], G[rows] = batch, *evaluation
         evaluated = perf_counter()
         optimiser.tell(batch, *evaluation)
         told = perf_counter()
-        rows = slice(done, done + len(batch))
-        X[rows], F[rows], G[rows] = batch, *evaluation
         optimiser_seconds[rows] = (told - evaluated + answered - asked) / len(batch)
         evaluation_seconds += evaluated - answered
         done += len(batch)
@@ -106,14 +112,66 @@ def run_optimiser(
     )
 
 
+def _genotypes(asked: object, task: Task, algorithm: str, room: int, done: int) -> Genotypes:
+    """What an algorithm proposed, as integers ``(n, n_genes)`` with ``n <= room``.
+
+    Whole numbers of any type are taken; rows beyond ``room`` are cut off.
+
+    Raises:
+        ValueError: with the algorithm, the row, the gene and its range if a value is not among
+            the gene's options; for anything that is not a table of numbers of the right width.
+    """
+    where = f"{algorithm}, asked after {done:,} evaluations,"
+    try:
+        given = np.asarray(asked)
+        if not np.issubdtype(given.dtype, np.integer):
+            given = given.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{where} proposed what is no array of numbers: {error}") from error
+    if given.size == 0 and given.ndim > 0:
+        return np.zeros((0, task.n_genes), dtype=np.int64)
+    if given.ndim != 2 or given.shape[1] != task.n_genes:
+        what = "None" if asked is None else f"an array of shape {given.shape}"
+        raise ValueError(
+            f"{where} proposed {what}; it must be an array of shape "
+            f"(n, {task.n_genes}), a row per genotype and a column per gene"
+        )
+    given = given[:room]
+    if not np.issubdtype(given.dtype, np.integer):
+        _refuse(given != np.rint(given), given, task, where)
+    _refuse((given < 0) | (given >= task.n_choices), given, task, where)
+    return given.astype(np.int64)
+
+
+def _refuse(wrong: BoolArray, given: npt.NDArray[Any], task: Task, where: str) -> None:
+    """Raise for the first of the values that are ``wrong``, if any."""
+    if not wrong.any():
+        return
+    row, column = np.argwhere(wrong)[0]
+    value = given[row, column]
+    remedy = ""
+    if np.isfinite(value) and value != np.rint(value):
+        remedy = "; operators for real numbers do not serve, see mcu_nas_moo.operators"
+    raise ValueError(
+        f"{where} proposed {value.item()} in row {row} for gene "
+        f"{task.space.genes[column].name!r}; allowed are the whole numbers from 0 to "
+        f"{task.n_choices[column] - 1}{remedy}"
+    )
+
+
 def _settings(optimiser: object) -> dict[str, Any]:
     """What the optimiser says about its settings, as plain data."""
     settings: Any = getattr(optimiser, "settings", {})
     if is_dataclass(settings) and not isinstance(settings, type):
         settings = asdict(settings)
-    facts: dict[str, Any] = dict(settings)
-    return {name: _plain(value) for name, value in facts.items()}
+    if not isinstance(settings, Mapping):  # of a user's own making
+        return {}
+    return {str(name): _plain(value) for name, value in settings.items()}
 
 
 def _plain(value: object) -> object:
-    return value if isinstance(value, bool | int | float | str | list | None) else str(value)
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    return value if isinstance(value, bool | int | float | str | None) else str(value)

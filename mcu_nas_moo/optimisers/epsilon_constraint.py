@@ -147,7 +147,7 @@ class EpsilonConstraintGA:
         )
         self._ga.setup(
             blank_problem(self._task, 1, self._task.n_con + self._task.n_obj - 1),
-            termination=get_termination(*UNLIMITED),
+            termination=get_termination("n_eval", UNLIMITED),
             seed=int(self._rng.integers(2**31)),
         )
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from mcu_nas_moo.task import Task
     from mcu_nas_moo.typing import FloatArray, Genotypes, IntArray
 
-#: Never reached: the harness owns the budget.
-UNLIMITED = ("n_eval", 10**12)
+#: Evaluations that are never reached: the harness owns the budget.
+UNLIMITED = 10**12
 
 
 @dataclass(frozen=True)
@@ -106,10 +106,12 @@ class PymooOptimiser:
     random genotypes are proposed instead, so that the whole budget is used.
 
     Args:
-        algorithm: set up with :data:`UNLIMITED` evaluations; its state is used and changed.
+        algorithm: set up here; its state is used and changed.
         problem: sizes and bounds of the genotypes, objectives and constraints told.
         task: where random genotypes come from.
+        seed: of the algorithm, and of random genotypes.
         settings: recorded with the run.
+        evaluations: that the algorithm is to plan for, if it plans.
     """
 
     def __init__(
@@ -119,20 +121,23 @@ class PymooOptimiser:
         task: Task,
         seed: int,
         settings: dict[str, Any] | None = None,
+        evaluations: int = UNLIMITED,
     ) -> None:
         self.settings = settings or {}
         self._space = task.space
         self._rng = np.random.default_rng([seed, 1])
         self._algorithm = algorithm
-        self._algorithm.setup(problem, termination=get_termination(*UNLIMITED), seed=seed)
+        termination = get_termination("n_eval", evaluations)
+        self._algorithm.setup(problem, termination=termination, seed=seed)
         self._asked: Any = None
 
     def ask(self) -> Genotypes:
         self._asked = self._algorithm.ask()
         if self._asked is None or len(self._asked) == 0:
             self._asked = None
-            return self._space.sample(self._algorithm.pop_size, self._rng)
-        return np.asarray(self._asked.get("X")).astype(np.int64)
+            return self._space.sample(getattr(self._algorithm, "pop_size", None) or 1, self._rng)
+        X: Genotypes = np.asarray(self._asked.get("X"))
+        return X
 
     def tell(self, X: Genotypes, F: FloatArray, G: FloatArray) -> None:
         if self._asked is None or len(X) < len(self._asked):

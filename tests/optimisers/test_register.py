@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
+from tiny_task import TinyTask
 from toy_task import ToyTask
 
+import mcu_nas_moo
 from mcu_nas_moo.bench.indicators import feasible, hypervolume_curve
 from mcu_nas_moo.bench.run import run_optimiser
+from mcu_nas_moo.optimisers.entries import ENTRIES
 from mcu_nas_moo.optimisers.epsilon_constraint import EpsilonConstraintGA, bounds
 from mcu_nas_moo.optimisers.optimiser import Setting
 from mcu_nas_moo.optimisers.pymoo_optimisers import (
@@ -15,14 +21,19 @@ from mcu_nas_moo.optimisers.pymoo_optimisers import (
     population_size,
 )
 from mcu_nas_moo.optimisers.register import (
+    ceiling,
     check_hyperparameters,
     default_hyperparameters,
-    list_optimisers,
+    installed_version,
+    is_any_time,
     load_optimiser,
 )
 
-NAMES = list(list_optimisers())
-BUDGETS = {"tpe": 23, "ppo": 70, "ppo-plain": 70}
+NAMES = list(ENTRIES)
+#: The toy space has 3,328 networks, and exhaustive wants to see them all.
+BUDGETS = {"tpe": 23, "ppo": 70, "ppo-plain": 70, "exhaustive": 3328}
+PYMOO = ["ga", "nsga2", "nsga3", "unsga3", "ctaea", "smsemoa", "agemoea", "rvea"]
+OTHERS = ["optuna-nsga2", "optuna-nsga3", "tpe", "local-search", "regularised-evolution"]
 
 
 def setting(task, exact, budget=100, seed=0, **hyperparameters):
@@ -41,9 +52,10 @@ def test_budget_is_exact_and_history_is_what_the_task_says(name, task, exact):
     spent = history.optimiser_seconds.sum() + history.evaluation_seconds
     assert 0 < spent <= history.total_seconds
     assert history.metadata["fingerprint"] == task.fingerprint
+    json.dumps(history.metadata["settings"])
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "exhaustive"])
 def test_same_seed_same_history(name, exact):
     budget = BUDGETS.get(name, 137)
     first, second = (run_optimiser(name, ToyTask(), exact, budget, seed=4) for _ in range(2))
@@ -52,7 +64,7 @@ def test_same_seed_same_history(name, exact):
     assert (first.X != other.X).any()
 
 
-@pytest.mark.parametrize("name", ["ga", "nsga2", "nsga3", "tpe"])
+@pytest.mark.parametrize("name", [*PYMOO, *OTHERS])
 def test_optimisers_beat_random_search(name, exact):
     budget = 120 if name == "tpe" else 400
 
@@ -64,13 +76,58 @@ def test_optimisers_beat_random_search(name, exact):
     assert np.mean([ratio(name, s) for s in seeds]) > np.mean([ratio("random", s) for s in seeds])
 
 
-@pytest.mark.parametrize("name", ["random", "ga", "nsga2", "nsga3"])
-def test_a_space_smaller_than_the_budget_is_no_problem(name, exact):
+@pytest.mark.parametrize("name", ["random", "grid", *PYMOO, *OTHERS[3:]])
+def test_a_task_without_anything_feasible_is_no_problem(name, exact):
     # 4,096 genotypes of which 3,328 networks, all of them infeasible.
     task = ToyTask(limits={"flash_kib": 1.0, "sram_kib": 1.0, "latency_ms": 1.0})
     history = run_optimiser(name, task, exact, 600, seed=0)
     assert len(history.X) == 600
     assert not feasible(history.G).any()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_space_smaller_than_the_budget_ends_a_run_or_is_repeated(name):
+    task = TinyTask()
+    ranges = _Ranges(np.zeros(2), np.full(2, 20.0))
+    budget = 30 if name in {"tpe", "ppo-plain"} else 100
+    history = run_optimiser(name, task, ranges, budget, seed=0)
+    distinct = np.unique(task.space.canonical(history.X), axis=0)
+    if name in {"grid", "exhaustive", "local-search", "regularised-evolution"}:
+        assert len(history.X) == len(distinct) == task.space.n_networks
+    elif name == "ppo":
+        assert len(distinct) == task.space.n_networks
+    else:
+        assert len(history.X) == budget
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if is_any_time(name)])
+def test_any_time_runs_begin_with_shorter_ones(name, exact):
+    if name == "exhaustive":
+        pytest.skip("it refuses the shorter one")
+    budget = BUDGETS.get(name, 137)
+    longer = run_optimiser(name, ToyTask(), exact, budget, seed=6).X
+    shorter = run_optimiser(name, ToyTask(), exact, budget // 2, seed=6).X
+    assert (longer[: budget // 2] == shorter).all()
+
+
+def test_facts_for_suites():
+    assert ceiling("tpe") == 2000
+    assert ceiling("optuna-nsga3") == 5000
+    assert ceiling("nsga2") is None
+    assert not is_any_time("nsga2")
+    with pytest.raises(ValueError, match="unknown algorithm"):
+        is_any_time("nsga")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_fingerprints_cover_files_that_exist(name):
+    entry = ENTRIES[name]
+    package = Path(mcu_nas_moo.__file__).parent
+    assert all((package / pattern).is_file() for pattern in entry.code)
+    module = load_optimiser(name).__module__
+    files = {f"mcu_nas_moo.{path.removesuffix('.py').replace('/', '.')}" for path in entry.code}
+    assert module in files | {"mcu_nas_moo.optimisers.entries"}
+    assert all(installed_version(library) != "not installed" for library in entry.libraries)
 
 
 def test_exhausted_pymoo_algorithm_goes_on_with_random_genotypes(monkeypatch, task, exact):
@@ -82,14 +139,20 @@ def test_exhausted_pymoo_algorithm_goes_on_with_random_genotypes(monkeypatch, ta
     optimiser.tell(X, *task.evaluate(X))  # does not reach the algorithm
 
 
-@pytest.mark.parametrize("objectives", [("error", "latency", "sram"), ("energy", "error")])
-@pytest.mark.parametrize("name", ["ga", "nsga3"])
+@pytest.mark.parametrize(
+    "objectives", [("error",), ("error", "latency", "sram"), ("energy", "error", "sram", "flash")]
+)
+@pytest.mark.parametrize("name", [*PYMOO, *OTHERS])
 def test_other_objectives(name, objectives):
     task = ToyTask(objectives)
+    if name == "rvea" and len(objectives) == 1:
+        with pytest.raises(ValueError, match="at least two objectives"):
+            load_optimiser(name)(setting(task, _Ranges(np.zeros(1), np.ones(1))))
+        return
     history = run_optimiser(
-        name, task, _Ranges(np.zeros(task.n_obj), np.full(task.n_obj, 20.0)), 250, seed=0
+        name, task, _Ranges(np.zeros(task.n_obj), np.full(task.n_obj, 20.0)), 80, seed=0
     )
-    assert history.F.shape == (250, len(objectives))
+    assert history.F.shape == (80, len(objectives))
 
 
 class _Ranges:
@@ -149,6 +212,15 @@ NOT_DEFAULT = {
     "ga": {"evaluations_per_bound": 60, "mutated_genes": 2.0},
     "nsga2": {"population": 0.5, "crossover": 0.2},
     "nsga3": {"offspring": 0.5},
+    "unsga3": {"population": 1.5},
+    "ctaea": {"population": 1.5},
+    "smsemoa": {"offspring": 1.0},
+    "agemoea": {"mutated_genes": 2.0},
+    "rvea": {"alpha": 4.0},
+    "optuna-nsga2": {"crossover": 0.2},
+    "optuna-nsga3": {"population": 0.5},
+    "local-search": {"start": 10, "neighbours": 3},
+    "regularised-evolution": {"population": 20, "sample": 5},
     "ppo": {"batch_size": 16},
     "ppo-plain": {"learning_rate": 0.05, "n_epochs": 3, "evaluations_per_target": 70},
 }
@@ -182,6 +254,15 @@ def test_only_what_differs_from_the_defaults_is_recorded(task, exact):
         ("nsga3", {"mutated_genes": 0.0}, "mutated_genes must be positive"),
         ("nsga2", {"offspring": 0.0}, "offspring must be in"),
         ("nsga2", {"population": "big"}, "population of nsga2 must be like 1.0, got 'big'"),
+        ("ctaea", {"population": 0.0}, "population must be positive"),
+        ("rvea", {"alpha": 0.0}, "alpha must be positive"),
+        ("optuna-nsga2", {"population": 0.0}, "population must be positive"),
+        ("optuna-nsga3", {"crossover": -0.1}, r"crossover must be in \[0, 1\]"),
+        ("optuna-nsga2", {"mutated_genes": 0.0}, "mutated_genes must be positive"),
+        ("local-search", {"start": 0}, "start must be at least 1"),
+        ("regularised-evolution", {"population": 1}, "population must be at least 2"),
+        ("regularised-evolution", {"mutated_genes": 0.0}, "mutated_genes must be positive"),
+        ("grid", {"levels": 2}, "grid has no hyperparameters"),
         ("ga", {"population": -1.0}, "population must be positive"),
         ("ga", {"offspring": 2.0}, "offspring must be in"),
         ("ga", {"evaluations_per_bound": 0}, "at least 1"),

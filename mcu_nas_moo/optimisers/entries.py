@@ -1,0 +1,244 @@
+"""What the register knows of each optimiser that the package brings."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mcu_nas_moo.optimisers.optimiser import Factory, Optimiser, Setting
+
+
+class Entry(NamedTuple):
+    """An optimiser of the register.
+
+    Attributes:
+        description: one line for users.
+        load: imports what the optimiser needs and returns what builds it.
+        code: patterns of files in the package that decide what it proposes.
+        libraries: installed packages that do so.
+        settings: imports the dataclass of its hyperparameters; None if it has none to set.
+        logs: writes to TensorBoard.
+        any_time: its proposals do not depend on the budget, so that a run with a larger budget
+            begins with the run with a smaller one.
+        ceiling: largest budget that is sensible because its own time per evaluation grows; None
+            if there is none.
+    """
+
+    description: str
+    load: Callable[[], Factory]
+    code: tuple[str, ...]
+    libraries: tuple[str, ...] = ("numpy",)
+    settings: Callable[[], type[Any]] | None = None
+    logs: bool = False
+    any_time: bool = False
+    ceiling: int | None = None
+
+
+def _named(module: str, name: str) -> Callable[[], Any]:
+    """Imports ``name`` from a module of this package when it is called."""
+
+    def load() -> Any:
+        return getattr(import_module(f"mcu_nas_moo.optimisers.{module}"), name)
+
+    return load
+
+
+def _ppo() -> Factory:
+    import torch
+
+    from mcu_nas_moo.ppo import PPOOptimiser, PPOSettings
+
+    # Runs are parallel already, and sums in one thread do not depend on the number of cores.
+    torch.set_num_threads(1)
+    # What the first proposals and the first update import is not the time of a run.
+    first = PPOOptimiser([4] * 4, n_objectives=1, seed=0)
+    X = first.ask()
+    first.tell(X, X[:, :1])
+
+    def build(setting: Setting) -> Optimiser:
+        task = setting.task
+        chosen: dict[str, Any] = dict(setting.hyperparameters)
+        log: dict[str, Any] = {}
+        if setting.tensorboard is not None:
+            log["tensorboard"] = setting.tensorboard
+        return PPOOptimiser(
+            task.n_choices,
+            task.n_obj,
+            task.n_con,
+            setting.seed,
+            PPOSettings(**chosen),
+            canonical=task.space.canonical,
+            **log,
+        )
+
+    return build
+
+
+def _ppo_plain() -> Factory:
+    import torch
+
+    from mcu_nas_moo.optimisers.plain_ppo import PlainPPO
+
+    torch.set_num_threads(1)
+    return PlainPPO
+
+
+def _ppo_settings() -> type[Any]:
+    from mcu_nas_moo.ppo import PPOSettings
+
+    return PPOSettings
+
+
+_VARIATION = ("operators.py", "discrete.py")
+_NSGA = ("optimisers/pymoo_optimisers.py", *_VARIATION)
+_MANY = ("optimisers/many_objective.py", *_NSGA)
+_PYMOO = ("numpy", "pymoo")
+_OPTUNA_NSGA = ("optimisers/optuna_nsga.py", "optimisers/known_networks.py", *_NSGA)
+_OPTUNA = ("numpy", "optuna")
+_nsga_settings = _named("pymoo_optimisers", "NSGASettings")
+_optuna_settings = _named("optuna_nsga", "OptunaNSGASettings")
+#: The modules of ``ppo/`` that decide what is proposed; the others adapt it to frameworks.
+_PPO_CORE = (
+    *("agent", "memory", "optimiser", "reward"),
+    *("search", "settings", "surrogate", "variation"),
+)
+_PPO_LIBRARIES = ("moocore", "numpy", "scipy", "stable-baselines3", "torch")
+
+ENTRIES = {
+    "random": Entry(
+        "uniform random search",
+        _named("random_search", "RandomSearch"),
+        ("optimisers/random_search.py",),
+        any_time=True,
+    ),
+    "grid": Entry(
+        "the largest even grid over the genes within the budget, then finer ones",
+        _named("grid", "Grid"),
+        ("optimisers/grid.py", "optimisers/known_networks.py"),
+    ),
+    "exhaustive": Entry(
+        "every network once; for spaces that are no larger than the budget",
+        _named("exhaustive", "Exhaustive"),
+        ("optimisers/exhaustive.py", "optimisers/known_networks.py"),
+        any_time=True,
+    ),
+    "local-search": Entry(
+        "Pareto local search: the neighbours of the archive, with restarts",
+        _named("local_search", "ParetoLocalSearch"),
+        ("optimisers/local_search.py", "optimisers/known_networks.py", "discrete.py"),
+        settings=_named("local_search", "LocalSearchSettings"),
+        any_time=True,
+    ),
+    "regularised-evolution": Entry(
+        "ageing evolution, tournaments by violation and random Chebyshev weights",
+        _named("regularised_evolution", "RegularisedEvolution"),
+        ("optimisers/regularised_evolution.py", "optimisers/known_networks.py", "discrete.py"),
+        settings=_named("regularised_evolution", "RegularisedEvolutionSettings"),
+        any_time=True,
+    ),
+    "ga": Entry(
+        "single-objective GA (pymoo), swept over bounds within the reference range",
+        _named("epsilon_constraint", "EpsilonConstraintGA"),
+        ("optimisers/epsilon_constraint.py", *_NSGA),
+        _PYMOO,
+        _named("epsilon_constraint", "GASettings"),
+    ),
+    "nsga2": Entry(
+        "NSGA-II (pymoo) with operators for small alphabets",
+        _named("pymoo_optimisers", "nsga2"),
+        _NSGA,
+        _PYMOO,
+        _nsga_settings,
+    ),
+    "nsga3": Entry(
+        "NSGA-III (pymoo), Das-Dennis directions, same operators",
+        _named("pymoo_optimisers", "nsga3"),
+        _NSGA,
+        _PYMOO,
+        _nsga_settings,
+    ),
+    "unsga3": Entry(
+        "U-NSGA-III (pymoo), parents chosen by niche and rank, same operators",
+        _named("many_objective", "unsga3"),
+        _MANY,
+        _PYMOO,
+        _nsga_settings,
+    ),
+    "ctaea": Entry(
+        "C-TAEA (pymoo), archives for convergence and diversity, same operators",
+        _named("many_objective", "ctaea"),
+        _MANY,
+        _PYMOO,
+        _named("many_objective", "CTAEASettings"),
+    ),
+    "smsemoa": Entry(
+        "SMS-EMOA (pymoo), selection by hypervolume, same operators",
+        _named("many_objective", "smsemoa"),
+        _MANY,
+        (*_PYMOO, "moocore"),
+        _named("many_objective", "SMSEMOASettings"),
+    ),
+    "agemoea": Entry(
+        "AGE-MOEA (pymoo), adapts to the shape of the front, same operators",
+        _named("many_objective", "AGEMOEAOptimiser"),
+        _MANY,
+        _PYMOO,
+        _nsga_settings,
+    ),
+    "rvea": Entry(
+        "RVEA (pymoo), adaptive reference vectors, same operators",
+        _named("many_objective", "rvea"),
+        _MANY,
+        _PYMOO,
+        _named("many_objective", "RVEASettings"),
+    ),
+    "optuna-nsga2": Entry(
+        "NSGA-II (Optuna) with a mutation for small alphabets; its time grows with the run",
+        _named("optuna_nsga", "optuna_nsga2"),
+        _OPTUNA_NSGA,
+        (*_OPTUNA, "pymoo"),  # whose Das-Dennis directions serve both
+        _optuna_settings,
+        ceiling=5000,
+    ),
+    "optuna-nsga3": Entry(
+        "NSGA-III (Optuna), Das-Dennis directions, same mutation; its time grows with the run",
+        _named("optuna_nsga", "optuna_nsga3"),
+        _OPTUNA_NSGA,
+        (*_OPTUNA, "pymoo"),  # whose Das-Dennis directions serve both
+        _optuna_settings,
+        ceiling=5000,
+    ),
+    "tpe": Entry(
+        "multivariate TPE (Optuna); its time per evaluation grows with the run",
+        _named("optuna_optimisers", "TPE"),
+        ("optimisers/optuna_optimisers.py",),
+        _OPTUNA,
+        any_time=True,
+        ceiling=2000,
+    ),
+    "ppo": Entry(
+        "PPO policy (Stable-Baselines3), trained and chosen from on a surrogate of what is known",
+        _ppo,
+        (*(f"ppo/{part}.py" for part in _PPO_CORE), "discrete.py"),
+        _PPO_LIBRARIES,
+        _ppo_settings,
+        logs=True,
+        any_time=True,
+    ),
+    "ppo-plain": Entry(
+        "PPO (Stable-Baselines3) in the usual way, once per latency target",
+        _ppo_plain,
+        (
+            "optimisers/plain_ppo.py",
+            "optimisers/paused_thread.py",
+            "rewards.py",
+            "optimisers/epsilon_constraint.py",
+        ),
+        _PPO_LIBRARIES,
+        _named("plain_ppo", "PlainPPOSettings"),
+        logs=True,
+    ),
+}

@@ -1,0 +1,45 @@
+"""A problem with fewer networks than any sensible budget."""
+
+from __future__ import annotations
+
+import numpy as np
+from toy_task import ToyTask
+
+from mcu_nas_moo.spaces.genes import Gene, SearchSpace
+
+
+class TinySpace(SearchSpace):
+    """Three genes, one of them with a single option.
+
+    The last one needs the second option of the first.
+    """
+
+    def __init__(self):
+        super().__init__("tiny", (Gene("a", (1, 2)), Gene("b", (3,)), Gene("c", (1, 2, 4))))
+
+    n_networks = 4
+
+    def active(self, X):
+        mask = np.ones(self.check(X).shape, dtype=bool)
+        mask[:, 2] = np.asarray(X)[:, 0] == 1
+        return mask
+
+
+class TinyTask(ToyTask):
+    """Costs rise and error falls with both sizes."""
+
+    def __init__(self):
+        super().__init__(limits={"latency_ms": 9.0})
+        self.space = TinySpace()
+
+    def metrics(self, X):
+        first, _, last = self.space.canonical(X).T.astype(float)
+        latency = 2 + 3 * first + 2 * last
+        return {
+            "error": 1 / latency,
+            "latency_ms": latency,
+            "sram_kib": latency,
+            "flash_kib": latency,
+            "energy_mj": latency,
+            "macs_m": latency,
+        }
