@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,22 @@ class History:
         write_atomically(path, write)
 
 
+def load_metadata(path: Path) -> dict[str, Any]:
+    """What a history's file says about its run, without the evaluations.
+
+    Among the metadata of :class:`History` also ``algorithm`` and ``seed``. Reads little of the
+    file, so that damage elsewhere in it is not found.
+
+    Raises:
+        ValueError: if that part of the file is damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            return dict(json.loads(str(data["metadata"])))
+    except _DAMAGE as error:
+        raise _damaged(path, error) from error
+
+
 def load_history(path: Path) -> History:
     """Read what :meth:`History.save` wrote.
 
@@ -85,7 +102,16 @@ def load_history(path: Path) -> History:
                 total_seconds=facts.pop("total_seconds"),
                 metadata=facts,
             )
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise ValueError(
-            f"{path} is damaged ({error}); delete it, the next start makes the run again"
-        ) from error
+    except _DAMAGE as error:
+        raise _damaged(path, error) from error
+
+
+#: What reading a file raises that is not what it should be.
+_DAMAGE = (
+    *(OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError),
+    *(NotImplementedError, zipfile.BadZipFile, zlib.error),
+)
+
+
+def _damaged(path: Path, error: Exception) -> ValueError:
+    return ValueError(f"{path} is damaged ({error}); delete it, the next start makes the run again")

@@ -7,17 +7,30 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mcu_nas_moo.bench.hypervolume import growing_hypervolume
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from mcu_nas_moo.bench.history import History
     from mcu_nas_moo.bench.reference import Reference
-    from mcu_nas_moo.typing import BoolArray, FloatArray, Genotypes
+    from mcu_nas_moo.typing import BoolArray, FloatArray, Genotypes, IntArray
 
 
 def feasible(G: FloatArray) -> BoolArray:
     """Which rows of ``G`` ``(N, n_con)`` meet all constraints, shape ``(N,)``."""
     return np.asarray((G <= 0).all(axis=1))
+
+
+def improvements(F: FloatArray) -> IntArray:
+    """Rows of ``F`` ``(N, n_obj)`` that no earlier row weakly dominates, in order."""
+    import moocore
+
+    if not len(F):
+        return np.zeros(0, dtype=np.int64)
+    # With the time as one more objective, only an earlier row can dominate a row.
+    timed = np.column_stack([F, np.arange(len(F))])
+    return np.flatnonzero(moocore.is_nondominated(timed))
 
 
 def hypervolume_curve(F: FloatArray, G: FloatArray, reference: Reference) -> FloatArray:
@@ -32,20 +45,12 @@ def hypervolume_curve(F: FloatArray, G: FloatArray, reference: Reference) -> Flo
         shape ``(N,)``, in [0, 1] unless the run goes beyond the reference front; 0 before the
         first feasible evaluation that dominates the reference point.
     """
-    import moocore
-
-    points, corner = reference.normalise(F), reference.reference_point
-    # Points outside the box add nothing; neither do repetitions of what came before.
-    inside = np.flatnonzero(feasible(G) & (points < corner).all(axis=1))
-    curve = np.zeros(len(F))
-    front = np.zeros((0, F.shape[1]))
-    for index in inside:
-        point = points[index]
-        if (front <= point).all(axis=1).any():
-            continue
-        front = np.concatenate([front[(front < point).any(axis=1)], point[None, :]])
-        curve[index] = moocore.hypervolume(front, ref=corner) / reference.hypervolume
-    return np.maximum.accumulate(curve)
+    met = np.flatnonzero(feasible(G))
+    joined = met[improvements(F[met])]
+    volumes = growing_hypervolume(reference.normalise(F[joined]), reference.reference_point)
+    steps = np.zeros(len(F))
+    steps[joined] = volumes / reference.hypervolume
+    return np.maximum.accumulate(steps)
 
 
 def hypervolume_ratios_at(

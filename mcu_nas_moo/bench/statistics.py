@@ -51,27 +51,64 @@ def quartiles(values: npt.ArrayLike) -> Quartiles:
     return Quartiles(*np.quantile(_sample(values), [0.25, 0.5, 0.75]).tolist())
 
 
+def resampled_medians(
+    values: npt.ArrayLike, seed: int | Sequence[int] = 0, resamples: int = 9999
+) -> FloatArray:
+    """Medians of bootstrap samples of ``values`` ``(n,)``, each drawn with replacement.
+
+    Instead of ``n`` values per sample, only its middle order statistics are drawn, whose
+    distribution is known: the k-th smallest of ``n`` uniform numbers is beta distributed (David
+    and Nagaraja 2003, "Order statistics", section 2.1).
+
+    Returns:
+        shape ``(resamples,)``.
+    """
+    ordered = np.sort(_sample(values))
+    rng, n = np.random.default_rng(seed), len(ordered)
+    middle = (n + 1) // 2
+    draws = rng.beta(middle, n + 1 - middle, resamples)
+    medians: FloatArray = _at_share(ordered, draws)
+    if n % 2 == 0:
+        # The next order statistic is the smallest of what lies above.
+        following = draws + (1.0 - draws) * rng.beta(1, n - middle, resamples)
+        medians = 0.5 * (medians + _at_share(ordered, following))
+    return medians
+
+
+def _at_share(ordered: FloatArray, share: FloatArray) -> FloatArray:
+    index = np.minimum((share * len(ordered)).astype(np.int64), len(ordered) - 1)
+    return ordered[index]
+
+
+def percentile_interval(resampled: FloatArray) -> Interval:
+    """Bootstrap interval with confidence 95 % from resampled values of a statistic ``(r,)``.
+
+    By percentiles, which is defined for tied values, too.
+    """
+    beyond = (1.0 - CONFIDENCE) / 2
+    low, high = np.quantile(resampled, [beyond, 1.0 - beyond]).tolist()
+    return Interval(low, high)
+
+
 def median_interval(values: npt.ArrayLike, seed: int = 0, resamples: int = 9999) -> Interval:
     """Bootstrap interval of the median of ``values`` ``(n,)`` with confidence 95 %.
 
-    By percentiles of the resampled medians, which is defined for tied values, too. One value has
-    itself as its interval.
+    One value has itself as its interval.
     """
-    from scipy.stats import bootstrap
+    return percentile_interval(resampled_medians(values, seed, resamples))
 
-    sample = _sample(values)
-    if len(sample) == 1:
-        return Interval(float(sample[0]), float(sample[0]))
-    result = bootstrap(
-        (sample,),
-        np.median,
-        confidence_level=CONFIDENCE,
-        n_resamples=resamples,
-        method="percentile",
-        rng=np.random.default_rng(seed),
+
+def median_difference_interval(
+    first: npt.ArrayLike, second: npt.ArrayLike, seed: int = 0, resamples: int = 9999
+) -> Interval:
+    """Bootstrap interval with confidence 95 % of a difference of medians: first less second.
+
+    The samples, of shape ``(n,)`` and ``(m,)``, are resampled independently of each other.
+    """
+    return percentile_interval(
+        resampled_medians(first, [seed, 0], resamples)
+        - resampled_medians(second, [seed, 1], resamples)
     )
-    interval = result.confidence_interval
-    return Interval(float(interval.low), float(interval.high))
 
 
 class MannWhitney(NamedTuple):

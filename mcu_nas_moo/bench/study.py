@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mcu_nas_moo.bench.history import History, load_history
+from mcu_nas_moo.bench.history import History, load_history, load_metadata
 from mcu_nas_moo.bench.reference import Reference, load_reference
 from mcu_nas_moo.bench.run import run_optimiser
+from mcu_nas_moo.bench.task_facts import task_facts
 from mcu_nas_moo.files import write_atomically
-from mcu_nas_moo.optimisers.register import check_hyperparameters, optimiser_fingerprint
+from mcu_nas_moo.optimisers.own import look_in
+from mcu_nas_moo.optimisers.register import (
+    check_hyperparameters,
+    file_stem,
+    optimiser_fingerprint,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from mcu_nas_moo.task import Task
 
@@ -75,15 +82,7 @@ class Study:
             for algorithm, given in (hyperparameters or {}).items()
         }
         self.tensorboard = None if tensorboard is None else tensorboard.absolute()
-        facts = {
-            "space": task.space.name,
-            "profile": task.profile.name,
-            "objectives": list(task.objectives),
-            "limits": task.limits,
-            "learned_metrics": list(task.learned_metrics),
-            "budget": budget,
-            "fingerprint": task.fingerprint,
-        }
+        facts = {**task_facts(task), "budget": budget}
         path = folder / "study.json"
         if path.exists():
             self._compare(path, facts)
@@ -98,7 +97,8 @@ class Study:
         except (ValueError, TypeError) as error:
             raise ValueError(f"{path} is damaged ({error}); choose another --out") from error
         for name, value in facts.items():
-            if known.get(name) != value:
+            # The fingerprint covers the facts of a profile.
+            if name != "profile_facts" and known.get(name) != value:
                 what = _CHANGED.get(name, f"{name} {known.get(name)} there, {value} now")
                 raise ValueError(
                     f"{path.parent} holds runs of another study ({what}); "
@@ -119,7 +119,7 @@ class Study:
 
     def path(self, run: Run) -> Path:
         """Where the history of a finished run lies."""
-        return self._absolute / "runs" / f"{run.algorithm}-s{run.seed}.npz"
+        return self._absolute / "runs" / f"{file_stem(run.algorithm)}-s{run.seed}.npz"
 
     def missing(self, runs: Iterable[Run]) -> list[Run]:
         """Those of ``runs`` that are not finished yet, in their order."""
@@ -134,16 +134,27 @@ class Study:
         """
         return [self._history(run) for run in runs if self.path(run).exists()]
 
+    def check(self, runs: Iterable[Run]) -> int:
+        """How many of ``runs`` are finished; looks at what their files say, which is quick.
+
+        Raises:
+            ValueError: as :meth:`histories`, for what can be told without reading all of a file.
+        """
+        finished = [run for run in runs if self.path(run).exists()]
+        for run in finished:
+            self._compare_run(run, load_metadata(self.path(run)))
+        return len(finished)
+
     def _history(self, run: Run) -> History:
         history = load_history(self.path(run))
+        about = {"algorithm": history.algorithm, "seed": history.seed}
+        self._compare_run(run, history.metadata | about)
+        return history
+
+    def _compare_run(self, run: Run, metadata: Mapping[str, Any]) -> None:
+        """Make sure that a file holds that run of this study, as it would be made now."""
         expected = (*run, self.budget, self.task.fingerprint)
-        metadata = history.metadata
-        found = (
-            history.algorithm,
-            history.seed,
-            metadata.get("budget"),
-            metadata.get("fingerprint"),
-        )
+        found = tuple(metadata.get(name) for name in ("algorithm", "seed", "budget", "fingerprint"))
         if found != expected:
             raise ValueError(
                 f"{self.path(run)} belongs to another study; delete it, the next start makes the "
@@ -161,7 +172,6 @@ class Study:
                 f"another --out, or delete {run.algorithm}-*.npz there and the next start makes "
                 "these runs again"
             )
-        return history
 
     def run(self, runs: Sequence[Run], reference: Reference, jobs: int) -> Iterator[Finished]:
         """Make the missing ones of ``runs`` in ``jobs`` processes; yields them as they end.
@@ -176,7 +186,9 @@ class Study:
             return
         with parallel_config(backend="loky", inner_max_num_threads=1):
             workers = Parallel(n_jobs=min(jobs, len(todo)), return_as="generator_unordered")
-            yield from workers(delayed(_make)(self, run, reference) for run in todo)
+            # Where modules of users are found here, they are to be found there.
+            places = [Path(place) for place in sys.path if place]
+            yield from workers(delayed(_make)(self, run, reference, places) for run in todo)
 
     def options(self, run: Run) -> dict[str, Any]:
         """What ``run`` needs beside its seed; empty with defaults and without a log."""
@@ -189,7 +201,9 @@ class Study:
         return options
 
 
-def _make(study: Study, run: Run, reference: Reference) -> Finished:
+def _make(study: Study, run: Run, reference: Reference, places: Sequence[Path]) -> Finished:
+    for place in places:
+        look_in(place)
     try:
         history = run_optimiser(
             run.algorithm, study.task, reference, study.budget, run.seed, **study.options(run)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from mcu_nas_moo.bench.indicators import feasible
+from mcu_nas_moo.bench.indicators import feasible, improvements
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,36 +50,45 @@ class Trajectory:
     wall_s: float
     metadata: dict[str, Any] = field(default_factory=dict)
 
+    def archive(self, evaluations: int | None = None) -> FloatArray:
+        """Objectives of the feasible archive after so many evaluations, at the end for None.
+
+        Returns:
+            mutually non-dominated, each value once, in order of discovery, shape ``(m, n_obj)``.
+        """
+        return self.F[self.archive_rows(evaluations)]
+
+    def archive_rows(self, evaluations: int | None = None) -> IntArray:
+        """Rows of ``X`` and ``F`` that :meth:`archive` consists of, increasing."""
+        import moocore
+
+        known = (
+            len(self.at) if evaluations is None else np.searchsorted(self.at, evaluations, "right")
+        )
+        if not known:
+            return np.zeros(0, dtype=np.int64)
+        return np.flatnonzero(moocore.is_nondominated(self.F[:known]))
+
     @classmethod
     def of(cls, history: History, canonical: Callable[[Genotypes], Genotypes]) -> Self:
         """The trajectory of a run; ``canonical`` is that of its space."""
         met = feasible(history.G)
-        rows = np.flatnonzero(met)[_improvements(history.F[met])]
+        rows = np.flatnonzero(met)[improvements(history.F[met])]
         n = len(history.X)
+        # Rows as bytes: a set tells them apart faster than sorting does.
+        networks = np.ascontiguousarray(canonical(history.X))
         return cls(
             algorithm=history.algorithm,
             seed=history.seed,
             budget=int(history.metadata["budget"]),
             evaluations=n,
             at=rows + 1,
-            X=canonical(history.X[rows]),
+            X=networks[rows],
             F=history.F[rows],
             first_feasible=int(met.argmax()) + 1 if met.any() else None,
             feasible_share=float(met.mean()),
-            unique_share=len(np.unique(canonical(history.X), axis=0)) / n,
+            unique_share=len({network.tobytes() for network in networks}) / n,
             optimiser_ms=1e3 * float(history.optimiser_seconds.sum()) / n,
             wall_s=history.total_seconds,
             metadata=history.metadata,
         )
-
-
-def _improvements(F: FloatArray) -> IntArray:
-    """Rows of ``F`` that no earlier row weakly dominates, in order."""
-    kept: list[int] = []
-    front = np.zeros((0, F.shape[1]))
-    for row, point in enumerate(F):
-        if (front <= point).all(axis=1).any():
-            continue
-        front = np.concatenate([front[(front < point).any(axis=1)], point[None, :]])
-        kept.append(row)
-    return np.array(kept, dtype=np.int64)

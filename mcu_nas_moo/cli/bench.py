@@ -11,7 +11,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mcu_nas_moo.cli.compare import compare
 from mcu_nas_moo.cli.errors import bad_input_in_one_line
+from mcu_nas_moo.cli.export import export
+from mcu_nas_moo.cli.progress import run_progress, stopped, until_killed
+from mcu_nas_moo.cli.report import report
 from mcu_nas_moo.cli.search_problem import (
     DEFAULT_OBJECTIVES,
     cores,
@@ -23,6 +27,7 @@ from mcu_nas_moo.cli.search_problem import (
     space_option,
     task_of_options,
 )
+from mcu_nas_moo.cli.suite import suite
 from mcu_nas_moo.cli.tune import tune
 
 if TYPE_CHECKING:
@@ -40,14 +45,15 @@ DEFAULT_ALGORITHMS = "random,ga,nsga2,nsga3,ppo"
 
 @click.group(
     invoke_without_command=True,
-    subcommand_metavar="[tune ...]",
+    subcommand_metavar="[suite|report|compare|export|tune ...]",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.option(
     "--algos",
     default=DEFAULT_ALGORITHMS,
     show_default=True,
-    help="Algorithms, with commas. tpe is slow, and slower the longer a run is.",
+    help="Algorithms, with commas; see --list. One of your own is module:Class, a file of the "
+    "current folder or an installed package. tpe is slow, and slower the longer a run is.",
 )
 @click.option(
     "--profile",
@@ -133,6 +139,8 @@ def main(
     Every algorithm gets the same number of evaluations per run. All that a run evaluated is kept
     and scored by the hypervolume of its feasible part, relative to a reference front that was
     fixed before. Prints a ranking; the results folder gets tables, pictures and full histories.
+
+    The commands below do more: suites of many problems, reports with statistics, comparisons.
     """
     if context.invoked_subcommand is not None:
         _refuse_options_before(context)
@@ -145,8 +153,10 @@ def main(
     from mcu_nas_moo.bench.reachability import check_limits
     from mcu_nas_moo.bench.report import write_report
     from mcu_nas_moo.bench.study import Run, Study
+    from mcu_nas_moo.optimisers.own import look_in
     from mcu_nas_moo.optimisers.register import check_optimiser
 
+    look_in(Path.cwd())
     names = [check_optimiser(name) for name in names_in(algos, "--algos")]
     hyperparameters = _hyperparameters(configs, names)
     if tensorboard is not None:
@@ -287,54 +297,27 @@ def _make_runs(
     study: Study, runs: Sequence[Run], reference: Reference, jobs: int | None, console: Console
 ) -> list[str]:
     """Make the missing runs; returns a line for each that failed."""
-    from joblib.externals.loky.process_executor import TerminatedWorkerError
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        SpinnerColumn,
-        TextColumn,
-        TimeElapsedColumn,
-    )
-
     missing = study.missing(runs)
     if len(missing) < len(runs):
         console.print(f"{len(runs) - len(missing)} of {len(runs)} runs are finished already.")
         if study.tensorboard is not None:
             console.print("They leave no TensorBoard log; for one, choose another --out.")
-    problems = []
-    with Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("runs"),
-        TimeElapsedColumn(),
-        console=console,
-    ) as progress:
+    problems: list[str] = []
+    with run_progress(console) as progress:
         bars = {}
         for name in dict.fromkeys(run.algorithm for run in runs):
             own = [run for run in runs if run.algorithm == name]
             done = sum(run not in missing for run in own)
             bars[name] = progress.add_task(name, total=len(own), completed=done)
         try:
-            for run, problem in study.run(runs, reference, jobs or cores()):
+            made = study.run(runs, reference, jobs or cores())
+            for run, problem in until_killed(made, problems):
                 progress.advance(bars[run.algorithm])
                 if problem is not None:
                     problems.append(f"{run.algorithm} with seed {run.seed} failed: {problem}")
-        except TerminatedWorkerError:
-            progress.stop()
-            problems.append(
-                "a process of the benchmark was killed, perhaps for lack of memory; the same "
-                "command continues with the runs that are missing"
-            )
         except KeyboardInterrupt:
             progress.stop()
-            click.echo(
-                f"Stopped. Finished runs are in {study.folder}; the same command continues.",
-                err=True,
-            )
-            raise SystemExit(130) from None
+            raise stopped(study.folder) from None
     return problems
 
 
@@ -366,9 +349,11 @@ def _show_ranking(study: Study, standings: Sequence[Standing], console: Console)
     if warning and standings:
         console.print(warning)
     console.print(f"Tables, pictures and histories are in {study.folder}{os.sep}")
+    console.print(f"A page with more: mcu-nas-bench report {study.folder}")
 
 
-main.add_command(tune)
+for command in (suite, report, compare, export, tune):
+    main.add_command(command)
 
 
 if __name__ == "__main__":

@@ -11,10 +11,10 @@ import numpy as np
 from mcu_nas_moo.discrete import random_genotypes, row_keys
 from mcu_nas_moo.ppo.memory import Memory, Rows
 from mcu_nas_moo.ppo.progress import Progress
-from mcu_nas_moo.ppo.search import SurrogateSearch, directions
+from mcu_nas_moo.ppo.search import DIRECTIONS, SurrogateSearch, directions
 from mcu_nas_moo.ppo.settings import PPOSettings
 from mcu_nas_moo.ppo.surrogate import Surrogate
-from mcu_nas_moo.ppo.variation import offspring
+from mcu_nas_moo.ppo.variation import neighbours, offspring
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +33,13 @@ ENUMERABLE = 100_000
 LARGEST = 1e100
 #: Elites that compete, per preference, to be imitated: many, so that the fittest are.
 MODELS = 64
+#: Share of neighbours of the elites among the proposals that the surrogate does not choose, while
+#: there is one.
+EXPLORED = 0.9
+#: Neighbours of one elite that are proposed in one batch, of so many that are looked at.
+NEIGHBOURS, LOOKED_AT = 4, 64
+#: Elites whose neighbours the surrogate judges for one batch.
+SURROUNDED = 16
 
 
 class Earned(NamedTuple):
@@ -49,8 +56,9 @@ class PPOOptimiser:
     A policy generates points for random preferences between the objectives. As soon as a surrogate
     fitted to the evaluations so far predicts those left out well, PPO trains the policy on what
     the surrogate expects of its samples (DyNA-PPO, Angermueller et al. 2020), the policy imitates
-    the best points known or expected, and of its samples and their offspring those are proposed
-    that are expected to add most hypervolume.
+    the best points known or expected, and of its samples, their offspring and the neighbours of
+    the best points those are proposed that are expected to add most hypervolume. Beside them,
+    neighbours of the points that add most are proposed without asking the surrogate.
 
     Without such a surrogate, PPO trains the policy on what its evaluated samples were worth, and
     part of the proposals are bred from the best points known, a share that fades. In either case
@@ -149,7 +157,9 @@ class PPOOptimiser:
         # The most promising come first, in case that not all are evaluated.
         first = list(proposals.values())
         share = self.settings.variation_at(self._told) if len(self._memory) else 0.0
-        n_sampled = n - int(self._rng.binomial(n - len(first), share))
+        if self._surrogate is not None:
+            self._explore(len(first) + round(EXPLORED * (n - len(first))), proposals)
+        n_sampled = n - int(self._rng.binomial(n - len(proposals), share))
         # A policy that has settled samples mostly known points; elites then breed new ones.
         for source, wanted in ((self._sample, n_sampled), (self._breed, n), (self._draw, n)):
             for _ in range(ATTEMPTS):
@@ -225,6 +235,9 @@ class PPOOptimiser:
         search.judge(self._models)
         samples = self._agent.sample(self._preferences(self.settings.candidates))
         search.judge(samples.actions, sampled=True)
+        elites = self._memory.elites.X
+        for row in self._rng.permutation(len(elites))[:SURROUNDED]:
+            search.judge(self._around(elites[row]))
         for _ in range(self.settings.generations):
             search.breed(self.settings.candidates)
         self._models, self._model_weights = search.champions, search.weights
@@ -253,6 +266,27 @@ class PPOOptimiser:
         first = self._memory.choose(weights, size, self._rng)
         second = self._memory.choose(weights, size, self._rng)
         self._offer(offspring(first, second, self.n_choices, self._rng), proposals)
+
+    def _explore(self, n: int, proposals: dict[bytes, Genotypes]) -> None:
+        """Propose new neighbours of the elites, beginning with those that add most hypervolume.
+
+        Near the end of a search, what is missing lies beside what is known, in steps that are
+        smaller than the surrogate's errors (Pareto local search: Paquete et al. 2004).
+        """
+        elites = self._memory.elites
+        elites = elites.take(np.flatnonzero((elites.G <= 0).all(axis=1)))
+        if not len(elites.X):
+            return
+        ways = directions(DIRECTIONS, self.n_objectives, self._rng)
+        added = self._memory.scale.hypervolume_added(elites.F, ways)
+        for row in np.lexsort((self._rng.random(len(added)), -added)):
+            if len(proposals) >= n:
+                break
+            new = self._new(self._around(elites.X[row]))
+            self._offer(new[:NEIGHBOURS], proposals, n)
+
+    def _around(self, x: Genotypes) -> Genotypes:
+        return neighbours(x, self.n_choices, LOOKED_AT, self._rng)
 
     def _draw(self, n: int, proposals: dict[bytes, Genotypes]) -> None:
         """Propose uniform random points."""

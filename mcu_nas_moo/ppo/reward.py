@@ -52,6 +52,26 @@ class Scale:
         scaled: FloatArray = (F - self.ideal) / (self.nadir - self.ideal)
         return scaled
 
+    def hypervolume_added(self, F: FloatArray, directions: FloatArray) -> FloatArray:
+        """How much hypervolume each point of a front adds to the others, on a scale of its own.
+
+        Along each direction the best point adds what lies beyond the second best.
+
+        Args:
+            F: objectives of the points, shape ``(N, n_obj)``.
+            directions: as for :meth:`hypervolume_share`.
+
+        Returns:
+            shape ``(N,)``, at least 0.
+        """
+        values = self.hypervolume_share(F, directions)
+        columns = np.arange(values.shape[1])
+        best = values.argmax(axis=0)
+        highest = values[best, columns]
+        values[best, columns] = 0.0
+        added = highest - values.max(axis=0)
+        return np.bincount(best, weights=added, minlength=len(F)).astype(np.float64)
+
     def hypervolume_share(self, F: FloatArray, directions: FloatArray) -> FloatArray:
         """Hypervolume scalarisation of points along directions (Deng and Zhang 2019).
 

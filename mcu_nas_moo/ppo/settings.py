@@ -18,8 +18,9 @@ class PPOSettings:
         value_coefficient: weight of the critic's loss.
         entropy_start: weight of the entropy bonus at first.
         entropy_end: weight that it fades to.
-        variation_start: share at first of those proposals, which the surrogate does not choose,
-            that are not sampled from the policy but bred from the elites by crossover and mutation.
+        variation_start: share at first of those proposals, which are neither chosen by the
+            surrogate nor neighbours, that are not sampled from the policy but bred from the elites
+            by crossover and mutation.
         variation_end: share that it fades to.
         fade: evaluations after which entropy bonus and variation share have gone half their way.
         imitation_steps: gradient steps per update that make the best points likelier under the
@@ -31,10 +32,11 @@ class PPOSettings:
             their square and more. 0 for no surrogate.
         surrogate_fit: share of the variance of every objective that the surrogate must explain
             of evaluations left out, to be used.
-        surrogate_share: share of the proposals that the surrogate chooses while it is used.
+        surrogate_share: share of the proposals that the surrogate chooses while it is used. Most of
+            the others are neighbours of the best points.
         optimism: mean number of standard errors by which points are taken to be better than the
             surrogate expects; drawn anew for each batch (randomised GP-UCB: Berk et al. 2020), so
-            that some batches explore.
+            that some batches explore. 0 takes points to be what is expected.
         rollouts: samples of the policy per update that earn what the surrogate expects.
         candidates: samples of the policy, and as many children of the best points in each
             generation, of which the surrogate chooses.
@@ -58,8 +60,8 @@ class PPOSettings:
     hidden: int = 64
     surrogate_points: int = 500
     surrogate_fit: float = 0.5
-    surrogate_share: float = 0.75
-    optimism: float = 1.0
+    surrogate_share: float = 0.6
+    optimism: float = 0.0
     rollouts: int = 256
     candidates: int = 256
     generations: int = 4

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binom, rankdata
+from scipy.stats import binom, bootstrap, rankdata
 
 from mcu_nas_moo.bench.statistics import (
     AHEAD,
@@ -15,8 +15,10 @@ from mcu_nas_moo.bench.statistics import (
     compare_pairs,
     holm,
     mann_whitney,
+    median_difference_interval,
     median_interval,
     quartiles,
+    resampled_medians,
     verdict,
     wilcoxon,
 )
@@ -122,6 +124,47 @@ def test_median_interval_is_that_of_the_exact_bootstrap_distribution():
 def test_median_interval_of_samples_without_spread():
     assert median_interval([0.3]) == (0.3, 0.3)
     assert median_interval([0.3] * 7) == (0.3, 0.3)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 6])
+def test_resampled_medians_are_distributed_as_those_of_all_resamples(n):
+    values = np.array([5.0, 1.0, 2.0, 9.0, 2.0, 30.0])[:n]
+    everything = [np.median(resample) for resample in product(values, repeat=n)]
+    medians, counts = np.unique(everything, return_counts=True)
+    draws = 40_000
+    drawn = resampled_medians(values, seed=3, resamples=draws)
+    assert np.isin(drawn, medians).all()
+    for median, share in zip(medians, counts / len(everything), strict=True):
+        # Five standard deviations of the count, and never less than a single draw.
+        tolerance = 5 * np.sqrt(draws * share * (1 - share)) + 1
+        assert (drawn == median).sum() == pytest.approx(draws * share, abs=tolerance)
+
+
+@pytest.mark.parametrize("sizes", [(21, 21), (12, 9), (20, 6)])
+def test_interval_of_a_difference_agrees_with_scipy(sizes):
+    rng = np.random.default_rng(5)
+    first, second = rng.normal(1.0, 1.0, sizes[0]), rng.normal(0.0, 2.0, sizes[1])
+    expected = bootstrap(
+        (first, second),
+        lambda one, two, axis: np.median(one, axis=axis) - np.median(two, axis=axis),
+        method="percentile",
+        n_resamples=20_000,
+        rng=rng,
+    ).confidence_interval
+    low, high = median_difference_interval(first, second, resamples=20_000)
+    # Ends of intervals are noisy: the tolerance is a twentieth of the width.
+    tolerance = (expected.high - expected.low) / 20
+    assert low == pytest.approx(expected.low, abs=tolerance)
+    assert high == pytest.approx(expected.high, abs=tolerance)
+    again = median_difference_interval(first, second, resamples=20_000)
+    assert again == (low, high)
+
+
+def test_interval_of_a_difference_resamples_each_sample_by_itself():
+    # Resampled alike, equal samples would never differ.
+    low, high = median_difference_interval(np.arange(9.0), np.arange(9.0))
+    assert low < 0 < high
+    assert median_difference_interval([0.5], [0.2]) == (pytest.approx(0.3), pytest.approx(0.3))
 
 
 @pytest.mark.parametrize("bad", [[], [np.nan], [np.inf, 1.0], [[1.0]]])

@@ -3,6 +3,7 @@ import pickle
 import subprocess
 import sys
 from dataclasses import replace
+from math import ceil
 
 import moocore
 import numpy as np
@@ -228,7 +229,8 @@ def test_real_evaluations_are_learnt_besides_imagined_ones(monkeypatch):
     optimiser.tell(asked, F, G)
     ((experience, rewards, _),) = learnt
     n_real = len(sampled) + known
-    assert 0 < len(sampled) < len(asked)
+    assert len(sampled) < len(asked)
+    assert n_real > 0
     assert len(rewards) == optimiser.settings.rollouts + n_real
     # The real ones earn what was told, the imagined ones what the surrogate expects.
     scale = optimiser._memory.scale
@@ -271,7 +273,7 @@ def test_the_most_promising_are_asked_first(monkeypatch):
     F, G = evaluate(optimiser._memory.rows.X)
     for n in (32, 1, 7):
         X = optimiser.ask(n)
-        n_searched = -(-3 * n // 4)
+        n_searched = ceil(optimiser.settings.surrogate_share * n)
         np.testing.assert_array_equal(X[:n_searched], found[-1][0])
         assert len(X) == n
         if n == 32:
@@ -283,6 +285,17 @@ def test_the_most_promising_are_asked_first(monkeypatch):
                 for part in (X[:4], X[-4:])
             ]
             assert gain[0] > gain[1]
+
+
+def test_what_the_surrogate_does_not_choose_are_mostly_neighbours_of_elites():
+    optimiser = PPOOptimiser(N_CHOICES, 2, 1, seed=0)
+    run(optimiser, 192)
+    assert optimiser._surrogate is not None
+    elites = optimiser._memory.elites
+    elites = elites.X[(elites.G <= 0).all(axis=1)]
+    X = optimiser.ask(100)[ceil(100 * optimiser.settings.surrogate_share) :]
+    beside = [((elites != x).sum(axis=1) == 1).any() for x in X]
+    assert 0.85 <= np.mean(beside) <= 1.0
 
 
 def test_more_points_than_a_search_chooses_from():

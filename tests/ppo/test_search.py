@@ -295,3 +295,16 @@ def test_nothing_new_gives_nothing():
     X, sampled = search.best(5)
     assert X.shape == (0, 5)
     assert len(sampled) == 0
+
+
+@pytest.mark.parametrize("n_obj", [2, 3])
+def test_hypervolume_added_is_the_exclusive_contribution(n_obj):
+    rng = np.random.default_rng(0)
+    F = np.abs(rng.standard_normal((12, n_obj)))
+    F = 1 - F / np.linalg.norm(F, axis=1, keepdims=True)
+    vectors = np.abs(rng.standard_normal((200_000, n_obj)))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    added = unit_scale(n_obj).hypervolume_added(F, vectors)
+    exact = moocore.hv_contributions(F, ref=np.full(n_obj, 1.1))
+    np.testing.assert_allclose(added / added.sum(), exact / exact.sum(), atol=0.01)
+    assert unit_scale(n_obj).hypervolume_added(F[:1], vectors)[0] > 0
