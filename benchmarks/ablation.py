@@ -41,12 +41,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from mcu_nas_moo.bench.indicators import hypervolume_ratios_at
-from mcu_nas_moo.bench.summary import caution
+from mcu_nas_moo.analysis.indicators import hypervolume_ratios_at
 from mcu_nas_moo.files import write_atomically
 from mcu_nas_moo.optimisers.register import optimiser_fingerprint
 from mcu_nas_moo.ppo import PPOOptimiser
 from mcu_nas_moo.ppo.settings import PPOSettings
+from mcu_nas_moo.report.study_summary import caution
 
 if TYPE_CHECKING:
     from mcu_nas_moo.bench.reference import Reference

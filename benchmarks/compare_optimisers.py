@@ -25,9 +25,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
-from mcu_nas_moo.bench.summary import caution
 from mcu_nas_moo.files import write_atomically
 from mcu_nas_moo.optimisers.register import check_optimiser
+from mcu_nas_moo.report.study_summary import caution
 
 ROOT = Path(__file__).parent.parent
 #: Where the picture begins.

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from comparison_tables import SUBJECT
 
-from mcu_nas_moo.bench.figures import COLOURS
-from mcu_nas_moo.bench.statistics import quartiles
+from mcu_nas_moo.analysis.statistics import quartiles
 from mcu_nas_moo.files import write_atomically
+from mcu_nas_moo.report.study_figures import COLOURS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

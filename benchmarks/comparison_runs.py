@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from joblib import Parallel, delayed, parallel_config
 
+from mcu_nas_moo.analysis.indicators import hypervolume_ratios_at
 from mcu_nas_moo.bench.front_search import pooled_reference
-from mcu_nas_moo.bench.indicators import hypervolume_ratios_at
 from mcu_nas_moo.bench.reference import file_name, load_reference, shipped_reference
 from mcu_nas_moo.bench.study import Run, Study
 from mcu_nas_moo.task import Task

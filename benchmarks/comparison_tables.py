@@ -8,7 +8,7 @@ import pandas as pd
 from comparison_runs import ANY_TIME, CEILINGS
 from markdown_table import markdown_table, p_text, spoken
 
-from mcu_nas_moo.bench.statistics import (
+from mcu_nas_moo.analysis.statistics import (
     AHEAD,
     BEHIND,
     NOT_SHOWN,

@@ -20,8 +20,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from mcu_nas_moo.analysis.indicators import hypervolume_curve, score
 from mcu_nas_moo.bench.front_search import pooled_reference
-from mcu_nas_moo.bench.indicators import hypervolume_curve, score
 from mcu_nas_moo.bench.reference import Reference, shipped_reference
 from mcu_nas_moo.bench.run import run_optimiser
 from mcu_nas_moo.task import Task

@@ -27,13 +27,13 @@ import moocore
 import numpy as np
 from markdown_table import markdown_table
 
-from mcu_nas_moo.bench.analysis import analyse
-from mcu_nas_moo.bench.anytime import any_time_curve
-from mcu_nas_moo.bench.indicators import feasible
+from mcu_nas_moo.analysis.analysis import analyse
+from mcu_nas_moo.analysis.anytime import any_time_curve
+from mcu_nas_moo.analysis.indicators import feasible
 from mcu_nas_moo.bench.reference import Reference, shipped_reference
-from mcu_nas_moo.bench.results import ProblemResults
 from mcu_nas_moo.bench.run import run_optimiser
-from mcu_nas_moo.bench.trajectory import Trajectory
+from mcu_nas_moo.results.results import ProblemResults
+from mcu_nas_moo.results.trajectory import Trajectory
 from mcu_nas_moo.task import Task
 
 if TYPE_CHECKING:

@@ -20,9 +20,9 @@ from joblib import cpu_count
 
 from mcu_nas_moo.bench.front_search import pooled_reference
 from mcu_nas_moo.bench.reference import file_name, load_reference
-from mcu_nas_moo.bench.results import load_results
 from mcu_nas_moo.enumeration import Enumerator, can_enumerate, exact_reference
 from mcu_nas_moo.profiles import list_profiles
+from mcu_nas_moo.results.results import load_results
 from mcu_nas_moo.spaces import list_spaces
 from mcu_nas_moo.task import Task
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from mcu_nas_moo.bench.environment import machine, versions
 from mcu_nas_moo.bench.reference import shipped_reference
-from mcu_nas_moo.bench.result_files import SUITE_FILE
 from mcu_nas_moo.files import write_atomically
+from mcu_nas_moo.results.result_files import SUITE_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from mcu_nas_moo.analysis.indicators import hypervolume_ratios_at
 from mcu_nas_moo.bench.config_file import write_config
-from mcu_nas_moo.bench.indicators import hypervolume_ratios_at
 from mcu_nas_moo.bench.run import PACKAGES, run_optimiser
 from mcu_nas_moo.bench.tunable import default_values, tunable
 from mcu_nas_moo.files import write_atomically

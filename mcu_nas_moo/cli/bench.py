@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from mcu_nas_moo.bench.reference import Reference
     from mcu_nas_moo.bench.study import Run, Study
-    from mcu_nas_moo.bench.summary import Standing
+    from mcu_nas_moo.report.study_summary import Standing
     from mcu_nas_moo.task import Task
 
 DEFAULT_ALGORITHMS = "random,ga,nsga2,nsga3,ppo"
@@ -151,10 +151,10 @@ def main(
         _show_choices(console)
         return
     from mcu_nas_moo.bench.reachability import check_limits
-    from mcu_nas_moo.bench.report import write_report
     from mcu_nas_moo.bench.study import Run, Study
     from mcu_nas_moo.optimisers.own import look_in
     from mcu_nas_moo.optimisers.register import check_optimiser
+    from mcu_nas_moo.report.study_report import write_report
 
     look_in(Path.cwd())
     names = [check_optimiser(name) for name in names_in(algos, "--algos")]
@@ -270,9 +270,9 @@ def _study_name(
 
 
 def _show_choices(console: Console) -> None:
-    from mcu_nas_moo.bench.figures import LABELS
     from mcu_nas_moo.optimisers.register import list_optimisers
     from mcu_nas_moo.profiles import list_profiles, load_profile
+    from mcu_nas_moo.report.study_figures import LABELS
     from mcu_nas_moo.spaces import list_spaces, load_space
 
     groups = {
@@ -323,8 +323,8 @@ def _make_runs(
 
 def _show_distance(study: Study, runs: Sequence[Run], console: Console) -> None:
     """With learned costs: what the analytic model says to the networks that were found."""
-    from mcu_nas_moo.bench.summary import pooled_front
     from mcu_nas_moo.learned_costs.report import exceeds_by_analytic_model
+    from mcu_nas_moo.report.study_summary import pooled_front
 
     task, histories = study.task, study.histories(runs)
     if not task.learned_metrics or not histories:
@@ -338,7 +338,7 @@ def _show_distance(study: Study, runs: Sequence[Run], console: Console) -> None:
 
 
 def _show_ranking(study: Study, standings: Sequence[Standing], console: Console) -> None:
-    from mcu_nas_moo.bench.summary import caution, ranked_table, verdict
+    from mcu_nas_moo.report.study_summary import caution, ranked_table, verdict
 
     task = study.task
     title = f"{task.title}: {' and '.join(task.objectives)}, {study.budget:,} evaluations"

@@ -83,10 +83,10 @@ def suite(
     """  # noqa: D301
     one_thread_per_process()
     console = plain_console()
-    from mcu_nas_moo.bench.results import load_results
     from mcu_nas_moo.bench.suite import load_suite, plan
     from mcu_nas_moo.bench.suite_folder import write_record
     from mcu_nas_moo.optimisers.own import look_in
+    from mcu_nas_moo.results.results import load_results
 
     for place in (Path.cwd(), file.parent.absolute()):
         look_in(place)  # for algorithms named module:Class

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from mcu_nas_moo.bench.figures import LABELS
+from mcu_nas_moo.report.study_figures import LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

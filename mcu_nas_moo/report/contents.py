@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mcu_nas_moo.bench.statistics import AHEAD, BEHIND, NOT_SHOWN
+from mcu_nas_moo.analysis.statistics import AHEAD, BEHIND, NOT_SHOWN
 from mcu_nas_moo.report.table import CLOSE_MARK, Cell, Table
 
 if TYPE_CHECKING:
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from mcu_nas_moo.bench.analysis import Analysis
-    from mcu_nas_moo.bench.ranks import Ranks
+    from mcu_nas_moo.analysis.analysis import Analysis
+    from mcu_nas_moo.analysis.ranks import Ranks
     from mcu_nas_moo.typing import FloatArray
 
 #: Shown where there is no figure.

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from mcu_nas_moo.bench.attainment import attainment_surfaces, box_corner
+from mcu_nas_moo.analysis.attainment import attainment_surfaces, box_corner
 
 if TYPE_CHECKING:
-    from mcu_nas_moo.bench.analysis import Analysis
+    from mcu_nas_moo.analysis.analysis import Analysis
     from mcu_nas_moo.typing import FloatArray, Genotypes, IntArray
 
 #: Points of a reference front that a figure shows at most.

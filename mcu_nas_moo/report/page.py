@@ -13,9 +13,9 @@ from mcu_nas_moo.report.page_data import script_json
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mcu_nas_moo.bench.analysis import Analysis
-    from mcu_nas_moo.bench.results import ProblemResults
+    from mcu_nas_moo.analysis.analysis import Analysis
     from mcu_nas_moo.report.table import Table
+    from mcu_nas_moo.results.results import ProblemResults
 
 
 @dataclass(frozen=True, eq=False)

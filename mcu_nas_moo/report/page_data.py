@@ -13,9 +13,9 @@ from mcu_nas_moo.report.appearance import axes_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from mcu_nas_moo.bench.analysis import Analysis
-    from mcu_nas_moo.bench.ranks import Ranks
-    from mcu_nas_moo.bench.runtimes import RuntimeDistribution
+    from mcu_nas_moo.analysis.analysis import Analysis
+    from mcu_nas_moo.analysis.ranks import Ranks
+    from mcu_nas_moo.analysis.runtimes import RuntimeDistribution
     from mcu_nas_moo.report.appearance import Look
     from mcu_nas_moo.report.figure_data import Attainment, Band, Fronts, Steps
 

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from mcu_nas_moo.bench.ranks import Ranks
-    from mcu_nas_moo.bench.results import ProblemResults
+    from mcu_nas_moo.analysis.ranks import Ranks
     from mcu_nas_moo.report.appearance import Look
     from mcu_nas_moo.report.figure_data import Attainment, Band, Fronts, Steps
+    from mcu_nas_moo.results.results import ProblemResults
 
 #: Fonts of a figure that stands in a column of a paper stay readable.
 _STYLE: dict[Any, Any] = {

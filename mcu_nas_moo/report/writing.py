@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from mcu_nas_moo.bench.analysis import Analysis
-    from mcu_nas_moo.bench.ranks import Ranks
-    from mcu_nas_moo.bench.results import Results
+    from mcu_nas_moo.analysis.analysis import Analysis
+    from mcu_nas_moo.analysis.ranks import Ranks
     from mcu_nas_moo.report.appearance import Look
     from mcu_nas_moo.report.table import Table
+    from mcu_nas_moo.results.results import Results
 
 
 def write_report(
@@ -49,7 +49,7 @@ def write_report(
     Raises:
         ValueError: if there is no run.
     """
-    from mcu_nas_moo.bench.analysis import analyse
+    from mcu_nas_moo.analysis.analysis import analyse
 
     problems = [one for one in results.problems if one.trajectories]
     if not problems:
@@ -70,8 +70,8 @@ def write_analyses(
     jobs: int = 1,
 ) -> Path:
     """:func:`write_report` for results that were analysed already; at least one problem."""
-    from mcu_nas_moo.bench.ranks import ranks_of
-    from mcu_nas_moo.bench.runtimes import runtime_distribution
+    from mcu_nas_moo.analysis.ranks import ranks_of
+    from mcu_nas_moo.analysis.runtimes import runtime_distribution
     from mcu_nas_moo.report import contents, figure_data
     from mcu_nas_moo.report.appearance import looks
     from mcu_nas_moo.report.page import Page, render
@@ -147,7 +147,7 @@ def _judged(analyses: Sequence[Analysis]) -> list[int]:
 
 def _cautions(analyses: Sequence[Analysis], warnings: Sequence[str]) -> list[str]:
     """What is to be known of the whole; what is about some problems stands there."""
-    from mcu_nas_moo.bench.summary import caution
+    from mcu_nas_moo.report.study_summary import caution
 
     runs = [one.scores.groupby(["algorithm", "evaluations"])["seed"].nunique() for one in analyses]
     few = caution(min(int(own.min()) for own in runs))

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from toy_task import ToyTask
 
+from mcu_nas_moo.analysis.indicators import hypervolume_curve
 from mcu_nas_moo.bench import tuning as module
 from mcu_nas_moo.bench.config_file import read_configs
-from mcu_nas_moo.bench.indicators import hypervolume_curve
 from mcu_nas_moo.bench.run import run_optimiser
 from mcu_nas_moo.bench.tunable import Choice, Range
 from mcu_nas_moo.bench.tuning import Trial, Tuning, ranking

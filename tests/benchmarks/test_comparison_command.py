@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mcu_nas_moo.analysis.indicators import hypervolume_curve
+from mcu_nas_moo.analysis.statistics import mann_whitney
 from mcu_nas_moo.bench.history import load_history
-from mcu_nas_moo.bench.indicators import hypervolume_curve
 from mcu_nas_moo.bench.reference import shipped_reference
-from mcu_nas_moo.bench.statistics import mann_whitney
 from mcu_nas_moo.task import Task
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))

@@ -9,7 +9,7 @@ from tiny_task import TinyTask
 from toy_task import ToyTask
 
 import mcu_nas_moo
-from mcu_nas_moo.bench.indicators import feasible, hypervolume_curve
+from mcu_nas_moo.analysis.indicators import feasible, hypervolume_curve
 from mcu_nas_moo.bench.run import run_optimiser
 from mcu_nas_moo.optimisers.entries import ENTRIES
 from mcu_nas_moo.optimisers.epsilon_constraint import EpsilonConstraintGA, bounds

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from small_results import problem
 
-from mcu_nas_moo.bench.analysis import analyse
+from mcu_nas_moo.analysis.analysis import analyse
 
 
 @pytest.fixture(scope="session")

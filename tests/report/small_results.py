@@ -6,8 +6,8 @@ import numpy as np
 from toy_task import ToyTask, brute_force_reference
 
 from mcu_nas_moo.bench.history import History
-from mcu_nas_moo.bench.results import ProblemResults
-from mcu_nas_moo.bench.trajectory import Trajectory
+from mcu_nas_moo.results.results import ProblemResults
+from mcu_nas_moo.results.trajectory import Trajectory
 
 #: A name that breaks pages, tables and LaTeX if it is not escaped.
 HOSTILE = "mine:<img src=x onerror=alert(1)>_&%|$^~\\{}"

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from small_results import HOSTILE, problem
 
-from mcu_nas_moo.bench.analysis import analyse
-from mcu_nas_moo.bench.results import Results
+from mcu_nas_moo.analysis.analysis import analyse
 from mcu_nas_moo.report import figure_data, write_report
+from mcu_nas_moo.results.results import Results
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FIGURES = (

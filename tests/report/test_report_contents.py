@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from small_results import HOSTILE, problem
 
-from mcu_nas_moo.bench.analysis import analyse
-from mcu_nas_moo.bench.ranks import Ranks
-from mcu_nas_moo.bench.statistics import AHEAD, BEHIND, NOT_SHOWN, mann_whitney
+from mcu_nas_moo.analysis.analysis import analyse
+from mcu_nas_moo.analysis.ranks import Ranks
+from mcu_nas_moo.analysis.statistics import AHEAD, BEHIND, NOT_SHOWN, mann_whitney
 from mcu_nas_moo.report import contents
 
 

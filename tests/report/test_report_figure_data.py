@@ -7,7 +7,7 @@ import pytest
 from small_results import history, problem
 from toy_task import pairwise_front
 
-from mcu_nas_moo.bench.analysis import Curve, analyse
+from mcu_nas_moo.analysis.analysis import Curve, analyse
 from mcu_nas_moo.report import figure_data
 from mcu_nas_moo.report.appearance import COLOURS, looks
 

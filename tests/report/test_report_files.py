@@ -12,11 +12,11 @@ import pandas as pd
 import pytest
 from small_results import HOSTILE, problem
 
-from mcu_nas_moo.bench.analysis import analyse
-from mcu_nas_moo.bench.results import Results
+from mcu_nas_moo.analysis.analysis import analyse
 from mcu_nas_moo.report import figure_data, write_report
 from mcu_nas_moo.report.contents import summary_table
 from mcu_nas_moo.report.page_data import script_json
+from mcu_nas_moo.results.results import Results
 
 
 class Page(HTMLParser):

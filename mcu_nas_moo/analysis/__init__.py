@@ -1,0 +1,1 @@
+"""What runs are worth: indicators of their archives, and statistics over repeated runs."""
