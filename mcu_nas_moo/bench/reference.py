@@ -114,8 +114,6 @@ def load_reference(path: Path) -> Reference:
         ValueError: if the file is damaged.
     """
     try:
-        if path.read_bytes()[:1] == b"{":
-            return _load_json(path)
         with np.load(path, allow_pickle=False) as data:
             facts = json.loads(str(data["facts"]))
             return Reference(
@@ -133,20 +131,6 @@ def load_reference(path: Path) -> Reference:
         raise ValueError(
             f"{path} is no valid reference front ({error}); delete it, it will be made again"
         ) from error
-
-
-def _load_json(path: Path) -> Reference:
-    facts = json.loads(path.read_text(encoding="utf-8"))
-    return Reference(
-        space=facts["space"],
-        profile=facts["profile"],
-        objectives=tuple(facts["objectives"]),
-        fingerprint=facts["fingerprint"],
-        X=np.array([x for x, _ in facts["front"]], dtype=np.int64),
-        F=np.array([f for _, f in facts["front"]], dtype=np.float64),
-        kind=facts["kind"],
-        origin=facts["origin"],
-    )
 
 
 def problem_name(task: Task) -> str:

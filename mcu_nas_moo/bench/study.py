@@ -46,7 +46,7 @@ class Finished(NamedTuple):
 class Study:
     """Runs of several optimisers and seeds on one task with one budget, kept in a folder.
 
-    The folder holds ``study.json`` (task and budget), ``reference.json`` and one file per finished
+    The folder holds ``study.json`` (task and budget), ``reference.npz`` and one file per finished
     run under ``runs/``. Opening a study with the same folder continues it.
 
     Args:
@@ -107,7 +107,7 @@ class Study:
 
     def reference(self) -> Reference | None:
         """The reference that earlier starts in this folder used, None if there is none."""
-        path = self.folder / "reference.json"
+        path = self.folder / "reference.npz"
         if not path.exists():
             return None
         reference = load_reference(path)
@@ -115,7 +115,7 @@ class Study:
 
     def fix_reference(self, reference: Reference) -> None:
         """Keep ``reference`` for all later starts in this folder."""
-        reference.save(self.folder / "reference.json")
+        reference.save(self.folder / "reference.npz")
 
     def path(self, run: Run) -> Path:
         """Where the history of a finished run lies."""

@@ -135,7 +135,7 @@ def _reference(folder: Path, task: Task, console: Console) -> Reference:
     """The reference of earlier starts in ``folder``, or the shipped or a new one."""
     from mcu_nas_moo.bench.reference import load_reference
 
-    path = folder / "reference.json"
+    path = folder / "reference.npz"
     if path.exists():
         reference = load_reference(path)
         if reference.fingerprint == task.fingerprint:

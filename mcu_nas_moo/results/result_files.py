@@ -71,7 +71,7 @@ class FoundStudy:
 
     def reference(self, task: Task, warn: Warn) -> Reference | None:
         """What its runs were scored against, None if that is not known."""
-        path = self.source.parent / "reference.json"
+        path = self.source.parent / "reference.npz"
         if not path.exists():
             return None
         try:

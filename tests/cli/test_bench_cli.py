@@ -43,7 +43,7 @@ def test_a_small_study_from_end_to_end_and_again(tmp_path):
         "pareto.csv",
         "pareto_front.html",
         "pareto_front.png",
-        "reference.json",
+        "reference.npz",
         "results.csv",
         "runs",
         "study.json",

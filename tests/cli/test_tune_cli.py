@@ -29,7 +29,7 @@ def test_from_tuning_to_a_comparison(tmp_path):
     assert result.exit_code == 0, result.output
     assert "Stage 1 of nsga2: the best of 3 trials" in result.output
     folder = tmp_path / "tuning" / "nsga2"
-    names = {"best_config.json", "reference.json", "stage1.json", "stage2.json"}
+    names = {"best_config.json", "reference.npz", "stage1.json", "stage2.json"}
     assert {path.name for path in folder.iterdir()} == names
     stage = json.loads((folder / "stage1.json").read_text())
     assert (stage["profile"], stage["seeds"]) == ("cortex-m0plus", [1000, 1001])

@@ -157,7 +157,7 @@ def test_nothing_left_is_an_error(tmp_path, folder):
 
 
 def test_the_shipped_reference_of_today_is_used_and_said(folder, monkeypatch):
-    kept = load_reference(folder / "long" / "reference.json")
+    kept = load_reference(folder / "long" / "reference.npz")
     today = replace(kept, X=kept.X[1:], F=kept.F[1:], kind="exact")
     monkeypatch.setattr("mcu_nas_moo.bench.reference.shipped_reference", lambda task: today)
     results = load_results([folder])
@@ -168,7 +168,7 @@ def test_the_shipped_reference_of_today_is_used_and_said(folder, monkeypatch):
 
 
 def test_a_missing_reference_is_said_with_the_remedy(folder):
-    for path in folder.rglob("reference.json"):
+    for path in folder.rglob("reference.npz"):
         path.unlink()
     with pytest.raises(ValueError, match="no reference is kept beside it, and none is shipped"):
         load_results([folder])
