@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from mcu_nas_moo.task import Task
     from mcu_nas_moo.typing import FloatArray, Genotypes
 
+#: Name of the reference beside the runs that are scored against it.
+REFERENCE_FILE = "reference.npz"
 #: The reference point lies this share of the range beyond the nadir, so that the ends of the
 #: front count (Ishibuchi et al. 2011; the default of BoTorch).
 MARGIN = 0.1
@@ -174,15 +176,15 @@ def known_reference(task: Task) -> Reference | None:
 def stale_note(task: Task) -> str | None:
     """Why the shipped reference of this name is not used, and how to make one that fits.
 
-    None if there is none of the name, or the limits are other ones than the profile's, which is
-    another problem and no sign of age.
+    None if there is none of the name; and if the limits are other ones than the profile's or the
+    costs are learned, which is another problem and no sign of age.
     """
     reference = _shipped_under_the_name_of(task)
     if reference is None or reference.fingerprint == task.fingerprint:
         return None
     own = task.fingerprints
     changed = [name for name in own if reference.fingerprints.get(name) != own[name]]
-    if changed == ["limits"]:
+    if changed == ["limits"] or "learned" in own:
         return None
     parts = " and ".join(_PARTS.get(name, name) for name in changed) or "the problem"
     return (
@@ -215,7 +217,6 @@ _PARTS = {
     "predictor": "the accuracy predictor",
     "costs": "the cost model",
     "limits": "the profile's limits",
-    "learned": "the learned costs",
 }
 
 

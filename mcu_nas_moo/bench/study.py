@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mcu_nas_moo.bench.history import History, load_history, load_metadata
-from mcu_nas_moo.bench.reference import Reference, load_reference
+from mcu_nas_moo.bench.reference import REFERENCE_FILE, Reference, load_reference
 from mcu_nas_moo.bench.run import run_optimiser
 from mcu_nas_moo.bench.task_facts import task_facts
 from mcu_nas_moo.files import write_atomically
@@ -107,7 +107,7 @@ class Study:
 
     def reference(self) -> Reference | None:
         """The reference that earlier starts in this folder used, None if there is none."""
-        path = self.folder / "reference.npz"
+        path = self.folder / REFERENCE_FILE
         if not path.exists():
             return None
         reference = load_reference(path)
@@ -115,7 +115,7 @@ class Study:
 
     def fix_reference(self, reference: Reference) -> None:
         """Keep ``reference`` for all later starts in this folder."""
-        reference.save(self.folder / "reference.npz")
+        reference.save(self.folder / REFERENCE_FILE)
 
     def path(self, run: Run) -> Path:
         """Where the history of a finished run lies."""

@@ -133,9 +133,9 @@ def tune(
 
 def _reference(folder: Path, task: Task, console: Console) -> Reference:
     """The reference of earlier starts in ``folder``, or the shipped or a new one."""
-    from mcu_nas_moo.bench.reference import load_reference
+    from mcu_nas_moo.bench.reference import REFERENCE_FILE, load_reference
 
-    path = folder / "reference.npz"
+    path = folder / REFERENCE_FILE
     if path.exists():
         reference = load_reference(path)
         if reference.fingerprint == task.fingerprint:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mcu_nas_moo.bench.history import load_history
-from mcu_nas_moo.bench.reference import load_reference
+from mcu_nas_moo.bench.reference import REFERENCE_FILE, load_reference
 from mcu_nas_moo.files import write_atomically
 from mcu_nas_moo.results import compact
 from mcu_nas_moo.results.trajectory import Trajectory
@@ -71,7 +71,7 @@ class FoundStudy:
 
     def reference(self, task: Task, warn: Warn) -> Reference | None:
         """What its runs were scored against, None if that is not known."""
-        path = self.source.parent / "reference.npz"
+        path = self.source.parent / REFERENCE_FILE
         if not path.exists():
             return None
         try:
@@ -150,9 +150,11 @@ def _candidates(folder: Path) -> Iterator[Path]:
     studies = sorted(folder.rglob(STUDY_FILE))
     yield from studies
     inside = {path.parent / "runs" for path in studies}
+    references = {path.parent / REFERENCE_FILE for path in studies}
     # By name without ending: error-latency comes before error-latency-sram.
     others = sorted(folder.rglob("[!.]*.npz"), key=lambda path: (path.parent, path.stem))
-    yield from (path for path in others if path.parent not in inside)
+    own = (path for path in others if path.parent not in inside and path not in references)
+    yield from own
 
 
 def _study_facts(path: Path) -> dict[str, Any]:
