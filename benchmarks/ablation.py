@@ -22,19 +22,14 @@ import ablation_variants
 import numpy as np
 import pandas as pd
 import torch
-from ablation_table import BASE, ablation_markdown, all_standings
+from ablation_table import BASE, ablation_markdown, all_standings, counts_of
 from ablation_variants import (
-    Autoregressive,
-    WithFirstScale,
-    WithMasking,
+    PolicyAlone,
     WithoutEarnings,
-    WithoutOffspring,
-    WithoutPreference,
-    WithPenalty,
+    WithoutNeighbours,
+    WithoutProposedNeighbours,
     WithRepeats,
-    WithTchebycheff,
 )
-from comparison_runs import DIGITS, kept_reference, made_reference, problem_of
 from joblib import Parallel, cpu_count, delayed, parallel_config
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -42,15 +37,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from mcu_nas_moo.analysis.indicators import hypervolume_ratios_at
+from mcu_nas_moo.bench.reference import known_reference, remake_command
 from mcu_nas_moo.files import write_atomically
 from mcu_nas_moo.optimisers.register import optimiser_fingerprint
 from mcu_nas_moo.ppo import PPOOptimiser
 from mcu_nas_moo.ppo.settings import PPOSettings
 from mcu_nas_moo.report.study_summary import caution
+from mcu_nas_moo.task import Task
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mcu_nas_moo.bench.reference import Reference
-    from mcu_nas_moo.task import Task
 
 ROOT = Path(__file__).parent.parent
 
@@ -88,7 +86,9 @@ class Variant(NamedTuple):
         return ", ".join(told) or "defaults"
 
 
-_NO_OFFSPRING = {
+#: The share that the surrogate chose before neighbours were proposed beside it.
+_FORMER_SHARE = {"surrogate_share": 0.75}
+_POLICY_ALONE = {
     "generations": 0,
     "surrogate_share": 1.0,
     "variation_start": 0.0,
@@ -99,44 +99,35 @@ _NO_OFFSPRING = {
 VARIANTS: dict[str, Variant] = {
     BASE: Variant({}),
     "without surrogate": Variant({"surrogate_points": 0}),
-    "without check of surrogate": Variant({"surrogate_fit": 0.0}),
-    "without optimism": Variant({"optimism": 0.0}),
-    "without unguided proposals": Variant({"surrogate_share": 1.0}),
+    "without neighbours": Variant(_FORMER_SHARE, WithoutNeighbours),
+    "without proposed neighbours": Variant(_FORMER_SHARE, WithoutProposedNeighbours),
+    "with surrogate_share 0.75": Variant(_FORMER_SHARE),
     "without breeding of candidates": Variant({"generations": 0}),
-    "without breeding of elites": Variant({"variation_start": 0.0, "variation_end": 0.0}),
-    "without fading of breeding": Variant({"variation_end": 0.7}),
     "without PPO updates": Variant({"rollouts": 0}, WithoutEarnings),
-    "without rollouts on surrogate": Variant({"rollouts": 0}),
     "without imitation": Variant({"imitation_steps": 0}),
     "without trained policy": Variant({"rollouts": 0, "imitation_steps": 0}, WithoutEarnings),
-    "policy proposes alone": Variant(_NO_OFFSPRING, WithoutOffspring),
+    "policy proposes alone": Variant(_POLICY_ALONE, PolicyAlone),
     "PPO alone": Variant(
-        _NO_OFFSPRING | {"surrogate_points": 0, "imitation_steps": 0}, WithoutOffspring
+        _POLICY_ALONE | {"surrogate_points": 0, "imitation_steps": 0}, PolicyAlone
     ),
-    "without preference": Variant({}, WithoutPreference),
-    "with Tchebycheff and Dirichlet": Variant({}, WithTchebycheff),
-    "without normalisation by archive": Variant({}, WithFirstScale),
-    "without feasibility first": Variant({}, WithPenalty),
-    "without entropy schedule": Variant({"entropy_end": 0.02}),
-    "without entropy bonus": Variant({"entropy_start": 0.0, "entropy_end": 0.0}),
+    "with optimism": Variant({"optimism": 1.0}),
     "without avoiding repeats": Variant({}, WithRepeats),
-    "with masking": Variant({}, WithMasking),
-    "with autoregressive policy": Variant({}, Autoregressive),
     "neither surrogate nor PPO updates": Variant({"surrogate_points": 0}, WithoutEarnings),
     "neither surrogate nor imitation": Variant({"surrogate_points": 0, "imitation_steps": 0}),
     "neither surrogate nor trained policy": Variant(
         {"surrogate_points": 0, "imitation_steps": 0}, WithoutEarnings
     ),
 }
+#: Rows that are judged once more, after a larger number of evaluations.
+LONG_ROWS = (BASE, "without surrogate", "without neighbours")
 #: Apart from the seeds of the comparison, which begin at 0.
 FIRST_SEED = 100
-#: Most evaluations of the runs of the comparison.
-COMPARED = 5000
+#: Digits of a hypervolume ratio that are kept.
+DIGITS = 6
 #: Options that decide what is compared, with their defaults.
 CHOICES = {
     "problems": ";".join(
         [
-            "mbconv-stage--cortex-m0plus--error-latency",
             "mbconv-stage--cortex-m33--error-latency",
             "mbconv-block--cortex-m0plus--error-latency",
             "mbconv-block--cortex-m33--error-latency",
@@ -145,16 +136,42 @@ CHOICES = {
     ),
     "seeds": 10,
     "counts": "500,1000,2000",
+    "long": 5000,
 }
+
+
+def task_of(problem: str) -> Task:
+    """The task of a name such as ``mbconv-stage--cortex-m7--error-latency``.
+
+    Raises:
+        ValueError: if the name has not these three parts, or one of them is unknown.
+    """
+    parts = problem.split("--")
+    if len(parts) != 3:
+        raise ValueError(f"a problem is SPACE--PROFILE--OBJECTIVE-OBJECTIVE, got {problem!r}")
+    return Task(parts[0], parts[1], tuple(parts[2].split("-")))
+
+
+def reference_of(task: Task) -> Reference:
+    """What runs are scored against.
+
+    Raises:
+        ValueError: if there is no reference front of the task.
+    """
+    reference = known_reference(task)
+    if reference is None:
+        raise ValueError(f"no reference front; make it with `{remake_command(task)}`")
+    return reference
 
 
 @dataclass(frozen=True)
 class AblationRun:
-    """One run: a row of the table, a problem, a seed."""
+    """One run: a row of the table, a problem, a seed, and the evaluations to be judged after."""
 
     variant: str
     problem: str
     seed: int
+    counts: tuple[int, ...]
 
     def path(self, work: Path) -> Path:
         """Where its results lie."""
@@ -175,19 +192,19 @@ class AblationRun:
         plain: dict[str, Any] = json.loads(json.dumps(facts))
         return plain
 
-    def ratios(self, work: Path, task: Task, counts: list[int]) -> list[float] | None:
-        """Its hypervolume ratios at ``counts``, None if it is to be made."""
+    def ratios(self, work: Path, task: Task) -> list[float] | None:
+        """Its hypervolume ratios at its counts, None if it is to be made."""
         try:
             found = json.loads(self.path(work).read_text(encoding="utf-8"))
             if found["facts"] != self.facts(task):
                 return None
-            return [found["ratios"][str(count)] for count in counts]
+            return [found["ratios"][str(count)] for count in self.counts]
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
 
 def search(
-    variant: Variant, task: Task, reference: Reference, counts: list[int], seed: int
+    variant: Variant, task: Task, reference: Reference, counts: Sequence[int], seed: int
 ) -> list[float]:
     """Hypervolume ratios of one run after ``counts`` evaluations, ascending."""
     torch.set_num_threads(1)
@@ -215,17 +232,17 @@ def search(
 
 
 def make(
-    run: AblationRun, work: Path, task: Task, reference: Reference, counts: list[int]
+    run: AblationRun, work: Path, task: Task, reference: Reference
 ) -> tuple[AblationRun, str | None]:
     """Make and save a run; with the reason if it failed."""
     begin = perf_counter()
     try:
-        ratios = search(VARIANTS[run.variant], task, reference, counts, run.seed)
+        ratios = search(VARIANTS[run.variant], task, reference, run.counts, run.seed)
     except Exception as error:
         return run, f"{type(error).__name__}: {error}"
     result = {
         "facts": run.facts(task),
-        "ratios": dict(zip(map(str, counts), ratios, strict=True)),
+        "ratios": dict(zip(map(str, run.counts), ratios, strict=True)),
         "seconds": round(perf_counter() - begin, 3),
     }
     _write(run.path(work), json.dumps(result, indent=1) + "\n")
@@ -237,9 +254,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("step", choices=("run", "tables"), help="make runs, or tables of them")
     helps = {
-        "problems": "SPACE--PROFILE--OBJECTIVE-OBJECTIVE, with semicolons  [five of them]",
+        "problems": "SPACE--PROFILE--OBJECTIVE-OBJECTIVE, with semicolons  [four of them]",
         "seeds": f"runs per row and problem; seeds {FIRST_SEED}, ...  [{CHOICES['seeds']}]",
         "counts": f"numbers of evaluations to judge at  [{CHOICES['counts']}]",
+        "long": f"a larger number for three of the rows; 0 for none  [{CHOICES['long']}]",
     }
     for name, default in CHOICES.items():
         parser.add_argument(f"--{name}", default=default, type=type(default), help=helps[name])
@@ -257,16 +275,20 @@ def main(arguments: list[str] | None = None) -> int:
         counts = sorted({int(count) for count in options.counts.split(",")})
         if counts[0] < 1 or options.seeds < 1:
             raise ValueError("--counts and --seeds must be at least 1")
-        tasks = {name: problem_of(name).task() for name in options.problems.split(";")}
+        if 0 != options.long <= counts[-1]:
+            raise ValueError("--long must be 0 or larger than all --counts")
+        tasks = {name: task_of(name) for name in options.problems.split(";")}
+        longer = [options.long] if options.long else []
+        own = {name: (*counts, *(longer if name in LONG_ROWS else [])) for name in VARIANTS}
         runs = [
-            AblationRun(variant, problem, FIRST_SEED + number)
+            AblationRun(variant, problem, FIRST_SEED + number, own[variant])
             for number in range(options.seeds)
             for problem in tasks
             for variant in VARIANTS
         ]
         if options.step == "run":
-            return _run(runs, tasks, counts, options, console)
-        return _tables(runs, tasks, counts, options, console)
+            return _run(runs, tasks, options, console)
+        return _tables(runs, tasks, options, console)
     except ValueError as error:
         parser.error(" ".join(str(error).split()))
 
@@ -274,16 +296,11 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(
     runs: list[AblationRun],
     tasks: dict[str, Task],
-    counts: list[int],
     options: argparse.Namespace,
     console: Console,
 ) -> int:
-    missing = [run for run in runs if run.ratios(options.work, tasks[run.problem], counts) is None]
-    references = {}
-    for problem, task in tasks.items():
-        if kept_reference(task, options.work) is None:
-            console.print(f"Making a reference front for {problem} ...")
-        references[problem] = made_reference(task, options.work, lambda _: None)
+    missing = [run for run in runs if run.ratios(options.work, tasks[run.problem]) is None]
+    references = {problem: reference_of(task) for problem, task in tasks.items()}
     failed = []
     columns = (TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn())
     try:
@@ -297,9 +314,7 @@ def _run(
                 left = sum(run.variant == variant for run in missing)
                 bars[variant] = progress.add_task(variant, total=total, completed=total - left)
             calls = (
-                delayed(make)(
-                    run, options.work, tasks[run.problem], references[run.problem], counts
-                )
+                delayed(make)(run, options.work, tasks[run.problem], references[run.problem])
                 for run in missing
             )
             for run, reason in Parallel(options.jobs, return_as="generator_unordered")(calls):
@@ -317,24 +332,25 @@ def _run(
 def _tables(
     runs: list[AblationRun],
     tasks: dict[str, Task],
-    counts: list[int],
     options: argparse.Namespace,
     console: Console,
 ) -> int:
     rows = []
+    made = 0
     for run in runs:
-        ratios = run.ratios(options.work, tasks[run.problem], counts)
-        for count, ratio in zip(counts, ratios or [], strict=ratios is not None):
-            rows.append((run.variant, run.problem, run.seed, count, ratio))
+        ratios = run.ratios(options.work, tasks[run.problem])
+        if ratios is not None:
+            made += 1
+            key = (run.variant, run.problem, run.seed)
+            rows += [(*key, *pair) for pair in zip(run.counts, ratios, strict=True)]
     columns = ["row", "problem", "seed", "evaluations", "ratio"]
     frame = pd.DataFrame(rows, columns=columns)
     tables = all_standings(frame, list(VARIANTS))
-    made = len(rows) // len(counts)
     notes = [] if made == len(runs) else [f"Incomplete: {made} of {len(runs)} runs are finished."]
-    if counts[-1] < COMPARED:
+    if options.long:
         notes.append(
-            f"Runs end at {counts[-1]:,} evaluations, to spare processor time; those of the "
-            f"comparison go on to {COMPARED:,}."
+            f"To spare processor time, only these rows go on to {options.long:,} evaluations: "
+            f"{', '.join(name for name in VARIANTS if name in LONG_ROWS)}."
         )
     if warning := caution(options.seeds):
         notes.append(warning[0].upper() + warning[1:])
@@ -352,11 +368,14 @@ def _tables(
     for found in tables:
         table = Table(box=SIMPLE_HEAD, pad_edge=False)
         table.add_column("row")
-        for count in counts:
+        for count in counts_of(found):
             table.add_column(f"{count:,}", justify="right")
         table.add_column("technique")
         for standing in found:
-            means = [f"{cell.mean:.4f}" for cell in standing.cells]
+            means = [
+                f"{standing.cells[count].mean:.4f}" if count in standing.cells else "–"
+                for count in counts_of(found)
+            ]
             table.add_row(standing.name, *means, standing.effect)
         console.print(table)
     for note in notes:

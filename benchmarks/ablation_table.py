@@ -43,14 +43,12 @@ class Cell:
     """A row after some number of evaluations.
 
     Attributes:
-        evaluations: after how many.
         mean: over the problems, of the median over the seeds.
         difference: to the base, over the problems that both have.
         p: of the paired test, corrected; None for the base.
         shown: what the test shows about the row, in the words of the module ``statistics``.
     """
 
-    evaluations: int
     mean: float
     difference: float = 0.0
     p: float | None = None
@@ -64,17 +62,17 @@ class Standing:
     Attributes:
         name: of the row.
         pairs: runs that are compared with those of the base.
-        cells: one for each number of evaluations.
+        cells: by the number of evaluations; a row need not have all.
     """
 
     name: str
     pairs: int
-    cells: list[Cell]
+    cells: dict[int, Cell]
 
     @property
     def effect(self) -> str:
         """What the tests show of the technique, or of the row if that is not just one."""
-        if all(cell.p is None for cell in self.cells):
+        if all(cell.p is None for cell in self.cells.values()):
             return "–"
         words = {BEHIND: "worse", AHEAD: "better"}
         if self.name.startswith(("without ", SECOND_PREFIX)):
@@ -83,7 +81,7 @@ class Standing:
             words = {BEHIND: "harms", AHEAD: "helps"}
         told = []
         for shown, word in words.items():
-            places = [f"{cell.evaluations:,}" for cell in self.cells if cell.shown == shown]
+            places = [f"{count:,}" for count, cell in self.cells.items() if cell.shown == shown]
             if places:
                 told.append(f"{word} at {', '.join(places)}")
         return "; ".join(told) or NOT_SHOWN
@@ -118,42 +116,44 @@ def standings(frame: pd.DataFrame, names: Sequence[str], base: str = BASE) -> li
         ValueError: if the base has no runs.
     """
     ratios = {
-        name: own.pivot_table(index=["problem", "seed"], columns="evaluations", values="ratio")
+        name: {
+            int(count): column.set_index(["problem", "seed"])["ratio"]
+            for count, column in own.sort_values("evaluations").groupby("evaluations")
+        }
         for name, own in frame.groupby("row", sort=False)
     }
     if base not in ratios:
         raise ValueError(f"no finished runs of {base!r}; make them with the step `run`")
     usual = ratios[base]
-    counts: list[int] = sorted(frame["evaluations"].unique().tolist())
     tests: dict[tuple[str, int], tuple[Wilcoxon, float]] = {}
+    pairs = dict.fromkeys(names, 0)
     for name in names:
-        if name != base and name in ratios:
-            shared = usual.index.intersection(ratios[name].index)
-            if len(shared):
-                own, other = ratios[name].loc[shared], usual.loc[shared]
-                tests |= {
-                    (name, count): (
-                        wilcoxon(own[count], other[count]),
-                        _mean_of_medians(own[count]) - _mean_of_medians(other[count]),
-                    )
-                    for count in counts
-                }
+        for count in ratios.get(name, {}).keys() & usual.keys():
+            shared = usual[count].index.intersection(ratios[name][count].index)
+            pairs[name] = max(pairs[name], len(shared))
+            if name != base and len(shared):
+                own, other = ratios[name][count].loc[shared], usual[count].loc[shared]
+                difference = _mean_of_medians(own) - _mean_of_medians(other)
+                tests[name, count] = (wilcoxon(own, other), difference)
     corrected = dict(zip(tests, holm([test.p for test, _ in tests.values()]).tolist(), strict=True))
     result = []
     for name in names:
         if name not in ratios:
             continue
-        cells = []
-        for count in counts:
-            cell = Cell(count, _mean_of_medians(ratios[name][count]))
+        cells = {}
+        for count, own in ratios[name].items():
+            cells[count] = Cell(_mean_of_medians(own))
             if (name, count) in tests:
                 test, difference = tests[name, count]
                 p = corrected[name, count]
-                cell = Cell(count, cell.mean, difference, p, verdict(p, test.effect))
-            cells.append(cell)
-        shared = usual.index.intersection(ratios[name].index)
-        result.append(Standing(name, len(shared), cells))
+                cells[count] = Cell(cells[count].mean, difference, p, verdict(p, test.effect))
+        result.append(Standing(name, pairs[name], cells))
     return result
+
+
+def counts_of(found: Sequence[Standing]) -> list[int]:
+    """Numbers of evaluations that a row of the table has, ascending."""
+    return sorted({count for standing in found for count in standing.cells})
 
 
 def _mean_of_medians(ratios: pd.Series[float]) -> float:
@@ -181,16 +181,20 @@ def ablation_markdown(
 
 
 def _table(found: Sequence[Standing]) -> str:
-    columns = ["row", *(f"{cell.evaluations:,}" for cell in found[0].cells)]
+    counts = counts_of(found)
+    columns = ["row", *(f"{count:,}" for count in counts)]
     rows = []
     for standing in found:
-        cells = [f"{cell.mean:.4f}{_against_base(cell)}" for cell in standing.cells]
+        cells = [_cell(standing.cells.get(count)) for count in counts]
         rows.append([standing.name, *cells, standing.effect, standing.decision])
     return markdown_table([*columns, "technique", "decision"], rows)
 
 
-def _against_base(cell: Cell) -> str:
+def _cell(cell: Cell | None) -> str:
+    if cell is None:
+        return "–"
     if cell.p is None:
-        return ""
+        return f"{cell.mean:.4f}"
     p = p_text(cell.p)
-    return f" ({cell.difference:+.4f}, p {p if p.startswith('<') else f'= {p}'})"
+    compared = f"{cell.difference:+.4f}, p {p if p.startswith('<') else f'= {p}'}"
+    return f"{cell.mean:.4f} ({compared})"

@@ -22,7 +22,7 @@ command = importlib.import_module("ablation")
 table = importlib.import_module("ablation_table")
 
 PROBLEM = "mbconv-stage--cortex-m7--error-latency"
-CHOSEN = ["--problems", PROBLEM, "--counts", "30,60", "--seeds", "2", "--jobs", "1"]
+CHOSEN = ["--problems", PROBLEM, "--counts", "30,60", "--seeds", "2", "--jobs", "1", "--long", "0"]
 BASE, OTHER = command.BASE, "without shuffling"
 
 
@@ -53,7 +53,7 @@ def test_unknown_settings_are_named():
 
 
 def test_rows_with_another_optimiser_depend_on_its_code():
-    plain, other = command.Variant({}), command.VARIANTS["with masking"]
+    plain, other = command.Variant({}), command.VARIANTS["without neighbours"]
     assert other.code.startswith(plain.code)
     assert other.code != plain.code
 
@@ -94,7 +94,7 @@ def test_runs_and_tables(two_rows, tmp_path, capsys):
     frame = pd.read_csv(tmp_path / "results" / "ablation.csv")
     assert len(frame) == 2 * 2 * 2
     text = (tmp_path / "results" / "ablation.md").read_text()
-    assert "Runs end at 60 evaluations" in text
+    assert "go on to" not in text
     means = frame[frame["row"] == OTHER].groupby("evaluations")["ratio"].median()
     assert f"| {OTHER} | {means[30]:.4f} (" in text
     assert f"{means[60]:.4f} (" in text
@@ -106,6 +106,25 @@ def test_runs_and_tables(two_rows, tmp_path, capsys):
     files[3].unlink()
     assert start("tables", tmp_path) == 0
     assert "Incomplete: 3 of 4" in (tmp_path / "results" / "ablation.md").read_text()
+
+
+def test_some_rows_go_on(two_rows, tmp_path):
+    assert start("run", tmp_path, "--long", "90") == 0
+    assert start("tables", tmp_path, "--long", "90") == 0
+    frame = pd.read_csv(tmp_path / "results" / "ablation.csv")
+    assert set(frame[frame["row"] == BASE]["evaluations"]) == {30, 60, 90}
+    assert set(frame[frame["row"] == OTHER]["evaluations"]) == {30, 60}
+    text = (tmp_path / "results" / "ablation.md").read_text()
+    assert f"only these rows go on to 90 evaluations: {BASE}" in text
+    (line,) = (line for line in text.splitlines() if line.startswith(f"| {OTHER} |"))
+    assert line.split(" | ")[3] == "–"
+
+
+def test_a_problem_without_reference_is_named(two_rows, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(command, "known_reference", lambda _: None)
+    with pytest.raises(SystemExit):
+        start("run", tmp_path)
+    assert "make it with `mcu-nas enumerate" in capsys.readouterr().err
 
 
 def test_a_failing_run_does_not_stop_the_others(two_rows, tmp_path, monkeypatch, capsys):
@@ -128,6 +147,7 @@ def test_a_failing_run_does_not_stop_the_others(two_rows, tmp_path, monkeypatch,
         (["--problems", "stage"], "SPACE--PROFILE"),
         (["--seeds", "0"], "at least 1"),
         (["--counts", "x"], "'x'"),
+        (["--long", "60"], "larger than all --counts"),
     ],
 )
 def test_bad_options_end_with_a_message(tmp_path, capsys, more, said):
@@ -176,7 +196,7 @@ def test_what_is_said_of_techniques():
         ("helps at 1,000", "left out"),
         ("worse at 500, 1,000", "–"),
     ]
-    assert found[1].cells[0].difference == pytest.approx(-0.1)
+    assert found[1].cells[500].difference == pytest.approx(-0.1)
     assert found[1].pairs == 20
 
 
@@ -187,7 +207,7 @@ def test_rows_without_the_surrogate_have_a_table_of_their_own():
     first, rest = table.all_standings(frame, [BASE, second, other])
     assert [standing.name for standing in first] == [BASE, second]
     assert [standing.effect for standing in rest] == ["–", "harms at 500"]
-    assert rest[1].cells[0].difference == pytest.approx(0.1)
+    assert rest[1].cells[500].difference == pytest.approx(0.1)
     text = table.ablation_markdown([first, rest], {}, ["easy"], [], [])
     assert text.count("| row |") == 2
     assert len(table.all_standings(frame, [BASE, second])) == 1
@@ -204,8 +224,8 @@ def test_means_are_over_problems_of_medians_over_seeds():
         columns=["row", "problem", "seed", "evaluations", "ratio"],
     )
     (only,) = table.standings(frame, [BASE, "without a"])
-    assert only.cells[0].mean == pytest.approx((0.2 + 0.4) / 2)
-    assert only.cells[0].p is None
+    assert only.cells[500].mean == pytest.approx((0.2 + 0.4) / 2)
+    assert only.cells[500].p is None
 
 
 def test_p_values_are_corrected_over_the_whole_table():
@@ -213,11 +233,11 @@ def test_p_values_are_corrected_over_the_whole_table():
     # All pairs differ by another amount, so that p is exact.
     frame.loc[frame["row"] != BASE, "ratio"] -= np.arange(40) / 1000
     names = list(dict.fromkeys(frame["row"]))
-    alone = table.standings(frame, names[:2])[1].cells[0].p
+    alone = table.standings(frame, names[:2])[1].cells[500].p
     # Twenty pairs of one sign: two of 2^20 ways to draw the signs.
     assert alone == pytest.approx(2 / 2**20)
     both = table.standings(frame, names)
-    assert [standing.cells[0].p for standing in both[1:]] == pytest.approx([2 * alone] * 2)
+    assert [standing.cells[500].p for standing in both[1:]] == pytest.approx([2 * alone] * 2)
 
 
 def test_pairs_that_only_one_row_has_are_left_out():
@@ -225,4 +245,4 @@ def test_pairs_that_only_one_row_has_are_left_out():
     short = frame[(frame["row"] == BASE) | (frame["problem"] == "easy")]
     standing = table.standings(short, [BASE, "without a"])[1]
     assert standing.pairs == 10
-    assert standing.cells[0].difference == pytest.approx(-0.1)
+    assert standing.cells[500].difference == pytest.approx(-0.1)
