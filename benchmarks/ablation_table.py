@@ -117,7 +117,7 @@ def standings(frame: pd.DataFrame, names: Sequence[str], base: str = BASE) -> li
     """
     ratios = {
         name: {
-            int(count): column.set_index(["problem", "seed"])["ratio"]
+            count: column.set_index(["problem", "seed"])["ratio"]
             for count, column in own.sort_values("evaluations").groupby("evaluations")
         }
         for name, own in frame.groupby("row", sort=False)

@@ -1,8 +1,9 @@
-"""PPO against NSGA-II on constrained discrete problems that others have published.
+"""PPO against NSGA-II and local search on constrained discrete problems that others have published.
 
-Both run as algorithms of pymoo. NSGA-II runs with several population sizes, and the table gives
-it, for each problem and number of evaluations, the size with the best median: a choice in
-hindsight, in its favour. The score is the hypervolume of all feasible points that a run
+PPO and NSGA-II run as algorithms of pymoo. NSGA-II runs with several population sizes, and the
+table gives it, for each problem and number of evaluations, the size with the best median: a choice
+in hindsight, in its favour. Pareto local search is that of ``mcu-nas-bench``, with its default
+settings. The score is the hypervolume of all feasible points that a run
 evaluated, relative to that of the exact front. The full study, about half an hour on two cores::
 
     python benchmarks/public_problems.py --seeds 21 --budget 5000 --jobs 2
@@ -19,6 +20,7 @@ import shlex
 import sys
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import moocore
@@ -35,19 +37,23 @@ from mcu_nas_moo.analysis.indicators import feasible
 from mcu_nas_moo.analysis.statistics import compare_pairs, quartiles
 from mcu_nas_moo.files import write_atomically
 from mcu_nas_moo.operators import integer_operators
+from mcu_nas_moo.optimisers.local_search import ParetoLocalSearch
+from mcu_nas_moo.optimisers.optimiser import Setting
+from mcu_nas_moo.spaces import Gene, SearchSpace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pymoo.core.problem import Problem
 
-    from mcu_nas_moo.typing import FloatArray
+    from mcu_nas_moo.typing import BoolArray, FloatArray
 
 #: Population sizes that NSGA-II runs with.
 POPULATIONS = (20, 50, 100)
 #: Numbers of evaluations after which a run is scored, besides its last.
 MILESTONES = (500, 1000, 2000, 5000)
 NAME = "public_problems"
+LOCAL_SEARCH = "local-search"
 
 
 class Row(NamedTuple):
@@ -104,12 +110,42 @@ ALGORITHMS: dict[str, Callable[[Any], Any]] = {
 }
 
 
+def with_pymoo(
+    algorithm: str, problem: Problem, seed: int, budget: int
+) -> tuple[FloatArray, BoolArray]:
+    """Objectives of all evaluations of one run, in order, and which of them are feasible."""
+    recorder = Recorder()
+    made = ALGORITHMS[algorithm](problem)
+    minimize(problem, made, ("n_eval", budget), seed=seed, callback=recorder)
+    return np.concatenate(recorder.F), feasible(np.concatenate(recorder.G))
+
+
+def with_local_search(problem: Problem, seed: int, budget: int) -> tuple[FloatArray, BoolArray]:
+    """The same of a Pareto local search, in which a variable's values are a gene's options."""
+    sizes = (problem.xu - problem.xl).astype(int) + 1
+    genes = tuple(Gene(f"x{place}", tuple(range(size))) for place, size in enumerate(sizes))
+    task: Any = SimpleNamespace(space=SearchSpace("public", genes), n_obj=problem.n_obj)
+    unknown = np.full(problem.n_obj, np.nan)  # it does not ask for the front's range
+    search = ParetoLocalSearch(Setting(task, unknown, unknown, budget, seed))
+    found: list[FloatArray] = []
+    met: list[BoolArray] = []
+    left = budget
+    while left > 0 and len(X := search.ask()[:left]):
+        F, G = problem.evaluate((X + problem.xl).astype(problem.vtype), return_values_of=["F", "G"])
+        search.tell(X, F, G)
+        found.append(F)
+        met.append(feasible(G))
+        left -= len(X)
+    return np.concatenate(found), np.concatenate(met)
+
+
 def run(problem: str, algorithm: str, seed: int, budget: int, front: FloatArray) -> list[Row]:
     """One run, scored at every milestone and at its end."""
     made = PROBLEMS[problem]()
-    recorder = Recorder()
-    minimize(made, ALGORITHMS[algorithm](made), ("n_eval", budget), seed=seed, callback=recorder)
-    F, met = np.concatenate(recorder.F), feasible(np.concatenate(recorder.G))
+    if algorithm == LOCAL_SEARCH:
+        F, met = with_local_search(made, seed, budget)
+    else:
+        F, met = with_pymoo(algorithm, made, seed, budget)
     best = moocore.hypervolume(front, ref=made.worst)
     rows = []
     for count in [*(count for count in MILESTONES if count < budget), budget]:
@@ -152,40 +188,39 @@ def write_csv(path: Path, columns: Sequence[str], rows: Sequence[Sequence[Any]])
 
 def table(rows: Sequence[Row], command: str) -> str:
     """The comparison in Markdown; all its tests are one family, corrected by Holm."""
-    samples: dict[tuple[object, ...], dict[str, list[float]]] = {}
+    samples: dict[tuple[str, int], dict[str, list[float]]] = {}
     for row in rows:
-        case = samples.setdefault((row.problem, row.evaluations), {})
-        case.setdefault(row.algorithm, []).append(row.hypervolume_ratio)
-    best = {
-        case: max((name for name in own if name != "ppo"), key=lambda name: np.median(own[name]))
-        for case, own in samples.items()
-    }
-    pairs = compare_pairs(
-        {case: {"ppo": own["ppo"], best[case]: own[best[case]]} for case, own in samples.items()}
-    )
+        own = samples.setdefault((row.problem, row.evaluations), {})
+        own.setdefault(row.algorithm, []).append(row.hypervolume_ratio)
+    cases = {}
+    for name, count in sorted(samples, key=lambda case: (list(PROBLEMS).index(case[0]), case[1])):
+        own = samples[name, count]
+        sizes = [rival for rival in own if rival.startswith("nsga2-")]
+        best = max(sizes, key=lambda rival: np.median(own[rival]))
+        for rival in (best, LOCAL_SEARCH):
+            cases[name, count, rival] = {"ppo": own["ppo"], rival: own[rival]}
     lines = [
-        "# PPO and NSGA-II on published problems",
+        "# PPO, NSGA-II and local search on published problems",
         "",
         f"{len({row.seed for row in rows})} seeds; hypervolume ratio of the feasible archive, "
         "median [quartiles], 1 = exact front. NSGA-II with the best of the populations "
-        f"{', '.join(map(str, POPULATIONS))} in hindsight. p: Mann-Whitney, corrected by Holm over "
-        "the table. A12: probability that a run of PPO beats one of NSGA-II. Made by:",
+        f"{', '.join(map(str, POPULATIONS))} in hindsight, which its name tells. p: Mann-Whitney, "
+        "corrected by Holm over the table. A12: probability that a run of PPO beats one of the "
+        "other. Made by:",
         "",
         f"    {command}",
         "",
-        "| problem | evaluations | PPO | NSGA-II | population | p | A12 | PPO is |",
-        "| --- | ---: | --- | --- | ---: | ---: | ---: | --- |",
+        "| problem | evaluations | PPO | other | its ratio | p | A12 | PPO is |",
+        "| --- | ---: | --- | --- | --- | ---: | ---: | --- |",
     ]
-    for pair in sorted(
-        pairs, key=lambda pair: (list(PROBLEMS).index(str(pair.case[0])), *pair.case)
-    ):
+    for pair in compare_pairs(cases):
+        name, count, rival = pair.case
         cells = []
-        for name in (pair.first, pair.second):
-            lower, median, upper = quartiles(samples[pair.case][name])
+        for algorithm in ("ppo", rival):
+            lower, median, upper = quartiles(cases[pair.case][algorithm])
             cells.append(f"{median:.4f} [{lower:.4f}, {upper:.4f}]")
-        population = pair.second.removeprefix("nsga2-")
         lines.append(
-            f"| {pair.case[0]} | {pair.case[1]:,} | {cells[0]} | {cells[1]} | {population} "
+            f"| {name} | {count:,} | {cells[0]} | {rival} | {cells[1]} "
             f"| {pair.p_holm:.2g} | {pair.a12:.2f} | {pair.verdict} |"
         )
     return "\n".join(lines) + "\n"
@@ -219,7 +254,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         delayed(run)(problem, algorithm, seed, options.budget, fronts[problem])
         for seed in range(options.seeds)
         for problem in names
-        for algorithm in ALGORITHMS
+        for algorithm in (*ALGORITHMS, LOCAL_SEARCH)
     ]
     finished = Parallel(options.jobs, return_as="generator_unordered")(runs)
     console = Console(stderr=True)

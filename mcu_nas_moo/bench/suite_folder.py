@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from mcu_nas_moo.bench.environment import machine, versions
-from mcu_nas_moo.bench.reference import shipped_reference
+from mcu_nas_moo.bench.reference import known_reference
 from mcu_nas_moo.files import write_atomically
 from mcu_nas_moo.results.result_files import SUITE_FILE
 
@@ -50,10 +50,10 @@ def write_record(
 def kept_reference(studies: Sequence[Study]) -> Reference | None:
     """What runs of these studies, of one task, are to be scored against.
 
-    The shipped reference, else the first that a study keeps, else None.
+    The reference that is known of the task, else the first that a study keeps, else None.
     """
-    shipped = shipped_reference(studies[0].task)
-    if shipped is not None:
-        return shipped
+    known = known_reference(studies[0].task)
+    if known is not None:
+        return known
     kept = (study.reference() for study in studies)
     return next((reference for reference in kept if reference is not None), None)

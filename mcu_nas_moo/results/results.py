@@ -160,11 +160,11 @@ def _merged(
 
 
 def _reference(name: str, group: Sequence[Found], task: Task, warnings: list[str]) -> Reference:
-    """Today's reference of a problem: the shipped one, else the first that a file keeps."""
-    from mcu_nas_moo.bench.reference import shipped_reference
+    """Today's reference of a problem: the known one, else the first that a file keeps."""
+    from mcu_nas_moo.bench.reference import known_reference
     from mcu_nas_moo.results.compact import same_front
 
-    chosen = shipped_reference(task)
+    chosen = known_reference(task)
     others = []
     for found in group:
         kept = found.reference(task, warnings.append)
@@ -176,7 +176,7 @@ def _reference(name: str, group: Sequence[Found], task: Task, warnings: list[str
             others.append(str(found.source.parent))
     if chosen is None:
         raise ValueError(
-            f"{group[0].source}: no reference is kept beside it, and none is shipped for {name}; "
+            f"{group[0].source}: no reference is kept beside it, and none is known for {name}; "
             "the command that made the runs, given once more, makes one"
         )
     if others:

@@ -170,7 +170,7 @@ def test_the_shipped_reference_of_today_is_used_and_said(folder, monkeypatch):
 def test_a_missing_reference_is_said_with_the_remedy(folder):
     for path in folder.rglob("reference.npz"):
         path.unlink()
-    with pytest.raises(ValueError, match="no reference is kept beside it, and none is shipped"):
+    with pytest.raises(ValueError, match="no reference is kept beside it, and none is known"):
         load_results([folder])
 
 
