@@ -9,7 +9,7 @@ WORKERS ?= 2
 
 .PHONY: bench test lint types clean
 
-# Compare random search, GA, NSGA-II, NSGA-III and PPO; results go to bench-results/.
+# Compare six algorithms on one chip; results go to bench-results/.
 bench: $(INSTALLED)
 	$(BIN)/mcu-nas-bench $(BENCH_OPTIONS)
 

@@ -115,10 +115,12 @@ def standings(frame: pd.DataFrame, names: Sequence[str], base: str = BASE) -> li
     Raises:
         ValueError: if the base has no runs.
     """
+    counts: list[int] = sorted(frame["evaluations"].unique().tolist())
     ratios = {
         name: {
-            count: column.set_index(["problem", "seed"])["ratio"]
-            for count, column in own.sort_values("evaluations").groupby("evaluations")
+            count: own[own["evaluations"] == count].set_index(["problem", "seed"])["ratio"]
+            for count in counts
+            if (own["evaluations"] == count).any()
         }
         for name, own in frame.groupby("row", sort=False)
     }

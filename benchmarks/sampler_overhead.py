@@ -3,7 +3,8 @@
 The problem has 25 integers of 6 values each, 2 objectives and 3 constraints, and costs almost
 nothing to evaluate; trials are kept in memory. Each row is a process of its own with one thread.
 "at 1,000" is the mean over trials 501 to 1,000, "at the end" over the last 500; the first trials
-also load torch. CPU time is the measure, since it hardly depends on what else the machine does.
+also load torch. CPU time is the measure, since it depends less than wall time on what else the
+machine does; the load average that is printed beside it tells how busy that was.
 Memory is the growth of the process from trial 1,000 to the end; Optuna keeps every trial, as
 the row of ``random`` shows. Goals: at most 3 ms per trial and 1 ms per point, the same at the end
 as at 1,000::
@@ -74,6 +75,7 @@ def main() -> None:
         parser.error(f"trials must be multiples of {WINDOW}, and at least {2 * EARLY}")
 
     os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"))
+    load = os.getloadavg()[0]
     rows = []
     for name in options.samplers.split(","):
         n = options.trials if name in {"random", "ppo"} else others
@@ -87,7 +89,7 @@ def main() -> None:
         f"python benchmarks/sampler_overhead.py --trials {options.trials} "
         f"--samplers {options.samplers} --others-trials {others}"
     )
-    text = report(rows, command)
+    text = report(rows, command, load)
     (options.output / "sampler_overhead.md").write_text(text, encoding="utf-8")
     print(text)
 
@@ -129,8 +131,8 @@ def measure_core(name: str, n_points: int) -> Overhead:
     return _measured(f"{name} (per point)", n_points, advance, lambda: len(pickle.dumps(optimiser)))
 
 
-def report(rows: list[Overhead], command: str) -> str:
-    """The Markdown file."""
+def report(rows: list[Overhead], command: str, load: float) -> str:
+    """The Markdown file; ``load`` is the load average of the machine before the measurement."""
     columns = (
         *("", "trials", "first 500", "at 1,000", "at the end", "at 1,000, wall"),
         *("at the end, wall", "memory growth MiB", "sampler KiB"),
@@ -148,7 +150,8 @@ def report(rows: list[Overhead], command: str) -> str:
         "thread. Milliseconds of CPU time per trial or point, including learning and Optuna's own "
         "share, which is the row `random`; `first 500` also loads torch. Memory is the growth of "
         f"the process from trial {EARLY:,} to the end, including the trials that Optuna keeps; "
-        "`sampler` is the pickled size at the end, including every point it knows."
+        "`sampler` is the pickled size at the end, including every point it knows. Load average "
+        f"of the machine before the measurement: {load:.1f} on {os.cpu_count()} cores."
     )
     packages = ", ".join(
         f"{name} {version(name)}" for name in ("optuna", "torch", "stable-baselines3")

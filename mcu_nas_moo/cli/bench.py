@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from mcu_nas_moo.report.study_summary import Standing
     from mcu_nas_moo.task import Task
 
-DEFAULT_ALGORITHMS = "random,ga,nsga2,nsga3,ppo"
+DEFAULT_ALGORITHMS = "random,local-search,ga,nsga2,nsga3,ppo"
 
 
 @click.group(
