@@ -96,7 +96,8 @@ _VARIATION = ("operators.py", "discrete.py")
 _NSGA = ("optimisers/pymoo_optimisers.py", *_VARIATION)
 _MANY = ("optimisers/many_objective.py", *_NSGA)
 _PYMOO = ("numpy", "pymoo")
-_OPTUNA_NSGA = ("optimisers/optuna_nsga.py", "optimisers/known_networks.py", *_NSGA)
+_OPTUNA_STUDY = ("optimisers/optuna_study.py", "optimisers/known_networks.py")
+_OPTUNA_NSGA = ("optimisers/optuna_nsga.py", *_OPTUNA_STUDY, *_NSGA)
 _OPTUNA = ("numpy", "optuna")
 _nsga_settings = _named("pymoo_optimisers", "NSGASettings")
 _optuna_settings = _named("optuna_nsga", "OptunaNSGASettings")
@@ -213,8 +214,8 @@ ENTRIES = {
     ),
     "tpe": Entry(
         "multivariate TPE (Optuna); its time per evaluation grows with the run",
-        _named("optuna_optimisers", "TPE"),
-        ("optimisers/optuna_optimisers.py",),
+        _named("optuna_tpe", "tpe"),
+        ("optimisers/optuna_tpe.py", *_OPTUNA_STUDY, "discrete.py"),
         _OPTUNA,
         any_time=True,
         ceiling=2000,

@@ -167,7 +167,7 @@ def _factory(found: Any, name: str) -> Factory:
     if "pymoo.core.algorithm" in sys.modules:
         import_module("mcu_nas_moo.optimisers.pymoo_optimisers")
     if "optuna.samplers" in sys.modules:
-        import_module("mcu_nas_moo.optimisers.optuna_nsga")
+        import_module("mcu_nas_moo.optimisers.optuna_study")
     return lambda setting: build(found, setting, name)
 
 
@@ -188,7 +188,7 @@ def build(found: Any, setting: Setting, name: str) -> Optimiser:
     if _is_algorithm(made):
         return _pymoo(made, setting)
     if _is_sampler(made):
-        from mcu_nas_moo.optimisers.optuna_nsga import OptunaStudy
+        from mcu_nas_moo.optimisers.optuna_study import OptunaStudy
 
         return OptunaStudy(made, setting)
     optimiser: Optimiser = made
