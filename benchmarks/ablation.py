@@ -37,12 +37,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from mcu_nas_moo.analysis.indicators import hypervolume_ratios_at
+from mcu_nas_moo.analysis.statistics import caution
 from mcu_nas_moo.bench.reference import known_reference, remake_command
 from mcu_nas_moo.files import write_atomically
 from mcu_nas_moo.optimisers.register import optimiser_fingerprint
 from mcu_nas_moo.ppo import PPOOptimiser
 from mcu_nas_moo.ppo.settings import PPOSettings
-from mcu_nas_moo.report.study_summary import caution
 from mcu_nas_moo.task import Task
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ from markdown_table import markdown_table
 
 from mcu_nas_moo.analysis.analysis import analyse
 from mcu_nas_moo.analysis.anytime import any_time_curve
-from mcu_nas_moo.analysis.indicators import feasible
+from mcu_nas_moo.archive import feasible
 from mcu_nas_moo.bench.reference import Reference, shipped_reference
 from mcu_nas_moo.bench.run import run_optimiser
 from mcu_nas_moo.results.results import ProblemResults

@@ -12,6 +12,7 @@ take a minute or two for all profiles together; pooled fronts of the others some
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -29,7 +30,7 @@ from mcu_nas_moo.task import Task
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mcu_nas_moo.typing import Genotypes
+    from mcu_nas_moo.results.results import ProblemResults
 
 FOLDER = Path(__file__).parent / "reference_fronts"
 OBJECTIVES = (("error", "latency"), ("error", "latency", "sram", "flash"))
@@ -60,7 +61,7 @@ def main() -> None:
             continue
         for task in tasks:
             if task in missing or file_name(task) in found:
-                _make_pooled(task, found.get(file_name(task), []))
+                _make_pooled(task, found.get(file_name(task)))
 
 
 def _up_to_date(task: Task) -> bool:
@@ -71,14 +72,11 @@ def _up_to_date(task: Task) -> bool:
     return False
 
 
-def _found_by_runs(folders: Sequence[Path]) -> dict[str, list[Genotypes]]:
-    """Genotypes that runs kept in their archives, for each problem."""
+def _found_by_runs(folders: Sequence[Path]) -> dict[str, ProblemResults]:
+    """Results whose archives are pooled, for each problem."""
     if not folders:
         return {}
-    return {
-        file_name(problem.task): [run.X for run in problem.trajectories]
-        for problem in load_results(folders).problems
-    }
+    return {file_name(problem.task): problem for problem in load_results(folders).problems}
 
 
 def _make_exact(tasks: Sequence[Task], jobs: int) -> None:
@@ -97,10 +95,14 @@ def _make_exact(tasks: Sequence[Task], jobs: int) -> None:
     print(f"{perf_counter() - start:.0f} s for all of them")
 
 
-def _make_pooled(task: Task, found: Sequence[Genotypes]) -> None:
+def _make_pooled(task: Task, runs: ProblemResults | None) -> None:
     start = perf_counter()
     effort = EFFORT if task.n_obj <= 2 else EFFORT_MANY
+    found = [] if runs is None else [run.X for run in runs.trajectories]
     reference = pooled_reference(task, **effort, found=found)
+    if runs is not None:
+        origin = reference.origin | {"pooled_algorithms": sorted(runs.algorithms)}
+        reference = replace(reference, origin=origin)
     reference.save(FOLDER / file_name(task))
     print(
         f"{file_name(task)}: {len(reference.F)} subnets of "

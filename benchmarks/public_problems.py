@@ -33,8 +33,8 @@ from pymoo.operators.mutation.bitflip import BitflipMutation
 from pymoo.operators.sampling.rnd import BinaryRandomSampling
 from pymoo.optimize import minimize
 
-from mcu_nas_moo.analysis.indicators import feasible
 from mcu_nas_moo.analysis.statistics import compare_pairs, quartiles
+from mcu_nas_moo.archive import feasible
 from mcu_nas_moo.files import write_atomically
 from mcu_nas_moo.operators import integer_operators
 from mcu_nas_moo.optimisers.local_search import ParetoLocalSearch
