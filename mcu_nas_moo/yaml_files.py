@@ -72,9 +72,22 @@ def validate(model: type[AnyFacts], values: Any, source: str) -> AnyFacts:
         return model.model_validate(values)
     except ValidationError as error:
         problems = []
-        for problem in error.errors():
-            field = ".".join(str(part) for part in problem["loc"])
+        found = error.errors()
+        for problem in found:
+            where = problem["loc"]
+            if problem["type"] == "too_short" and any(
+                len(other["loc"]) > len(where) and other["loc"][: len(where)] == where
+                for other in found
+            ):
+                continue  # what is wrong within the list was not counted
+            field = ".".join(str(part) for part in where)
             message = problem["msg"].removeprefix("Value error, ")
+            if problem["type"] == "tuple_type":
+                message = "input should be a list"
+            elif problem["type"] == "too_short":
+                least, given = problem["ctx"]["min_length"], problem["ctx"]["actual_length"]
+                items = "item" if least == 1 else "items"
+                message = f"the list should have at least {least} {items}, not {given}"
             if problem["type"] != "value_error":
                 message = message[0].lower() + message[1:]
             problems.append(f"{field}: {message}" if field else message)

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from mcu_nas_moo.analysis.indicators import feasible
+from mcu_nas_moo.archive import feasible
 from mcu_nas_moo.bench.reference import Reference
 from mcu_nas_moo.spaces.genes import Gene, SearchSpace
 from mcu_nas_moo.task import Evaluation

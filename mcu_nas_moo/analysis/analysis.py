@@ -14,6 +14,8 @@ from mcu_nas_moo.analysis.anytime import (
     distances,
     hypervolume_beyond,
 )
+from mcu_nas_moo.analysis.cautions import beaten_front, few_runs, fewest_runs, unequal_runs
+from mcu_nas_moo.analysis.hypervolume import share_of
 from mcu_nas_moo.analysis.runtimes import Runtimes, log_spaced
 from mcu_nas_moo.analysis.statistics import (
     compare_pairs,
@@ -21,7 +23,6 @@ from mcu_nas_moo.analysis.statistics import (
     quartiles,
     resampled_medians,
 )
-from mcu_nas_moo.report.study_summary import caution
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -220,6 +221,7 @@ def _measure(
         for count in counts:
             archive = run.archive(count)
             distance = distances(archive, reference)
+            second = hypervolume_beyond(archive, reference, SECOND_MARGIN)
             first = np.inf if run.first_feasible is None else run.first_feasible
             rows.append(
                 {
@@ -230,8 +232,7 @@ def _measure(
                     "igd_plus": distance.igd_plus,
                     "epsilon": distance.epsilon,
                     "area": curve.area(count),
-                    "second_ratio": hypervolume_beyond(archive, reference, SECOND_MARGIN)
-                    / second_whole,
+                    "second_ratio": float(share_of(second, second_whole)),
                     "first_feasible": first if first <= count else np.inf,
                     "budget": run.budget,
                     "feasible_share": run.feasible_share,
@@ -315,24 +316,13 @@ def _cautions(
     ranking: Sequence[str],
     second_ranking: Sequence[str],
 ) -> list[str]:
-    cautions = []
-    there = scores[scores["evaluations"] == compared_at]
-    runs = there.groupby("algorithm")["seed"].nunique()
-    few = caution(int(runs.min()))
-    if few is not None:
-        cautions.append(few)
-    if runs.min() < runs.max():
-        least, most = int(runs.min()), int(runs.max())
-        cautions.append(f"Algorithms have different numbers of runs, from {least} to {most}.")
-    if results.reference.kind == "exact":
-        best = scores.iloc[int(scores["hypervolume_ratio"].to_numpy().argmax())]
-        # Sums in another order differ by rounding.
-        if best["hypervolume_ratio"] > 1.0 + 1e-9:
-            cautions.append(
-                f"{best['algorithm']} with seed {best['seed']} beats the exact front, which cannot "
-                "be: runs and reference are of different problems."
-            )
-    else:
+    serious = (
+        few_runs(fewest_runs(scores)),
+        unequal_runs(scores, compared_at),
+        beaten_front(results.reference, scores),
+    )
+    cautions = [sentence for sentence in serious if sentence is not None]
+    if results.reference.kind != "exact":
         cautions.append(
             "The reference front is pooled, not exact: ratios compare algorithms with each other, "
             "and may exceed 1."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from mcu_nas_moo.analysis.hypervolume import growing_hypervolume
+from mcu_nas_moo.analysis.hypervolume import growing_hypervolume, share_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -100,7 +100,7 @@ def any_time_curve(run: Trajectory, reference: Reference) -> AnyTimeCurve:
     """
     points = reference.normalise(run.F)
     volumes = growing_hypervolume(points, reference.reference_point)
-    return AnyTimeCurve(run.at, volumes / reference.hypervolume)
+    return AnyTimeCurve(run.at, share_of(volumes, reference.hypervolume))
 
 
 def hypervolume_beyond(F: FloatArray, reference: Reference, margin: float) -> float:

@@ -1,12 +1,11 @@
 """Empirical attainment: which objectives a share of the runs attain (two objectives).
 
 A run attains a point if its archive weakly dominates it. See Grunert da Fonseca, Fonseca and Hall
-(2001), and López-Ibáñez, Paquete and Stützle (2010) for differences between two algorithms.
+(2001).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -68,75 +67,6 @@ def attainment_surfaces(
             own = rows[np.isclose(rows[:, 2], value)][:, :2]
             surfaces[level] = own[own[:, 0].argsort()]
     return surfaces
-
-
-@dataclass(frozen=True, eq=False)
-class AttainmentDifference:
-    """Where one algorithm's runs attain more than another's.
-
-    Attributes:
-        rectangles: lower and upper corner, ``(x0, y0, x1, y1)``, not normalised, inside the box up
-            to :func:`box_corner`, shape ``(k, 4)``.
-        differences: share of the first algorithm's runs that attain the inside of the rectangle
-            less that of the second's, in [-1, 1], never 0, shape ``(k,)``.
-        runs: of each algorithm.
-        left_out: share of all area, weighted by differences, of rectangles left out as too small.
-    """
-
-    rectangles: FloatArray
-    differences: FloatArray
-    runs: int
-    left_out: float
-
-
-def attainment_difference(
-    first: Sequence[Trajectory],
-    second: Sequence[Trajectory],
-    evaluations: int,
-    reference: Reference,
-    most: int = 2500,
-) -> AttainmentDifference:
-    """Difference of the empirical attainment of two algorithms with two objectives.
-
-    Fronts are not thinned, since that alone makes differences of more than half of the runs; of
-    more than ``most`` rectangles, those that weigh least are left out.
-
-    Args:
-        first, second: runs of the two; of the larger group, the first runs are taken.
-        evaluations: after which the archives are taken.
-        reference: sets the box.
-        most: rectangles to keep; more make a heavy page.
-
-    Raises:
-        ValueError: if a group has no runs, or for other than two objectives.
-    """
-    import moocore
-
-    count = min(len(first), len(second))
-    corner = box_corner(reference)
-    sides = []
-    for runs in (first[:count], second[:count]):
-        points, sets, _ = _archives(runs, evaluations)
-        # What lies outside the box cannot be seen in it. A run without any point inside is told
-        # by one at the corner, which attains nothing of the box.
-        inside = (points < corner).all(axis=1)
-        empty = np.setdiff1d(np.arange(count), sets[inside])
-        rows = np.column_stack([points[inside], sets[inside]])
-        corners = np.column_stack([np.tile(corner, (len(empty), 1)), empty])
-        sides.append(np.concatenate([rows, corners]))
-    # Without any difference, the library (0.3.2) fails to make rectangles.
-    if not moocore.eafdiff(*sides)[:, 2].any():
-        return AttainmentDifference(np.zeros((0, 4)), np.zeros(0), count, 0.0)
-    # With one step per run, the differences are numbers of runs.
-    found = moocore.eafdiff(*sides, rectangles=True, intervals=count)
-    rectangles = np.minimum(found[:, :4], np.tile(corner, 2))
-    differences = found[:, 4] / count
-    weights = (rectangles[:, 2:] - rectangles[:, :2]).prod(axis=1) * np.abs(differences)
-    kept = np.flatnonzero(weights > 0)
-    kept = kept[np.argsort(-weights[kept], kind="stable")][:most]
-    total = float(weights.sum())
-    left_out = 1.0 - float(weights[kept].sum()) / total if total > 0 else 0.0
-    return AttainmentDifference(rectangles[kept], differences[kept], count, max(left_out, 0.0))
 
 
 def _archives(runs: Sequence[Trajectory], evaluations: int) -> tuple[FloatArray, FloatArray, int]:

@@ -13,6 +13,7 @@ from mcu_nas_moo.analysis.statistics import (
     Interval,
     holm,
     mann_whitney,
+    median,
     median_difference_interval,
     verdict,
 )
@@ -160,7 +161,7 @@ def _duels(cases: Sequence[_Samples], otherwise: str) -> list[Duel]:
     corrected = holm([test.p for test in tests]).tolist()
     duels = []
     for case, test, p in zip(cases, tests, corrected, strict=True):
-        one, two = (float(_median(side)) for side in (case.first, case.second))
+        one, two = (median(side) for side in (case.first, case.second))
         finite = bool(np.isfinite([*case.first, *case.second]).all())
         duels.append(
             Duel(
@@ -186,12 +187,6 @@ def _larger_better(case: _Samples, values: Sequence[float]) -> list[float]:
     both = np.array([*case.first, *case.second])
     beyond = both[np.isfinite(both)].max() + 1
     return [-beyond if np.isinf(value) else -value for value in values]
-
-
-def _median(values: Sequence[float]) -> float:
-    # No interpolation with infinity, which is no number of evaluations.
-    whole = bool(np.isfinite(values).all())
-    return float(np.quantile(values, 0.5, method="linear" if whole else "higher"))
 
 
 def tally(duels: Sequence[Duel], first: str, second: str) -> str:

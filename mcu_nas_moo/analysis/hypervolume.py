@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from mcu_nas_moo.typing import FloatArray
 
+#: Digits after the point of a hypervolume ratio. Sums in another order differ by rounding, some
+#: 1e-15; equal archives are to be equally good, however they were found.
+RATIO_DIGITS = 12
 #: The archive forgets dominated points only now and then: they change nothing and cost little.
 _POINTS_BETWEEN_CLEANINGS = 256
 
@@ -36,6 +41,20 @@ def growing_hypervolume(points: FloatArray, reference_point: FloatArray) -> Floa
         grow = _strips if points.shape[1] == 2 else _exclusive_volumes
         added[inside] = grow(points[inside], reference_point)
     return np.cumsum(added)
+
+
+def share_of(volumes: npt.ArrayLike, whole: float) -> FloatArray:
+    """Hypervolumes as shares of that of a front, rounded to :data:`RATIO_DIGITS`.
+
+    Args:
+        volumes: any shape.
+        whole: hypervolume of the front, positive.
+
+    Returns:
+        the same shape.
+    """
+    ratios: FloatArray = np.round(np.asarray(volumes, dtype=np.float64) / whole, RATIO_DIGITS)
+    return ratios
 
 
 def _strips(points: FloatArray, reference_point: FloatArray) -> list[float]:

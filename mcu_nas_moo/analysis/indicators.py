@@ -7,30 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcu_nas_moo.analysis.hypervolume import growing_hypervolume
+from mcu_nas_moo.analysis.hypervolume import growing_hypervolume, share_of
+from mcu_nas_moo.archive import feasible, improvements
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from mcu_nas_moo.bench.history import History
     from mcu_nas_moo.bench.reference import Reference
-    from mcu_nas_moo.typing import BoolArray, FloatArray, Genotypes, IntArray
-
-
-def feasible(G: FloatArray) -> BoolArray:
-    """Which rows of ``G`` ``(N, n_con)`` meet all constraints, shape ``(N,)``."""
-    return np.asarray((G <= 0).all(axis=1))
-
-
-def improvements(F: FloatArray) -> IntArray:
-    """Rows of ``F`` ``(N, n_obj)`` that no earlier row weakly dominates, in order."""
-    import moocore
-
-    if not len(F):
-        return np.zeros(0, dtype=np.int64)
-    # With the time as one more objective, only an earlier row can dominate a row.
-    timed = np.column_stack([F, np.arange(len(F))])
-    return np.flatnonzero(moocore.is_nondominated(timed))
+    from mcu_nas_moo.typing import FloatArray, Genotypes
 
 
 def hypervolume_curve(F: FloatArray, G: FloatArray, reference: Reference) -> FloatArray:
@@ -49,7 +34,7 @@ def hypervolume_curve(F: FloatArray, G: FloatArray, reference: Reference) -> Flo
     joined = met[improvements(F[met])]
     volumes = growing_hypervolume(reference.normalise(F[joined]), reference.reference_point)
     steps = np.zeros(len(F))
-    steps[joined] = volumes / reference.hypervolume
+    steps[joined] = share_of(volumes, reference.hypervolume)
     return np.maximum.accumulate(steps)
 
 
@@ -88,7 +73,7 @@ def hypervolume_ratios_at(
             front = np.concatenate([front, fresh])
             front = front[moocore.is_nondominated(front)]
         value = moocore.hypervolume(front, ref=corner) if len(front) else 0.0
-        ratios[count] = float(value) / reference.hypervolume
+        ratios[count] = float(share_of(float(value), reference.hypervolume))
         start = count
     return np.array([ratios[count] for count in counts])
 

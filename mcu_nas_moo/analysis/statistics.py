@@ -28,6 +28,9 @@ SIGNIFICANCE = 0.05
 #: Confidence of intervals.
 CONFIDENCE = 0.95
 
+#: Below this many runs of an algorithm, the result is a look and not a claim.
+SEEDS_FOR_A_CLAIM = 10
+
 AHEAD, BEHIND, NOT_SHOWN = "ahead", "behind", "no difference shown"
 
 
@@ -88,14 +91,6 @@ def percentile_interval(resampled: FloatArray) -> Interval:
     beyond = (1.0 - CONFIDENCE) / 2
     low, high = np.quantile(resampled, [beyond, 1.0 - beyond]).tolist()
     return Interval(low, high)
-
-
-def median_interval(values: npt.ArrayLike, seed: int = 0, resamples: int = 9999) -> Interval:
-    """Bootstrap interval of the median of ``values`` ``(n,)`` with confidence 95 %.
-
-    One value has itself as its interval.
-    """
-    return percentile_interval(resampled_medians(values, seed, resamples))
 
 
 def median_difference_interval(
@@ -204,6 +199,36 @@ def verdict(p: float, effect: float) -> str:
     return AHEAD if effect > 0 else BEHIND
 
 
+def caution(seeds: int, whose: str = "") -> str | None:
+    """What to say about few seeds; None if there are enough.
+
+    Args:
+        seeds: runs of the algorithm that has fewest.
+        whose: these are, to stand in brackets; empty for all.
+    """
+    if seeds >= SEEDS_FOR_A_CLAIM:
+        return None
+    runs = "1 seed is" if seeds == 1 else f"{seeds} seeds are"
+    of = f" ({whose})" if whose else ""
+    return f"{runs} a look, not a claim{of}; take --seeds 21 to compare algorithms in earnest."
+
+
+def median(values: npt.ArrayLike) -> float:
+    """Median of ``values`` ``(n,)``, which may be infinite; NaN are left out.
+
+    Beside infinity nothing is interpolated: half of an infinite number of evaluations is none.
+
+    Returns:
+        NaN if nothing is left.
+    """
+    known = np.asarray(values, dtype=np.float64)
+    known = known[~np.isnan(known)]
+    if not len(known):
+        return float("nan")
+    whole = bool(np.isfinite(known).all())
+    return float(np.quantile(known, 0.5, method="linear" if whole else "higher"))
+
+
 @dataclass(frozen=True)
 class Comparison(Generic[Case]):
     """Two of several algorithms in one case.
@@ -232,20 +257,6 @@ class Comparison(Generic[Case]):
     def difference(self) -> float:
         """Median of the first less that of the second."""
         return self.median_first - self.median_second
-
-    def reversed(self) -> Comparison[Case]:
-        """The same comparison seen from the second algorithm."""
-        return Comparison(
-            self.case,
-            self.second,
-            self.first,
-            self.median_second,
-            self.median_first,
-            self.p,
-            self.p_holm,
-            1.0 - self.a12,
-            {AHEAD: BEHIND, BEHIND: AHEAD}.get(self.verdict, self.verdict),
-        )
 
 
 def compare_pairs(

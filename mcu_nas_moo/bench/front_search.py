@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcu_nas_moo.analysis.indicators import feasible
+from mcu_nas_moo.archive import feasible
 from mcu_nas_moo.bench.reachability import smallest_reachable
 from mcu_nas_moo.bench.reference import Reference
 from mcu_nas_moo.discrete import cross, mutate, row_keys

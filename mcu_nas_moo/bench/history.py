@@ -114,4 +114,14 @@ _DAMAGE = (
 
 
 def _damaged(path: Path, error: Exception) -> ValueError:
-    return ValueError(f"{path} is damaged ({error}); delete it, the next start makes the run again")
+    return ValueError(
+        f"{path} is damaged ({npz_problem(error)}); delete it, the next start makes the run again"
+    )
+
+
+def npz_problem(error: Exception) -> str:
+    """What is wrong with an NPZ file that numpy cannot read.
+
+    Numpy takes anything else for a pickle, and advises to load it unsafely.
+    """
+    return "no NPZ file" if "pickle" in str(error) else str(error)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import mcu_nas_moo
+from mcu_nas_moo.bench.history import npz_problem
 from mcu_nas_moo.files import cache_folder, write_atomically
 
 if TYPE_CHECKING:
@@ -109,8 +110,12 @@ class Reference:
         write_atomically(path, write)
 
 
-def load_reference(path: Path) -> Reference:
+def load_reference(path: Path, remedy: str = "delete it, it will be made again") -> Reference:
     """Read what :meth:`Reference.save` wrote.
+
+    Args:
+        path: of the file.
+        remedy: what to do if the file is damaged.
 
     Raises:
         ValueError: if the file is damaged.
@@ -131,13 +136,15 @@ def load_reference(path: Path) -> Reference:
             )
     except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise ValueError(
-            f"{path} is no valid reference front ({error}); delete it, it will be made again"
+            f"{path} is no valid reference front ({npz_problem(error)}); {remedy}"
         ) from error
 
 
 def problem_name(task: Task) -> str:
     """Names of space, profile and objectives in one; references and results are filed by it."""
-    return f"{task.space.name}--{task.profile.name}--{'-'.join(task.objectives)}"
+    from mcu_nas_moo.bench import task_facts
+
+    return task_facts.problem_name(task.space.name, task.profile.name, task.objectives)
 
 
 def file_name(task: Task) -> str:
@@ -224,4 +231,5 @@ def _shipped_under_the_name_of(task: Task) -> Reference | None:
     folder = shipped_folder()
     if folder is None or not (folder / file_name(task)).is_file():
         return None
-    return load_reference(folder / file_name(task))
+    remedy = f"remake it with `{remake_command(task)}` or install the package again"
+    return load_reference(folder / file_name(task), remedy)

@@ -11,6 +11,7 @@ import numpy as np
 
 from mcu_nas_moo.bench.history import History
 from mcu_nas_moo.optimisers.optimiser import Setting
+from mcu_nas_moo.optimisers.own import is_own
 from mcu_nas_moo.optimisers.register import (
     check_hyperparameters,
     installed_version,
@@ -57,8 +58,9 @@ def run_optimiser(
 
     Raises:
         ValueError: for an unknown algorithm or hyperparameter, or an algorithm that proposes
-            nothing at all or what is no genotype of the space. Proposals beyond the budget are
-            not looked at.
+            nothing at all or what is no genotype of the space. Proposals beyond the budget
+            are cut; if one batch of a user's optimiser exceeds all of it, the metadata say so in
+            ``note``.
     """
     chosen = check_hyperparameters(algorithm, hyperparameters or {})
     build = load_optimiser(algorithm)  # imports are not the run's time
@@ -70,12 +72,20 @@ def run_optimiser(
     F, G = np.zeros((budget, task.n_obj)), np.zeros((budget, task.n_con))
     optimiser_seconds = np.zeros(budget)
     evaluation_seconds = 0.0
+    note: dict[str, str] = {}
     done = 0
     while done < budget:
         asked = perf_counter()
         asked_for = optimiser.ask()
         answered = perf_counter()
-        batch = _genotypes(asked_for, task, algorithm, budget - done, done)
+        proposed = _genotypes(asked_for, task, algorithm, done)
+        batch = proposed[: budget - done]
+        if len(proposed) > budget and is_own(algorithm):
+            note.setdefault(
+                "note",
+                f"proposed {len(proposed):,} at once, budget {budget:,}: "
+                f"the first {len(batch):,} were taken",
+            )
         if len(batch) == 0:
             break
         evaluation = task.evaluate(batch)
@@ -108,14 +118,13 @@ def run_optimiser(
             "hyperparameters": chosen,
             "optimiser": optimiser_fingerprint(algorithm),
             "versions": {package: installed_version(package) for package in PACKAGES},
+            **note,
         },
     )
 
 
-def _genotypes(asked: object, task: Task, algorithm: str, room: int, done: int) -> Genotypes:
-    """What an algorithm proposed, as integers ``(n, n_genes)`` with ``n <= room``.
-
-    Whole numbers of any type are taken; rows beyond ``room`` are cut off.
+def _genotypes(asked: object, task: Task, algorithm: str, done: int) -> Genotypes:
+    """What an algorithm proposed, whole numbers of any type, as integers ``(n, n_genes)``.
 
     Raises:
         ValueError: with the algorithm, the row, the gene and its range if a value is not among
@@ -136,7 +145,6 @@ def _genotypes(asked: object, task: Task, algorithm: str, room: int, done: int) 
             f"{where} proposed {what}; it must be an array of shape "
             f"(n, {task.n_genes}), a row per genotype and a column per gene"
         )
-    given = given[:room]
     if not np.issubdtype(given.dtype, np.integer):
         _refuse(given != np.rint(given), given, task, where)
     _refuse((given < 0) | (given >= task.n_choices), given, task, where)
@@ -151,7 +159,10 @@ def _refuse(wrong: BoolArray, given: npt.NDArray[Any], task: Task, where: str) -
     value = given[row, column]
     remedy = ""
     if np.isfinite(value) and value != np.rint(value):
-        remedy = "; operators for real numbers do not serve, see mcu_nas_moo.operators"
+        remedy = (
+            "; operators for real numbers do not serve; an algorithm of pymoo takes others as in "
+            "NSGA2(..., **mcu_nas_moo.operators.integer_operators())"
+        )
     raise ValueError(
         f"{where} proposed {value.item()} in row {row} for gene "
         f"{task.space.genes[column].name!r}; allowed are the whole numbers from 0 to "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mcu_nas_moo.bench.history import History, load_history, load_metadata
@@ -12,7 +13,7 @@ from mcu_nas_moo.bench.reference import REFERENCE_FILE, Reference, load_referenc
 from mcu_nas_moo.bench.run import run_optimiser
 from mcu_nas_moo.bench.task_facts import task_facts
 from mcu_nas_moo.files import write_atomically
-from mcu_nas_moo.optimisers.own import look_in
+from mcu_nas_moo.optimisers.own import last_line, look_in, said
 from mcu_nas_moo.optimisers.register import (
     check_hyperparameters,
     file_stem,
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from mcu_nas_moo.task import Task
 
 
+#: Why a run failed whose process was killed again when it was alone.
+_KILLED = "its process was killed twice, perhaps for lack of memory"
 #: What a fact that is a hash stands for.
 _CHANGED = {"fingerprint": "the space, a predictor or the cost model changed"}
 
@@ -145,6 +148,12 @@ class Study:
             self._compare_run(run, load_metadata(self.path(run)))
         return len(finished)
 
+    def notes(self, runs: Iterable[Run]) -> dict[Run, str]:
+        """What finished ones of ``runs`` have to say about how they went, if anything."""
+        finished = [run for run in runs if self.path(run).exists()]
+        notes = {run: load_metadata(self.path(run)).get("note") for run in finished}
+        return {run: note for run, note in notes.items() if note}
+
     def _history(self, run: Run) -> History:
         history = load_history(self.path(run))
         about = {"algorithm": history.algorithm, "seed": history.seed}
@@ -177,18 +186,49 @@ class Study:
         """Make the missing ones of ``runs`` in ``jobs`` processes; yields them as they end.
 
         A run saves itself when it ends, so that an interruption costs only unfinished ones. A run
-        that fails does not stop the others.
+        that fails does not stop the others. A process that is killed ends all of them; the runs
+        that were under way are then made again at the end, each alone and only once.
+
+        Raises:
+            joblib.externals.loky.process_executor.TerminatedWorkerError: if a process was killed
+                before it began a run.
         """
+        from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+        todo, suspects = self.missing(runs), list[Run]()
+        while todo or suspects:
+            alone = not todo
+            batch = [suspects.pop(0)] if alone else todo
+            todo = []
+            with TemporaryDirectory() as marks:
+                try:
+                    for finished in self._in_processes(list(batch), reference, jobs, Path(marks)):
+                        batch.remove(finished.run)
+                        yield finished
+                except TerminatedWorkerError:
+                    missing = self.missing(batch)
+                    begun = {mark.name for mark in Path(marks).iterdir()}
+                    killed = [run for run in missing if self.path(run).name in begun]
+                    if len(missing) == len(batch) and not killed:
+                        raise
+                    yield from (Finished(run, None) for run in batch if run not in missing)
+                    if alone:
+                        yield from (Finished(run, _KILLED) for run in killed)
+                    else:
+                        suspects += killed
+                        todo = [run for run in missing if run not in killed]
+
+    def _in_processes(
+        self, runs: Sequence[Run], reference: Reference, jobs: int, marks: Path
+    ) -> Iterator[Finished]:
         from joblib import Parallel, delayed, parallel_config
 
-        todo = self.missing(runs)
-        if not todo:
-            return
         with parallel_config(backend="loky", inner_max_num_threads=1):
-            workers = Parallel(n_jobs=min(jobs, len(todo)), return_as="generator_unordered")
+            # A single run has a process of its own, too: what kills it is to be survived.
+            workers = Parallel(min(jobs, max(2, len(runs))), return_as="generator_unordered")
             # Where modules of users are found here, they are to be found there.
             places = [Path(place) for place in sys.path if place]
-            yield from workers(delayed(_make)(self, run, reference, places) for run in todo)
+            yield from workers(delayed(_make)(self, run, reference, places, marks) for run in runs)
 
     def options(self, run: Run) -> dict[str, Any]:
         """What ``run`` needs beside its seed; empty with defaults and without a log."""
@@ -201,14 +241,21 @@ class Study:
         return options
 
 
-def _make(study: Study, run: Run, reference: Reference, places: Sequence[Path]) -> Finished:
+def _make(
+    study: Study, run: Run, reference: Reference, places: Sequence[Path], marks: Path
+) -> Finished:
     for place in places:
         look_in(place)
+    mark = marks / study.path(run).name  # stays if this process is killed
+    mark.touch()
     try:
         history = run_optimiser(
             run.algorithm, study.task, reference, study.budget, run.seed, **study.options(run)
         )
-    except Exception as error:
-        return Finished(run, f"{type(error).__name__}: {error}")
-    history.save(study.path(run))
+        history.save(study.path(run))
+    except (Exception, SystemExit) as error:  # whatever an algorithm of the user's raises
+        line = last_line(error, run.algorithm)
+        return Finished(run, said(error) if line is None else f"{said(error)} ({line})")
+    finally:
+        mark.unlink(missing_ok=True)
     return Finished(run, None)

@@ -67,6 +67,13 @@ def _mapping(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
 
+def _lists(value: Any) -> Any:
+    """Several lists of objectives, none of which lacks its brackets."""
+    if isinstance(value, list) and value and all(isinstance(name, str) for name in value):
+        raise ValueError(f"a list of lists is wanted, such as [[{', '.join(value)}]]")
+    return value
+
+
 Space = Annotated[str, AfterValidator(_space)]
 ProfileName = Annotated[str, AfterValidator(_profile)]
 Objectives = Annotated[
@@ -74,6 +81,7 @@ Objectives = Annotated[
     Field(min_length=2),
     AfterValidator(_different),
 ]
+ObjectiveLists = Annotated[tuple[Objectives, ...], Field(min_length=1), BeforeValidator(_lists)]
 Count = Annotated[int, Field(ge=1, strict=True)]
 
 
@@ -93,7 +101,7 @@ class AlgorithmChoice(_Fields):
     ceiling: Count | None = None
     spaces: tuple[Space, ...] | None = None
     profiles: tuple[ProfileName, ...] | None = None
-    objectives: tuple[Objectives, ...] | None = None
+    objectives: ObjectiveLists | None = None
 
     @model_validator(mode="after")
     def _known_hyperparameters(self) -> AlgorithmChoice:
@@ -130,7 +138,7 @@ class Part(_Fields):
 
     spaces: Annotated[tuple[Space, ...], Field(min_length=1)] | None = None
     profiles: Annotated[tuple[ProfileName, ...], Field(min_length=1)] | None = None
-    objectives: Annotated[tuple[Objectives, ...], Field(min_length=1)] | None = None
+    objectives: ObjectiveLists | None = None
     budgets: (
         Annotated[tuple[Count, ...], Field(min_length=1), AfterValidator(_different)] | None
     ) = None

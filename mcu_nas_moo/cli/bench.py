@@ -14,7 +14,7 @@ import click
 from mcu_nas_moo.cli.compare import compare
 from mcu_nas_moo.cli.errors import bad_input_in_one_line
 from mcu_nas_moo.cli.export import export
-from mcu_nas_moo.cli.progress import run_progress, stopped, until_killed
+from mcu_nas_moo.cli.progress import Remark, grouped, run_progress, stopped, until_killed
 from mcu_nas_moo.cli.report import report
 from mcu_nas_moo.cli.search_problem import (
     DEFAULT_OBJECTIVES,
@@ -173,7 +173,8 @@ def main(
     runs = [Run(name, seed) for name in names for seed in range(seeds)]
     for name, values in hyperparameters.items():
         console.print(f"{name} with {', '.join(f'{key} {value}' for key, value in values.items())}")
-    problems = []
+    problems: list[str] = []
+    notes: list[Remark] = []
     for task in tasks:
         name = _study_name(task, limits, predictors, budget, hyperparameters)
         folder = out or Path("bench-results") / name
@@ -190,6 +191,10 @@ def main(
         problems += _make_runs(study, runs, reference, jobs, console)
         _show_ranking(study, write_report(study, runs, reference), console)
         _show_distance(study, runs, console)
+        said = study.notes(runs).items()
+        notes += [Remark(task.title, run, budget, note) for run, note in said]
+    for line in grouped(notes):
+        console.print(f"Note: {line}")
     for problem in problems:
         click.echo(problem, err=True)
     if problems:
@@ -296,13 +301,14 @@ def _show_choices(console: Console) -> None:
 def _make_runs(
     study: Study, runs: Sequence[Run], reference: Reference, jobs: int | None, console: Console
 ) -> list[str]:
-    """Make the missing runs; returns a line for each that failed."""
+    """Make the missing runs; returns lines about those that failed."""
     missing = study.missing(runs)
     if len(missing) < len(runs):
         console.print(f"{len(runs) - len(missing)} of {len(runs)} runs are finished already.")
         if study.tensorboard is not None:
             console.print("They leave no TensorBoard log; for one, choose another --out.")
     problems: list[str] = []
+    failures: list[Remark] = []
     with run_progress(console) as progress:
         bars = {}
         for name in dict.fromkeys(run.algorithm for run in runs):
@@ -314,11 +320,11 @@ def _make_runs(
             for run, problem in until_killed(made, problems):
                 progress.advance(bars[run.algorithm])
                 if problem is not None:
-                    problems.append(f"{run.algorithm} with seed {run.seed} failed: {problem}")
+                    failures.append(Remark(study.task.title, run, study.budget, problem))
         except KeyboardInterrupt:
             progress.stop()
             raise stopped(study.folder) from None
-    return problems
+    return [*grouped(failures, "failed"), *problems]
 
 
 def _show_distance(study: Study, runs: Sequence[Run], console: Console) -> None:
@@ -338,7 +344,8 @@ def _show_distance(study: Study, runs: Sequence[Run], console: Console) -> None:
 
 
 def _show_ranking(study: Study, standings: Sequence[Standing], console: Console) -> None:
-    from mcu_nas_moo.report.study_summary import caution, ranked_table, verdict
+    from mcu_nas_moo.analysis.statistics import caution
+    from mcu_nas_moo.report.study_summary import ranked_table, verdict
 
     task = study.task
     title = f"{task.title}: {' and '.join(task.objectives)}, {study.budget:,} evaluations"
@@ -349,7 +356,8 @@ def _show_ranking(study: Study, standings: Sequence[Standing], console: Console)
     if warning and standings:
         console.print(warning)
     console.print(f"Tables, pictures and histories are in {study.folder}{os.sep}")
-    console.print(f"A page with more: mcu-nas-bench report {study.folder}")
+    if standings:
+        console.print(f"A page with more: mcu-nas-bench report {study.folder}")
 
 
 for command in (suite, report, compare, export, tune):

@@ -45,8 +45,8 @@ def compare(first: str, second: str, folders: tuple[Path, ...], jobs: int | None
         duel_tables,
         tally,
     )
+    from mcu_nas_moo.analysis.statistics import caution
     from mcu_nas_moo.optimisers.register import list_optimisers
-    from mcu_nas_moo.report.study_summary import caution
 
     if all(Path(side).exists() and side not in list_optimisers() for side in (first, second)):
         if folders:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -100,25 +101,40 @@ def enumerate_command(
     with console.status("Halves of all networks ..."):
         enumerator = Enumerator(tasks, state, device=_device(device))
     _run(enumerator, jobs or cores(), state, console)
-    references = []
-    for found in enumerator.results():
+    references, empty = [], []
+    for found, profile in zip(enumerator.results(), chosen, strict=True):
+        if not found.feasible:
+            empty.append(profile)
+            continue
         for names in wanted:
             reference = exact_reference(found, names)
-            path = _path(found.task, reference, out)
+            path = _path(found.task, reference, out, _in_name(limits, profile))
             reference.save(path)
             references.append((reference, path))
     with suppress(FileNotFoundError):
         state.unlink()
-    _show([reference for reference, _ in references], console)
-    console.print(f"Fronts are in {references[0][1].parent}")
+    if references:
+        _show([reference for reference, _ in references], console)
+        console.print(f"Fronts are in {references[0][1].parent}")
+    if empty:
+        raise ValueError(f"no network of {space} meets the limits of {', '.join(empty)}; relax one")
 
 
-def _path(task: Task, reference: Reference, out: Path | None) -> Path:
-    from mcu_nas_moo.bench.reference import file_name, own_path
+def _in_name(limits: dict[str, float], profile: str) -> str:
+    """The limits that are other ones than the profile's, as part of a file name."""
+    from mcu_nas_moo.profiles import load_profile
+
+    usual = load_profile(profile).limits
+    other = {name: limit for name, limit in limits.items() if getattr(usual, name) != limit}
+    return "".join(f"--{name.replace('_', '-')}-{limit:.12g}" for name, limit in other.items())
+
+
+def _path(task: Task, reference: Reference, out: Path | None, limits: str) -> Path:
+    from mcu_nas_moo.bench.reference import own_path, problem_name
     from mcu_nas_moo.task import Task as OwnTask
 
     own = OwnTask(task.space, task.profile, reference.objectives, predictor=task.predictor)
-    return own_path(own) if out is None else out / file_name(own)
+    return own_path(own) if out is None else out / f"{problem_name(own)}{limits}.npz"
 
 
 def _state_path(tasks: Sequence[Task], out: Path | None) -> Path:
@@ -137,12 +153,15 @@ def _device(device: str) -> str | None:
     """A device for torch, None for numpy on the processor."""
     if device == "cpu":
         return None
+    if not re.fullmatch(r"auto|cuda(:\d+)?", device):
+        raise ValueError(f"--device {device}: choose cpu, cuda or auto")
     import torch
 
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else None
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise ValueError("--device cuda: torch finds no CUDA device here; take --device cpu")
+    number = int(device.partition(":")[2] or 0)
+    if not torch.cuda.is_available() or number >= torch.cuda.device_count():
+        raise ValueError(f"--device {device}: torch finds no such device here; take --device cpu")
     return device
 
 

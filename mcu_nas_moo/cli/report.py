@@ -44,8 +44,8 @@ def report(folders: tuple[Path, ...], out: Path | None, jobs: int | None) -> Non
 
     A DIR is a folder of `suite` or of the plain command, a folder above such ones, or the compact
     form that `export` makes. Results of the same problem must have been made with the same
-    predictor, cost model and limits. Files that are damaged or something else are left out, with
-    a warning.
+    predictor, cost model and limits as they are today. What was not, or does not hold what the
+    task computes, is damaged or something else, is left out, with a warning.
     """
     one_thread_per_process()
     console = plain_console()
@@ -91,8 +91,8 @@ def show_report(
 ) -> None:
     """Write the report of ``results``, read from ``sources``, into ``folder``; show the ranking."""
     from mcu_nas_moo.analysis.analysis import analyse
+    from mcu_nas_moo.analysis.cautions import serious_cautions
     from mcu_nas_moo.analysis.overall import overall_tables
-    from mcu_nas_moo.report.study_summary import caution
     from mcu_nas_moo.report.writing import write_analyses
     from mcu_nas_moo.results.result_files import suite_records
 
@@ -109,7 +109,6 @@ def show_report(
     console.print()
     for table in overall_tables(analyses):
         console.print(table)
-    fewest = min(len(problem.seeds) for problem in results.problems)
-    if warning := caution(fewest):
-        console.print(warning)
+    for sentence in serious_cautions(analyses):
+        console.print(sentence, markup=False)
     console.print(f"The report is {page}; its tables and pictures are beside it.")

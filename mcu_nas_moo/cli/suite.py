@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from mcu_nas_moo.cli.errors import bad_input_in_one_line
-from mcu_nas_moo.cli.progress import run_progress, stopped, until_killed
+from mcu_nas_moo.cli.progress import Remark, grouped, run_progress, stopped, until_killed
 from mcu_nas_moo.cli.report import show_report
 from mcu_nas_moo.cli.search_problem import (
     cores,
@@ -103,6 +103,8 @@ def suite(
         for warning in results.warnings:
             click.echo(f"Warning: {warning}", err=True)
         show_report(results, [folder], folder, jobs or cores(), command, console)
+    for line in _notes(everything):
+        console.print(f"Note: {line}")
     for problem in problems:
         click.echo(problem, err=True)
     if problems:
@@ -138,12 +140,13 @@ def _prepared(entry: PlannedProblem, folder: Path, console: Console) -> _Work:
 def _make_runs(
     everything: Sequence[_Work], folder: Path, jobs: int, console: Console, quiet: bool
 ) -> list[str]:
-    """Make the missing runs; returns a line for each that failed."""
+    """Make the missing runs; returns lines about those that failed."""
     total = sum(work.total for work in everything)
     missing = sum(work.missing for work in everything)
     if missing < total:
         console.print(f"{total - missing:,} of {total:,} runs are finished already.")
     problems: list[str] = []
+    failures: list[Remark] = []
     with run_progress(console, disable=quiet) as progress:
         bars = [
             progress.add_task(work.title, total=work.total, completed=work.total - work.missing)
@@ -158,11 +161,20 @@ def _make_runs(
                     for run, reason in until_killed(made, problems):
                         progress.advance(bar)
                         if reason is not None:
-                            problems.append(
-                                f"{work.title}: {run.algorithm} with seed {run.seed} and budget "
-                                f"{study.budget} failed: {reason}"
-                            )
+                            failures.append(Remark(work.title, run, study.budget, reason))
         except KeyboardInterrupt:
             progress.stop()
             raise stopped(folder) from None
-    return problems
+    return [*grouped(failures, "failed"), *problems]
+
+
+def _notes(everything: Sequence[_Work]) -> list[str]:
+    """What finished runs have to say."""
+    return grouped(
+        [
+            Remark(work.title, run, study.budget, note)
+            for work in everything
+            for study, runs in work.studies
+            for run, note in study.notes(runs).items()
+        ]
+    )

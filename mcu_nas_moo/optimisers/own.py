@@ -31,6 +31,7 @@ import copy
 import hashlib
 import inspect
 import sys
+import traceback
 from difflib import get_close_matches
 from functools import cache
 from importlib import import_module, invalidate_caches
@@ -134,10 +135,10 @@ def find(name: str) -> Any:
     invalidate_caches()
     try:
         found: Any = import_module(module_name)
-    except Exception as error:  # whatever the user's module raises
+    except (Exception, SystemExit) as error:  # whatever the user's module raises
         raise ValueError(
-            f"cannot import {module_name!r} for algorithm {name!r} ({type(error).__name__}: "
-            f"{error}); modules are found in the current folder and among installed packages"
+            f"cannot import {module_name!r} for algorithm {name!r} ({said(error)}); "
+            "modules are found in the current folder and among installed packages"
         ) from error
     place = getattr(found, "__file__", None) or module_name
     for part in path.split("."):
@@ -147,6 +148,26 @@ def find(name: str) -> Any:
             raise ValueError(f"{place} has no {part!r}, wanted for algorithm {name!r}{hint}")
         found = getattr(found, part)
     return found
+
+
+def said(error: BaseException) -> str:
+    """What an error says, on one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
+
+
+def last_line(error: BaseException, name: str) -> str | None:
+    """The last line that ran in the module of a user's optimiser, as ``file:line``.
+
+    None if the error came from elsewhere, or the optimiser is none of a user's.
+    """
+    if not is_own(name):
+        return None
+    point = announced().get(name)
+    module = (name if point is None else point.value).partition(":")[0]
+    source = getattr(sys.modules.get(module), "__file__", None)
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == source]
+    return f"{Path(str(source)).name}:{lines[-1]}" if lines else None
 
 
 def check_kind(found: Any, name: str) -> None:
@@ -243,7 +264,13 @@ def _call(made_by: Callable[..., Any], setting: Setting, name: str) -> Any:
             f"{name} needs arguments that nobody knows: {', '.join(open_ones)}; it may take the "
             "run's setting and a seed; give the others in a function that returns the optimiser"
         )
-    return made_by(**arguments)
+    try:
+        return made_by(**arguments)
+    except TypeError as error:  # some of pymoo's set it themselves
+        if "multiple values for keyword argument 'eliminate_duplicates'" not in str(error):
+            raise
+        del arguments["eliminate_duplicates"]
+        return made_by(**arguments)
 
 
 def _is_optimiser(found: Any) -> bool:

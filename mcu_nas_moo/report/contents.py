@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mcu_nas_moo.analysis.statistics import AHEAD, BEHIND, NOT_SHOWN
+from mcu_nas_moo.analysis.statistics import AHEAD, BEHIND, NOT_SHOWN, median
 from mcu_nas_moo.report.table import CLOSE_MARK, Cell, Table
 
 if TYPE_CHECKING:
@@ -23,7 +23,15 @@ MISSING = "–"
 _REVERSED = {AHEAD: BEHIND, BEHIND: AHEAD, NOT_SHOWN: NOT_SHOWN}
 _NOTE = (
     f"Best in bold; {CLOSE_MARK}: no difference from the best is shown "
-    "(Mann-Whitney, Holm, 5 % level)."
+    "(Mann-Whitney at the 5 % level, with Holm's correction over all pairs and numbers of "
+    "evaluations of the problem)."
+)
+
+
+#: What to know of critical differences.
+RANKS_NOTE = (
+    "With few problems, the critical difference (Nemenyi) is wide; it takes problems to be "
+    "independent, which those on related chips are not."
 )
 
 
@@ -204,7 +212,8 @@ def comparison_table(analysis: Analysis, count: int) -> Table:
         ),
         tuple(rows),
         "Intervals by bootstrap. A12: chance that a run beats one of the best algorithm, 0.5 being "
-        "no effect.",
+        "no effect. p: Mann-Whitney, with Holm's correction over all pairs and numbers of "
+        "evaluations of the problem.",
         frozenset({0, 4}),
         stem=f"{analysis.results.name}-comparison-{count}",
     )
@@ -226,7 +235,8 @@ def pair_table(analysis: Analysis, count: int) -> Table:
         ("algorithm", *names),
         tuple((Cell(row), *(cell(row, column) for column in names)) for row in names),
         "Chance that a run of the row's algorithm beats one of the column's. Bold where a "
-        "difference is shown.",
+        "difference is shown (Mann-Whitney at the 5 % level, with Holm's correction over all pairs "
+        "and numbers of evaluations of the problem).",
         stem=f"{analysis.results.name}-pairs-{count}",
     )
 
@@ -270,7 +280,7 @@ def indicator_table(analysis: Analysis, count: int) -> Table:
 
 def _column(analysis: Analysis, count: int, name: str) -> dict[str, float]:
     at = analysis.scores[analysis.scores["evaluations"] == count]
-    values = at.groupby("algorithm", sort=False)[name].agg(_median)
+    values = at.groupby("algorithm", sort=False)[name].agg(median)
     return {str(key): float(value) for key, value in values.items() if not np.isnan(value)}
 
 
@@ -282,7 +292,7 @@ def target_table(analysis: Analysis) -> Table:
         (name, target): own["evaluations"].to_numpy(dtype=float)
         for (name, target), own in table.groupby(["algorithm", "target"], sort=False)
     }
-    typical = {key: _median(values) for key, values in found.items()}
+    typical = {key: median(values) for key, values in found.items()}
     rows = []
     for name in analysis.ranking:
         cells = [Cell(name)]
@@ -330,24 +340,13 @@ def rank_table(ranks: Sequence[Ranks]) -> Table:
         "Mean ranks over the problems, 1 being best",
         ("algorithm", *(f"{one.evaluations:,} evaluations" for one in ranks)),
         rows,
-        "; ".join(notes) + "." if notes else "",
+        "; ".join(notes) + f". {RANKS_NOTE}" if notes else "",
         stem="ranks",
     )
 
 
 def _close(found: Comparison | None) -> bool:
     return found is not None and found.verdict == NOT_SHOWN
-
-
-def _median(values: Sequence[float] | FloatArray | pd.Series[Any]) -> float:
-    """The median; no interpolation with infinity, which would be no evaluation at all."""
-    known = np.asarray(values, dtype=np.float64)
-    known = known[~np.isnan(known)]
-    if not len(known):
-        return float("nan")
-    if np.isfinite(known).all():
-        return float(np.median(known))
-    return float(np.quantile(known, 0.5, method="higher"))
 
 
 def _kendall(first: FloatArray, second: FloatArray) -> float | None:

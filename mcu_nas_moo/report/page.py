@@ -8,6 +8,7 @@ from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from mcu_nas_moo.report.contents import RANKS_NOTE
 from mcu_nas_moo.report.page_data import script_json
 
 if TYPE_CHECKING:
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from mcu_nas_moo.analysis.analysis import Analysis
     from mcu_nas_moo.report.table import Table
     from mcu_nas_moo.results.results import ProblemResults
+
+
+#: Most warnings that the head of the page shows; the others are folded.
+WARNINGS = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +36,7 @@ class Page:
         problem_tables: for each problem its tables, by number of evaluations; under None those that
             hold for all.
         cautions: sentences for the head.
+        warnings: what was left out or is odd about the files, a line each; may be many.
         command: how the report was made; may be empty.
         records: what suites kept of themselves (``suite.json``); may be empty.
         date: of the report.
@@ -43,6 +49,7 @@ class Page:
     overview_tables: Sequence[Table]
     problem_tables: Sequence[Mapping[int | None, Sequence[Table]]]
     cautions: Sequence[str]
+    warnings: Sequence[str]
     command: str
     date: str
     records: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
@@ -60,7 +67,7 @@ def render(page: Page) -> str:
         "title": escape(_title(page)),
         "lead": escape(_lead(page)),
         "facts": _facts(page),
-        "cautions": _cautions(page.cautions),
+        "cautions": _cautions(page.cautions, page.warnings),
         "problems": _options(
             (str(number), one.results.title) for number, one in enumerate(page.analyses)
         ),
@@ -69,6 +76,7 @@ def render(page: Page) -> str:
             chosen=str(_first_count(page)),
         ),
         "summary": "".join(_counted(count, own) for count, own in page.count_tables.items()),
+        "ranks_caveat": escape(RANKS_NOTE),
         "overview_tables": "".join(table.to_html() for table in page.overview_tables),
         "settings": _settings(page.analyses),
         "tasks": _tasks([one.results for one in page.analyses]),
@@ -141,11 +149,22 @@ def _facts(page: Page) -> str:
     )
 
 
-def _cautions(sentences: Sequence[str]) -> str:
-    if not sentences:
+def _cautions(cautions: Sequence[str], warnings: Sequence[str]) -> str:
+    if not cautions and not warnings:
         return ""
-    rows = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
-    return f'<div class="caution" role="note"><ul>{rows}</ul></div>'
+    # Who folds away a single line saves no space.
+    folded = warnings[WARNINGS:] if len(warnings) > WARNINGS + 1 else ()
+    shown = _items([*cautions, *warnings[: len(warnings) - len(folded)]])
+    if folded:
+        shown += (
+            f"<details><summary>{_count(len(folded), 'more warning')}</summary>"
+            f"{_items(folded)}</details>"
+        )
+    return f'<div class="caution" role="note">{shown}</div>'
+
+
+def _items(sentences: Sequence[str]) -> str:
+    return f"<ul>{''.join(f'<li>{escape(sentence)}</li>' for sentence in sentences)}</ul>"
 
 
 def _options(entries: Any, chosen: str | None = None) -> str:

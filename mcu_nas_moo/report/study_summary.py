@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mcu_nas_moo.analysis.indicators import Score, feasible
+from mcu_nas_moo.analysis.indicators import Score
+from mcu_nas_moo.archive import feasible
 from mcu_nas_moo.files import write_atomically
 
 if TYPE_CHECKING:
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from mcu_nas_moo.bench.history import History
     from mcu_nas_moo.task import Task
     from mcu_nas_moo.typing import FloatArray, Genotypes
-
-#: Below this many seeds, the result is a look and not a claim.
-SEEDS_FOR_A_CLAIM = 10
 
 
 @dataclass(frozen=True)
@@ -121,14 +119,6 @@ def verdict(standings: Sequence[Standing]) -> str:
         return f"{line}; it is close: the quartiles of {' and '.join(close)} overlap with it."
     second = standings[1]
     return f"{line}, ahead of {second.algorithm} ({second.hypervolume_ratio:.4f})."
-
-
-def caution(seeds: int) -> str | None:
-    """What to say about few seeds; None if there are enough."""
-    if seeds >= SEEDS_FOR_A_CLAIM:
-        return None
-    runs = "1 seed is" if seeds == 1 else f"{seeds} seeds are"
-    return f"{runs} a look, not a claim; take --seeds 21 to compare algorithms in earnest."
 
 
 def write_results(path: Path, scores: Sequence[Score]) -> None:

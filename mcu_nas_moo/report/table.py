@@ -1,4 +1,4 @@
-"""A table described once: for the page, for Markdown, for LaTeX and for the screen."""
+"""A table described once: for the page, for Markdown and for LaTeX."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import rich.table
 
 #: What stands behind a value that is not shown to differ from the best.
 CLOSE_MARK = "≈"
@@ -156,34 +155,6 @@ class Table:
             f'<div class="scroll" tabindex="0"><table><thead><tr>{head}</tr></thead>\n'
             f"<tbody>{body}</tbody></table></div>{note}</figure>"
         )
-
-    def to_rich(self) -> rich.table.Table:
-        """For the screen."""
-        from rich.box import SIMPLE_HEAD
-        from rich.table import Table as RichTable
-        from rich.text import Text
-
-        table = RichTable(
-            title=Text(self.title, style="bold"),
-            title_justify="left",
-            caption=Text(self.note) if self.note else None,
-            caption_justify="left",
-            box=SIMPLE_HEAD,
-            pad_edge=False,
-        )
-        for column, text in enumerate(self.headings):
-            table.add_column(Text(text), justify="left" if column in self.left else "right")
-        for row in self.rows:
-            table.add_row(
-                *(
-                    Text(
-                        one.text + (f" {CLOSE_MARK}" if one.close else ""),
-                        style="bold" if one.best else "",
-                    )
-                    for one in row
-                )
-            )
-        return table
 
 
 def latex(text: str) -> str:

@@ -70,6 +70,7 @@ def write_analyses(
     jobs: int = 1,
 ) -> Path:
     """:func:`write_report` for results that were analysed already; at least one problem."""
+    from mcu_nas_moo.analysis.cautions import overall_cautions
     from mcu_nas_moo.analysis.ranks import ranks_of
     from mcu_nas_moo.analysis.runtimes import runtime_distribution
     from mcu_nas_moo.report import contents, figure_data
@@ -79,7 +80,7 @@ def write_analyses(
 
     names = list(dict.fromkeys(name for one in analyses for name in one.results.algorithms))
     look = looks(names)
-    cautions = _cautions(analyses, warnings)
+    cautions = overall_cautions(analyses)
     counts = contents.counts(analyses)
     ranks = [one for one in (ranks_of(analyses, c) for c in _judged(analyses)) if one.algorithms]
     mean_ranks = {
@@ -123,6 +124,7 @@ def write_analyses(
         overview_tables=overview_tables,
         problem_tables=problem_tables,
         cautions=cautions,
+        warnings=tuple(dict.fromkeys(warnings)),
         command=command,
         date=time.strftime("%Y-%m-%d", time.gmtime()),
         records=records,
@@ -143,26 +145,6 @@ def _judged(analyses: Sequence[Analysis]) -> list[int]:
     """Numbers of evaluations at which every problem has scores, increasing."""
     judged = [set(one.scores["evaluations"].tolist()) for one in analyses]
     return sorted(int(count) for count in set.intersection(*judged))
-
-
-def _cautions(analyses: Sequence[Analysis], warnings: Sequence[str]) -> list[str]:
-    """What is to be known of the whole; what is about some problems stands there."""
-    from mcu_nas_moo.report.study_summary import caution
-
-    runs = [one.scores.groupby(["algorithm", "evaluations"])["seed"].nunique() for one in analyses]
-    few = caution(min(int(own.min()) for own in runs))
-    shared = [
-        sentence
-        for sentence in analyses[0].cautions
-        if all(sentence in one.cautions for one in analyses)
-    ]
-    found = [*warnings, *([few] if few else []), *shared]
-    exact = [one.results.reference.kind == "exact" for one in analyses]
-    if any(exact) and not all(exact):
-        found.append(
-            "Some reference fronts are pooled, not exact; the part on each problem says which."
-        )
-    return list(dict.fromkeys(found))
 
 
 def _write_frames(analyses: Sequence[Analysis], folder: Path) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from mcu_nas_moo.bench.history import npz_problem
 from mcu_nas_moo.bench.reference import Reference, shipped_reference
 from mcu_nas_moo.bench.task_facts import task_facts
 from mcu_nas_moo.files import write_atomically
@@ -129,7 +130,9 @@ def read_compact(path: Path) -> CompactFile:
     except KeyError as error:
         raise ValueError(f"{path}: field {error} is missing") from error
     except (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile, LZMAError) as error:
-        raise ValueError(f"{path} is damaged or no file of results ({error})") from error
+        raise ValueError(
+            f"{path} is damaged or no file of results ({npz_problem(error)})"
+        ) from error
     return CompactFile(path, facts, arrays)
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
 
 from mcu_nas_moo.bench.history import load_history
 from mcu_nas_moo.bench.reference import REFERENCE_FILE, load_reference
@@ -21,11 +25,16 @@ if TYPE_CHECKING:
     from mcu_nas_moo.bench.reference import Reference
     from mcu_nas_moo.spaces.genes import SearchSpace
     from mcu_nas_moo.task import Task
+    from mcu_nas_moo.typing import FloatArray
 
 #: Takes a message for the reader of the results.
 Warn: TypeAlias = Callable[[str], object]
+#: Objectives that another machine computed may differ by so much, relatively.
+TOLERANCE = 1e-6
 #: The file that a study's folder holds, and the one of a suite's.
 STUDY_FILE, SUITE_FILE = "study.json", "suite.json"
+#: The folder of the runs in that of a study.
+RUNS = "runs"
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +57,7 @@ class FoundStudy:
     @property
     def run_files(self) -> list[Path]:
         """Of its finished runs."""
-        return sorted((self.source.parent / "runs").glob("[!.]*.npz"))
+        return sorted((self.source.parent / RUNS).glob("[!.]*.npz"))
 
     def trajectories(self, task: Task, jobs: int, warn: Warn) -> list[tuple[Trajectory, Path]]:
         """Its runs and their files; those that are damaged or foreign are left out."""
@@ -67,7 +76,7 @@ class FoundStudy:
                 warn(f"left out: {run.replace(str(path.absolute()), str(path))}")
             else:
                 kept.append((run, path))
-        return kept
+        return _true_runs(kept, task, warn)
 
     def reference(self, task: Task, warn: Warn) -> Reference | None:
         """What its runs were scored against, None if that is not known."""
@@ -128,7 +137,7 @@ def find_results(folders: Sequence[Path], warn: Warn) -> list[Found]:
     for folder in folders:
         if not folder.exists():
             raise ValueError(f"{folder}: there is no such folder or file of results")
-        for path in _candidates(folder):
+        for path in _candidates(folder, warn):
             if path.resolve() in seen:
                 continue
             seen.add(path.resolve())
@@ -142,19 +151,35 @@ def find_results(folders: Sequence[Path], warn: Warn) -> list[Found]:
     return found
 
 
-def _candidates(folder: Path) -> Iterator[Path]:
+def _candidates(folder: Path, warn: Warn) -> Iterator[Path]:
     """Files that say what they hold: those of studies, and compact ones."""
     if folder.is_file():
         yield folder
         return
     studies = sorted(folder.rglob(STUDY_FILE))
     yield from studies
-    inside = {path.parent / "runs" for path in studies}
-    references = {path.parent / REFERENCE_FILE for path in studies}
     # By name without ending: error-latency comes before error-latency-sram.
-    others = sorted(folder.rglob("[!.]*.npz"), key=lambda path: (path.parent, path.stem))
-    own = (path for path in others if path.parent not in inside and path not in references)
-    yield from own
+    files = sorted(folder.rglob("[!.]*.npz"), key=lambda path: (path.parent, path.stem))
+    inside = {path.parent / RUNS for path in studies}
+    lost = Counter(path.parent for path in files if path.parent not in inside and _is_run(path))
+    for place, number in lost.items():
+        warn(_unsaid(place, number))
+    folders = {*inside, *lost}
+    references = {place.parent / REFERENCE_FILE for place in folders}
+    yield from (path for path in files if path.parent not in folders and path not in references)
+
+
+def _is_run(path: Path) -> bool:
+    """Whether a file has the place and the name of a run of a study."""
+    return path.parent.name == RUNS and re.search(r"-s\d+$", path.stem) is not None
+
+
+def _unsaid(runs: Path, number: int) -> str:
+    """Why the runs in a folder are not read."""
+    many = f"{number} run{'' if number == 1 else 's'} left out"
+    if (runs.parent / STUDY_FILE).exists():
+        return f"{runs}: {many}; name the folder above, which has the {STUDY_FILE}"
+    return f"{runs}: {STUDY_FILE} is missing; {many}; give the suite's command again"
 
 
 def _study_facts(path: Path) -> dict[str, Any]:
@@ -193,9 +218,62 @@ def _read_run(
         space.check(history.X)
     except ValueError as error:
         return f"{path}: X: {error}"
-    if history.F.shape != (len(history.X), n_obj) or not len(history.X):
+    n = len(history.X)
+    if history.F.shape != (n, n_obj) or not n:
         return f"{path}: F: expected {n_obj} objectives per row of X, got {history.F.shape}"
+    if history.G.ndim != 2 or len(history.G) != n:
+        return f"{path}: G: expected a row per row of X, got {history.G.shape}"
+    for name, values in (("F", history.F), ("G", history.G)):
+        if not np.isfinite(values).all():
+            row = int(np.isfinite(values).all(axis=1).argmin())
+            return f"{path}: {name}: row {row} is not finite: {_row(values[row])}"
     return Trajectory.of(history, space.canonical)
+
+
+def _true_runs(
+    runs: list[tuple[Trajectory, Path]], task: Task, warn: Warn
+) -> list[tuple[Trajectory, Path]]:
+    """Those of ``runs`` whose archive is what the task says of its networks."""
+    if not runs:
+        return runs
+    X = np.concatenate([run.X for run, _ in runs])
+    if not len(X):
+        return runs
+    # Runs find the same networks again and again; each is computed once.
+    unique, place = np.unique(X, axis=0, return_inverse=True)
+    F, G = (values[place.ravel()] for values in task.evaluate(unique))
+    true, start = [], 0
+    for run, path in runs:
+        rows = slice(start, start := start + len(run.X))
+        problem = _untrue(run, F[rows], G[rows])
+        if problem is None:
+            true.append((run, path))
+        else:
+            warn(f"left out: {path}: {problem}")
+    return true
+
+
+def _untrue(run: Trajectory, F: FloatArray, G: FloatArray) -> str | None:
+    """Where a run's archive differs from what the task says, ``F`` and ``G``; None if nowhere."""
+    wrong = ~np.isclose(run.F, F, rtol=TOLERANCE, atol=0.0).all(axis=1)
+    if wrong.any():
+        row = int(wrong.argmax())
+        return (
+            f"F: row {run.at[row] - 1} is not what the task says "
+            f"({_row(run.F[row])} there, {_row(F[row])} computed)"
+        )
+    broken = (G > TOLERANCE).any(axis=1)
+    if broken.any():
+        row = int(broken.argmax())
+        return (
+            f"G: row {run.at[row] - 1} is not what the task says "
+            f"(feasible there, {_row(G[row])} computed)"
+        )
+    return None
+
+
+def _row(values: FloatArray) -> str:
+    return ", ".join(f"{value:.6g}" for value in values.tolist())
 
 
 def suite_budgets(folder: Path) -> dict[str, list[int]]:

@@ -12,9 +12,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mcu_nas_moo.bench.reference import Reference
-    from mcu_nas_moo.results.result_files import Found
+    from mcu_nas_moo.results.result_files import Found, Warn
     from mcu_nas_moo.results.trajectory import Trajectory
     from mcu_nas_moo.task import Task
+
+
+#: Most reasons in a message that nothing is left.
+REASONS = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,8 +40,9 @@ class ProblemResults:
     @property
     def name(self) -> str:
         """For files, such as ``mbconv-stage--cortex-m7--error-latency``."""
-        task = self.task
-        return f"{task.space.name}--{task.profile.name}--{'-'.join(task.objectives)}"
+        from mcu_nas_moo.bench.reference import problem_name
+
+        return problem_name(self.task)
 
     @property
     def title(self) -> str:
@@ -88,17 +93,17 @@ class Results:
 def load_results(folders: Sequence[Path], jobs: int = 1) -> Results:
     """All runs in these folders, put together and scored against today's references.
 
-    Takes folders of studies, folders above them, and compact files. Files that are damaged or
-    something else are left out, which a warning says.
+    Takes folders of studies, folders above them, and compact files. What is damaged or something
+    else is left out, which a warning says with file and field. So is what cannot stand in one
+    table with what came before it: a task of the same name that differs, a task that is another
+    one today, and runs of an algorithm whose hyperparameters or evaluations differ.
 
     Args:
         folders: in the order of importance for the order of problems and algorithms.
         jobs: processes that read.
 
     Raises:
-        ValueError: if a folder does not exist, if nothing is left, or if the runs cannot stand in
-            one table: tasks of one name that differ, a task that is another one today, or runs
-            of one algorithm, seed and budget that differ. The message names file and field.
+        ValueError: if a folder does not exist, or if nothing is left.
     """
     from mcu_nas_moo.bench.task_facts import problem_name
     from mcu_nas_moo.results.result_files import find_results
@@ -116,7 +121,10 @@ def load_results(folders: Sequence[Path], jobs: int = 1) -> Results:
             problems.append(problem)
     if not problems:
         where = ", ".join(str(folder) for folder in folders)
-        reasons = f"; {'; '.join(warnings)}" if warnings else ""
+        shown = warnings[:REASONS]
+        if len(warnings) > REASONS:
+            shown.append(f"and {len(warnings) - REASONS} more")
+        reasons = f"; {'; '.join(shown)}" if shown else ""
         raise ValueError(f"no finished runs in {where}{reasons}")
     return Results(tuple(problems), tuple(warnings))
 
@@ -125,28 +133,18 @@ def _merged(
     name: str, group: Sequence[Found], jobs: int, warnings: list[str]
 ) -> ProblemResults | None:
     """The runs of all files about one problem; None if there are none."""
-    from mcu_nas_moo.bench.task_facts import StaleTaskError, difference, task_of_facts
     from mcu_nas_moo.results.result_files import suite_budgets
 
-    first = group[0]
-    for other in group[1:]:
-        if other.facts["fingerprint"] != first.facts["fingerprint"]:
-            raise ValueError(
-                f"{first.source} and {other.source} are both about {name}, but differ in "
-                f"{difference(first.facts, other.facts)}; report them apart"
-            )
-    try:
-        task = task_of_facts(first.facts, str(first.source))
-    except StaleTaskError:
-        raise
-    except ValueError as error:
-        warnings.append(f"left out: {error}")
+    group, task = _one_task(name, group, warnings)
+    if task is None:
         return None
     merge = _Merge(name)
     for found in group:
-        for run, path in found.trajectories(task, jobs, warnings.append):
-            merge.add(run, path)
+        merge.add(found.trajectories(task, jobs, warnings.append), warnings.append)
     if not merge.runs:
+        return None
+    reference = _reference(name, group, task, warnings)
+    if reference is None:
         return None
     warnings += merge.mixed_origins()
     budgets = {run.budget for run in merge.runs}
@@ -156,10 +154,39 @@ def _merged(
             budgets.update(suite_budgets(folder).get(name, ()))
     longest = max(run.budget for run in merge.runs)
     judged = tuple(sorted(budget for budget in budgets if budget <= longest))
-    return ProblemResults(task, _reference(name, group, task, warnings), judged, tuple(merge.runs))
+    return ProblemResults(task, reference, judged, tuple(merge.runs))
 
 
-def _reference(name: str, group: Sequence[Found], task: Task, warnings: list[str]) -> Reference:
+def _one_task(
+    name: str, group: Sequence[Found], warnings: list[str]
+) -> tuple[list[Found], Task | None]:
+    """The first task of a problem's files that is the same today, and the files about it."""
+    from mcu_nas_moo.bench.task_facts import difference, task_of_facts
+
+    same: dict[str, list[Found]] = {}
+    for found in group:
+        same.setdefault(str(found.facts["fingerprint"]), []).append(found)
+    kept: list[Found] = []
+    task: Task | None = None
+    for files in same.values():
+        first = files[0]
+        more = "" if len(files) == 1 else f"; as well as {len(files) - 1} more about that task"
+        if task is not None:
+            warnings.append(
+                f"left out: {first.source}: it and {kept[0].source} are both about {name}, but "
+                f"differ in {difference(kept[0].facts, first.facts)}; report them apart{more}"
+            )
+            continue
+        try:
+            kept, task = files, task_of_facts(first.facts, str(first.source))
+        except ValueError as error:
+            warnings.append(f"left out: {error}{more}")
+    return kept, task
+
+
+def _reference(
+    name: str, group: Sequence[Found], task: Task, warnings: list[str]
+) -> Reference | None:
     """Today's reference of a problem: the known one, else the first that a file keeps."""
     from mcu_nas_moo.bench.reference import known_reference
     from mcu_nas_moo.results.compact import same_front
@@ -175,10 +202,11 @@ def _reference(name: str, group: Sequence[Found], task: Task, warnings: list[str
         elif not same_front(chosen, kept):
             others.append(str(found.source.parent))
     if chosen is None:
-        raise ValueError(
-            f"{group[0].source}: no reference is kept beside it, and none is known for {name}; "
-            "the command that made the runs, given once more, makes one"
+        warnings.append(
+            f"left out: {group[0].source}: no reference is kept beside it, and none is known for "
+            f"{name}; the command that made the runs, given once more, makes one"
         )
+        return None
     if others:
         more = f" and {len(others) - 1} more" if len(others) > 1 else ""
         warnings.append(
@@ -198,29 +226,53 @@ class _Merge:
         self._settings: dict[str, tuple[object, Path]] = {}
         self._origins: dict[str, dict[str, list[Path]]] = {}
 
-    def add(self, run: Trajectory, path: Path) -> None:
-        """Take a run in, unless it is there already.
+    def add(self, runs: Sequence[tuple[Trajectory, Path]], warn: Warn) -> None:
+        """Take the runs of a folder or file in, except those that are there already.
 
-        Raises:
-            ValueError: if it is there with other evaluations, or its algorithm with other
-                hyperparameters.
+        An algorithm one of whose runs is there with other evaluations or hyperparameters is left
+        out, with a warning.
         """
+        conflicts: dict[str, str] = {}
+        for run, path in runs:
+            conflict = self._conflict(run, path)
+            if conflict is not None:
+                conflicts.setdefault(run.algorithm, conflict)
+        for name, conflict in conflicts.items():
+            lost = sum(run.algorithm == name for run, _ in runs)
+            many = "the run" if lost == 1 else f"all {lost} runs"
+            warn(f"left out: {conflict} ({many} of {name} there)")
+        for run, path in runs:
+            if run.algorithm in conflicts:
+                continue
+            # Runs of one folder may disagree, too.
+            conflict = self._conflict(run, path)
+            if conflict is None:
+                self._add(run, path)
+            else:
+                warn(f"left out: {conflict}")
+
+    def _conflict(self, run: Trajectory, path: Path) -> str | None:
+        """Why a run cannot stand beside those that are there, None if it can."""
         chosen = run.metadata.get("hyperparameters", {})
-        settings, first = self._settings.setdefault(run.algorithm, (chosen, path))
+        settings, first = self._settings.get(run.algorithm, (chosen, path))
         if chosen != settings:
-            raise ValueError(
+            return (
                 f"{path}: hyperparameters: {run.algorithm} has {_said(chosen)} here and "
                 f"{_said(settings)} in {first}; report them apart"
             )
+        known, where = self._known.get((run.algorithm, run.seed, run.budget), (run, path))
+        if not _same_run(known, run):
+            return (
+                f"{path} and {where} hold different evaluations of {run.algorithm} with seed "
+                f"{run.seed} and budget {run.budget} on {self.name}; leave one of them out"
+            )
+        return None
+
+    def _add(self, run: Trajectory, path: Path) -> None:
         key = (run.algorithm, run.seed, run.budget)
         if key in self._known:
-            known, where = self._known[key]
-            if not _same_run(known, run):
-                raise ValueError(
-                    f"{path} and {where} hold different evaluations of {run.algorithm} with seed "
-                    f"{run.seed} and budget {run.budget} on {self.name}; leave one of them out"
-                )
             return
+        self._settings.setdefault(run.algorithm, (run.metadata.get("hyperparameters", {}), path))
         self._known[key] = (run, path)
         self.runs.append(run)
         for field in ("optimiser", "versions"):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from mcu_nas_moo.analysis.indicators import feasible, improvements
+from mcu_nas_moo.archive import feasible, improvements
 
 if TYPE_CHECKING:
     from collections.abc import Callable

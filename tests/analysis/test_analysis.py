@@ -172,7 +172,8 @@ def test_an_algorithm_with_shorter_runs(task, exact):
     assert np.isnan(curve.ratios[:, beyond]).all()
     assert np.isfinite(curve.ratios[:, ~beyond]).all()
     assert analysis.cautions == (
-        "4 seeds are a look, not a claim; take --seeds 21 to compare algorithms in earnest.",
+        "4 seeds are a look, not a claim (short: 4 runs); take --seeds 21 to compare algorithms in "
+        "earnest.",
         "Algorithms have different numbers of runs, from 4 to 12.",
         "The reference front is pooled, not exact: ratios compare algorithms with each other, "
         "and may exceed 1.",

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mcu_nas_moo.analysis.attainment import attainment_difference, attainment_surfaces, box_corner
+from mcu_nas_moo.analysis.attainment import attainment_surfaces, box_corner
 from mcu_nas_moo.bench.history import History
 from mcu_nas_moo.bench.reference import Reference
 from mcu_nas_moo.results.trajectory import Trajectory
@@ -50,54 +50,13 @@ def test_surfaces_divide_what_so_many_runs_attain(seed, count, empty, evaluation
         assert (np.diff(surface[:, 1]) < 0).all()
 
 
-@settings(max_examples=60)
-@given(st.integers(0, 2**32 - 1), st.integers(1, 8), st.integers(0, 2), st.integers(1, 9))
-def test_rectangles_hold_the_difference_of_shares(seed, count, empty, evaluations):
-    rng = np.random.default_rng(seed)
-    first, second = random_runs(rng, count, empty), random_runs(rng, count + empty, 0)
-    found = attainment_difference(first, second, evaluations, REFERENCE)
-    assert found.runs == count + empty
-    assert found.left_out == pytest.approx(0.0, abs=1e-12)
-    low, high = found.rectangles[:, :2], found.rectangles[:, 2:]
-    for point in rng.uniform(0, box_corner(REFERENCE), (60, 2)):
-        share = attaining(first, point, evaluations) - attaining(second, point, evaluations)
-        inside = ((low < point) & (point < high)).all(axis=1)
-        assert inside.sum() == (share != 0)
-        if share:
-            assert found.differences[inside][0] == pytest.approx(share / found.runs)
-
-
 def test_the_box_ends_at_the_reference_point():
     assert box_corner(REFERENCE).tolist() == pytest.approx([5.5, 11.0])
-    found = attainment_difference(
-        [trajectory(np.array([[2.0, 3.0]]))], [trajectory(np.array([[99.0, 99.0]]))], 1, REFERENCE
-    )
-    assert found.rectangles.tolist() == [pytest.approx([2.0, 3.0, 5.5, 11.0])]
-    assert found.differences.tolist() == [1.0]
 
 
 def test_the_box_of_a_single_point_is_the_one_of_the_hypervolume():
     one = Reference("s", "p", (), "f", np.zeros((1, 1), dtype=np.int64), np.array([[2.0, 4.0]]))
     assert one.normalise(box_corner(one)) == pytest.approx(one.reference_point)
-
-
-def test_only_so_many_rectangles_are_kept():
-    rng = np.random.default_rng(0)
-    first, second = random_runs(rng, 8, 0), random_runs(rng, 8, 0)
-    whole = attainment_difference(first, second, 9, REFERENCE)
-    some = attainment_difference(first, second, 9, REFERENCE, most=5)
-
-    def weight(found):
-        sides = found.rectangles[:, 2:] - found.rectangles[:, :2]
-        return (sides.prod(axis=1) * np.abs(found.differences)).sum()
-
-    assert len(whole.rectangles) > len(some.rectangles) == 5
-    assert some.left_out == pytest.approx(1 - weight(some) / weight(whole))
-
-
-def test_equal_algorithms_do_not_differ():
-    runs = random_runs(np.random.default_rng(1), 5, 1)
-    assert len(attainment_difference(runs, runs, 9, REFERENCE).rectangles) == 0
 
 
 def test_what_cannot_be_told():

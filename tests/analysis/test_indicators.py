@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymoo.indicators.hv import HV
 
-from mcu_nas_moo.analysis.indicators import feasible, hypervolume_curve, score
+from mcu_nas_moo.analysis.indicators import hypervolume_curve, score
+from mcu_nas_moo.archive import feasible
 from mcu_nas_moo.bench.history import History
 from mcu_nas_moo.bench.reference import Reference
 

@@ -73,6 +73,14 @@ def test_damaged_reference_is_named(tmp_path, exact, length):
         load_reference(path)
 
 
+def test_of_a_damaged_shipped_reference_the_command_is_said(tmp_path, monkeypatch):
+    task = Task("mbconv-stage", "cortex-m4")
+    monkeypatch.setattr(module, "shipped_folder", lambda: tmp_path)
+    (tmp_path / file_name(task)).write_text("some text")
+    with pytest.raises(ValueError, match=r"\(no NPZ file\); remake it with `mcu-nas enumerate --"):
+        shipped_reference(task)
+
+
 def test_a_foreign_file_is_no_reference(tmp_path):
     np.savez(tmp_path / "front.npz", X=np.zeros(3))
     with pytest.raises(ValueError, match=r"front\.npz.*delete it"):

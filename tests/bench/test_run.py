@@ -59,10 +59,22 @@ def test_whole_numbers_of_any_type_are_taken(scripted, batch):
 
 
 def test_proposals_beyond_the_budget_are_cut_and_the_rest_is_told(scripted):
-    wild = np.full((100, 6), 77)
-    history, optimiser = scripted(ROWS[:2], np.concatenate([ROWS, wild]), budget=5)
+    history, optimiser = scripted(ROWS[:2], ROWS, budget=5)
     assert history.X.tolist() == np.concatenate([ROWS[:2], ROWS[:3]]).tolist()
     assert [told.tolist() for told in optimiser.told] == [ROWS[:2].tolist(), ROWS[:3].tolist()]
+
+
+def test_rows_beyond_the_budget_are_looked_at_as_well(scripted):
+    with pytest.raises(ValueError, match="proposed 77 in row 4 for gene"):
+        scripted(ROWS[:2], np.concatenate([ROWS, np.full((2, 6), 77)]), budget=5)
+
+
+def test_a_batch_beyond_the_whole_budget_is_noted(scripted, monkeypatch):
+    monkeypatch.setattr(run, "is_own", lambda name: True)
+    history, _ = scripted(np.repeat(ROWS, 500, axis=0), budget=60)
+    assert history.metadata["note"] == "proposed 2,000 at once, budget 60: the first 60 were taken"
+    history, _ = scripted(ROWS, ROWS, budget=5)  # a last generation that is too large is usual
+    assert "note" not in history.metadata
 
 
 def test_what_is_told_may_be_changed(scripted):

@@ -74,6 +74,9 @@ def test_a_damaged_run_is_named_with_the_remedy(tmp_path, task, exact):
     make(study, RUNS[:1], exact)
     path = study.path(RUNS[0])
     whole = path.read_bytes()
+    path.write_bytes(b"some text")
+    with pytest.raises(ValueError, match=r"damaged \(no NPZ file\)"):
+        study.histories(RUNS)
     for broken in (b"", b"no zip", whole[: len(whole) // 2], whole[:200] + b"x" * 50 + whole[250:]):
         path.write_bytes(broken)
         with pytest.raises(ValueError, match=r"random-s0\.npz .*delete it"):
@@ -142,6 +145,48 @@ def test_a_failing_run_does_not_stop_the_others(tmp_path, exact):
     finished = make(study, [Run("nsga2", 0), Run("random", 0)], exact)
     assert [f.problem for f in finished] == ["RuntimeError: bad luck", None]
     assert study.missing([Run("nsga2", 0), Run("random", 0)]) == [Run("nsga2", 0)]
+
+
+KILLER = """
+import os
+import time
+
+class Killer:
+    def __init__(self, setting):
+        self.setting = setting
+
+    def ask(self):
+        time.sleep(0.2)
+        os._exit(9)
+
+    def tell(self, X, F, G):
+        pass
+"""
+
+
+def test_a_killed_process_costs_only_its_own_run(tmp_path, exact, monkeypatch):
+    (tmp_path / "killing_search.py").write_text(KILLER)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    study = Study(tmp_path / "study", ToyTask(), 60)
+    runs = [Run("random", 0), Run("killing_search:Killer", 0)]
+    runs += [Run("random", seed) for seed in range(1, 4)]
+    finished = make(study, runs, exact, jobs=2)
+    assert sorted(done.run for done in finished) == sorted(runs)
+    problems = {done.run: done.problem for done in finished}
+    assert "killed twice" in problems.pop(Run("killing_search:Killer", 0))
+    assert set(problems.values()) == {None}
+    assert study.missing(runs) == runs[1:2]
+    # Alone in the next start, it still takes nobody with it.
+    assert [done.run for done in make(study, runs, exact, jobs=2)] == runs[1:2]
+
+
+def test_exit_and_many_lines_in_a_failure(tmp_path, exact, monkeypatch):
+    class Leaves(ToyTask):
+        def evaluate(self, X):
+            raise SystemExit("no\n  luck")
+
+    (finished,) = make(Study(tmp_path, Leaves(), 60), RUNS[:1], exact)
+    assert finished.problem == "SystemExit: no luck"
 
 
 def test_study_file_says_what_was_run(tmp_path, task):

@@ -140,7 +140,7 @@ def test_a_profile_file_is_seen_from_the_folder_of_the_suite(tmp_path, monkeypat
         ),
         ({"algorithms": ["ga", "nsga"]}, "algorithms.1.name: unknown algorithm 'nsga'"),
         ({"algorithms": ["ga", "ga"]}, "algorithms: ga is given twice"),
-        ({"algorithms": []}, "algorithms: tuple should have at least 1 item"),
+        ({"algorithms": []}, "algorithms: the list should have at least 1 item, not 0"),
         (
             {"algorithms": [{"name": "nsga2", "hyperparameters": {"populaton": 2.0}}]},
             "algorithms.0: unknown hyperparameter of nsga2 'populaton'; did you mean 'population'",
@@ -149,9 +149,13 @@ def test_a_profile_file_is_seen_from_the_folder_of_the_suite(tmp_path, monkeypat
         ({"profiles": ["cortex-m8"]}, "profiles.0: unknown profile 'cortex-m8'; did you mean"),
         ({"profiles": ["none.yaml"]}, "none.yaml: expected a profile file"),
         ({"objectives": [["error", "laten"]]}, "objectives.0.1: unknown objective 'laten'"),
-        ({"objectives": [["error"]]}, "objectives.0: tuple should have at least 2 items"),
+        ({"objectives": [["error"]]}, "objectives.0: the list should have at least 2 items, not 1"),
         ({"objectives": [["error", "error"]]}, "objectives.0: error is given twice"),
-        ({"objectives": ["error", "latency"]}, "objectives.0: input should be a valid tuple"),
+        (
+            {"objectives": ["error", "latency"]},
+            "objectives: a list of lists is wanted, such as [[error, latency]]",
+        ),
+        ({"spaces": "mbconv-stage"}, "spaces: input should be a list"),
         ({"budgets": [0]}, "budgets.0: input should be greater than or equal to 1"),
         ({"budgets": ["many"]}, "budgets.0: input should be a valid integer"),
         ({"budgets": [20, 20]}, "budgets: 20 is given twice"),
@@ -169,6 +173,8 @@ def test_mistakes_are_said_on_one_line_with_file_and_field(tmp_path, changes, sa
     assert message.startswith(f"{path}: ")
     assert says in message
     assert "\n" not in message
+    # A list is not called too short because what is in it is wrong.
+    assert ("at least 1 item" in message) == ("at least 1 item" in says)
 
 
 def test_a_file_that_is_missing_or_no_yaml(tmp_path):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mcu_nas_moo.analysis.indicators import improvements
+from mcu_nas_moo.archive import improvements
 from mcu_nas_moo.bench.reference import shipped_reference
 from mcu_nas_moo.bench.run import run_optimiser
 from mcu_nas_moo.task import Task

@@ -139,7 +139,23 @@ def test_a_failed_run_is_reported_after_the_others(monkeypatch):
     result = bench(*command)
     assert result.exit_code == 1
     assert "random leads" in result.stdout
-    assert "nsga2 with seed 0 failed: RuntimeError: bad luck" in result.stderr
+    assert "nsga2 with seed 0 and budget 20 failed: RuntimeError: bad luck" in result.stderr
+
+
+def test_without_a_finished_run_no_page_is_offered(monkeypatch):
+    from mcu_nas_moo.bench import study
+
+    def unlucky(*_):
+        raise RuntimeError("bad\nluck")
+
+    monkeypatch.setattr(study, "run_optimiser", unlucky)
+    result = bench("--algos", "random", "--budget", 20, "--seeds", 2, "--jobs", 1)
+    assert result.exit_code == 1
+    (line,) = result.stderr.splitlines()
+    assert re.fullmatch(
+        r"random failed in 2 runs \(first: .+, seed 0, budget 20\): RuntimeError: bad luck", line
+    )
+    assert "A page with more" not in result.stdout
 
 
 def test_interruption_keeps_what_is_finished(monkeypatch, tmp_path):

@@ -69,7 +69,21 @@ def test_an_interrupted_start_says_where_it_is_and_continues(tmp_path, monkeypat
     assert second.exit_code == 0, second.output
     assert "5 of 135 blocks are finished already" in second.output
     (path,) = out.iterdir()
+    assert path.name == "mbconv-stage--cortex-m7--error-latency--latency-ms-4.2.npz"
     assert load_reference(path).kind == "exact"
+
+
+def test_other_profiles_get_their_fronts_where_one_has_no_feasible_network(tmp_path):
+    (tmp_path / "tight.yaml").write_text(
+        "device: nucleo-h7a3zi-q\nruntime: stm32cube-ai-10\n"
+        "limits: {flash_kib: 300, sram_kib: 1, latency_ms: 40}\n"
+    )
+    words = ("--profile", "tight.yaml,cortex-m7", *TIGHT, "--objectives", "error,latency")
+    result = enumerate_(*words, "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "no network of mbconv-stage meets the limits of tight.yaml; relax one" in result.output
+    (path,) = (tmp_path / "out").iterdir()
+    assert path.name == "mbconv-stage--cortex-m7--error-latency--latency-ms-4.2.npz"
 
 
 @pytest.mark.parametrize(
@@ -82,6 +96,7 @@ def test_an_interrupted_start_says_where_it_is_and_continues(tmp_path, monkeypat
         (("--objectives", "error"), "must hold error and a cost"),
         (("--objectives", "error,speed"), "speed"),
         (("--objectives", "error,macs"), "enumeration is for error and some of"),
+        (("--device", "foo"), "--device foo: choose cpu, cuda or auto"),
         (("--latency-ms", 1), "no network of mbconv-stage meets the limits of cortex-m7"),
     ],
 )
@@ -90,4 +105,4 @@ def test_bad_input_is_one_line_and_exit_2(tmp_path, words, text):
     assert result.exit_code == 2, result.output
     (line,) = [line for line in result.output.splitlines() if line.startswith("Error")]
     assert text in line
-    assert not list(tmp_path.rglob("*--*.npz"))
+    assert not list(tmp_path.rglob("*.npz"))

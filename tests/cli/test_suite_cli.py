@@ -129,8 +129,7 @@ def test_a_failing_algorithm_does_not_stop_the_others(monkeypatch):
     assert result.exit_code == 1
     title = "mbconv-stage on cortex-m7, 2 objectives"
     assert result.stderr.splitlines() == [
-        f"{title}: nsga2 with seed {seed} and budget 40 failed: RuntimeError: bad luck"
-        for seed in (0, 1)
+        f"nsga2 failed in 2 runs (first: {title}, seed 0, budget 40): RuntimeError: bad luck"
     ]
     assert len(histories(Path("out"))) == 4
     assert (Path("out") / "report.html").exists()
@@ -158,6 +157,18 @@ class Wild(Blind):
 
     def ask(self):
         return super().ask() + 100
+
+class Many(Blind):
+    """Proposes far more than the budget."""
+
+    def ask(self):
+        return self.rng.integers(0, self.n_choices, size=(100000, len(self.n_choices)))
+
+class Leaves(Blind):
+    """Ends its process."""
+
+    def tell(self, X, F, G):
+        raise SystemExit(3)
 '''
 
 
@@ -165,14 +176,21 @@ class Wild(Blind):
 def test_an_algorithm_of_the_user_runs_beside_the_others(jobs):
     # A name of its own: modules are imported once per process.
     Path(f"own_search_{jobs}.py").write_text(OWN)
-    names = [f"own_search_{jobs}:{kind}" for kind in ("Blind", "Wild")]
+    names = [f"own_search_{jobs}:{kind}" for kind in ("Blind", "Wild", "Many", "Leaves")]
     path = write_suite(algorithms=["random", *names], seeds=1)
     result = bench("suite", path, "--jobs", jobs, "--out", "out")
     assert result.exit_code == 1
-    (line,) = result.stderr.splitlines()
-    assert f"{names[1]} with seed 0 and budget 40 failed" in line
+    lines = sorted(result.stderr.splitlines(), reverse=True)
+    assert f"{names[1]} with seed 0 and budget 40 failed: ValueError: " in lines[0]
+    # Those whose runs depend on the budget have several.
+    number = OWN.splitlines().index("        raise SystemExit(3)") + 1
+    assert f"{names[3]} with seed 0 and budget 40 failed: SystemExit: 3 " in lines[1]
+    assert lines[1].endswith(f"(own_search_{jobs}.py:{number})")
+    note = "proposed 100,000 at once, budget 40: the first 40 were taken"
+    assert f"{names[2]} with seed 0 and budget 40: {note}" in " ".join(result.stdout.split())
+    assert result.stdout.count("at once, budget") == 1  # random's batches are larger, too
     made = histories(Path("out"))
-    assert {history.algorithm for history in made.values()} == {"random", names[0]}
+    assert {history.algorithm for history in made.values()} == {"random", names[0], names[2]}
     assert f"{PROBLEM}--40/runs/own_search_{jobs}--Blind-s0.npz" in made
     assert names[0] in result.stdout
     assert max(len(text) for text in result.stdout.splitlines()) <= 100

@@ -113,7 +113,10 @@ def test_names_that_lead_to_no_optimiser(name, match):
             "NeedsPoints",
             r"NeedsPoints needs arguments that nobody knows: ref_points; .* a function",
         ),
-        ("real_nsga2", r"own_algorithms:real_nsga2, asked after 0 .* see mcu_nas_moo.operators"),
+        (
+            "real_nsga2",
+            r"own_algorithms:real_nsga2, asked after 0 .* NSGA2\(\.\.\., \*\*mcu_nas",
+        ),
     ],
 )
 def test_what_goes_wrong_when_a_run_begins(name, match, exact):
@@ -126,6 +129,9 @@ def test_a_module_that_fails_to_import_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=r"cannot import 'broken_search'.*SyntaxError"):
         check_optimiser("broken_search:Anything")
+    (tmp_path / "leaving_search.py").write_text("import sys\nsys.exit('bye')\n")
+    with pytest.raises(ValueError, match=r"cannot import 'leaving_search'.*SystemExit: bye\)"):
+        check_optimiser("leaving_search:Anything")
 
 
 def test_modules_are_found_in_the_current_folder(tmp_path, monkeypatch, exact):

@@ -9,7 +9,8 @@ from tiny_task import TinyTask
 from toy_task import ToyTask
 
 import mcu_nas_moo
-from mcu_nas_moo.analysis.indicators import feasible, hypervolume_curve
+from mcu_nas_moo.analysis.indicators import hypervolume_curve
+from mcu_nas_moo.archive import feasible
 from mcu_nas_moo.bench.run import run_optimiser
 from mcu_nas_moo.optimisers.entries import ENTRIES
 from mcu_nas_moo.optimisers.epsilon_constraint import EpsilonConstraintGA, bounds

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tiny_task import TinyTask
 from toy_task import ToySpace, ToyTask, pairwise_front
 
-from mcu_nas_moo.analysis.indicators import feasible
+from mcu_nas_moo.archive import feasible
 from mcu_nas_moo.bench.run import run_optimiser
 from mcu_nas_moo.optimisers.exhaustive import Exhaustive
 from mcu_nas_moo.optimisers.grid import Grid

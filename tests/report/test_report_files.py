@@ -97,6 +97,25 @@ def test_cautions_stand_in_the_head(page):
         assert not any("pooled" in one for one in page.data[f"data-{number}"]["cautions"])
 
 
+@pytest.mark.parametrize(("number", "folded"), [(0, 0), (11, 0), (73, 63)])
+def test_many_warnings_are_folded(tmp_path, number, folded):
+    warnings = tuple(f"left out: <file {place}>" for place in range(number))
+    few = problem(("good",), seeds=1, budgets=(5,))
+    text = write_report(Results((few,), warnings), tmp_path).read_text(encoding="utf-8")
+    head = text[text.index("<header>") : text.index("</header>")]
+    shown, _, rest = head.partition("<details>")
+    assert shown.count("left out: &lt;file") == number - folded
+    assert rest.count("left out: &lt;file") == folded
+    assert ("<summary>63 more warnings</summary>" in rest) == bool(folded)
+    # What the results mean comes before what happened to files.
+    assert head.index("a look, not a claim") < (head + "left out").index("left out")
+
+
+def test_page_says_the_family_of_the_tests_and_what_ranks_presume(page):
+    assert page.text.count("Holm's correction over all pairs and numbers of evaluations of the") > 2
+    assert "those on related chips are not" in page.text
+
+
 def test_page_shows_settings_and_fingerprints(page, results):
     for text in (results.task.fingerprint, "fingerprint of the code", "0123", "latency_ms ≤ 30"):
         assert text in page.text

@@ -6,7 +6,6 @@ from html.parser import HTMLParser
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
 
 from mcu_nas_moo.report.table import CLOSE_MARK, Cell, Table, latex
 
@@ -105,14 +104,6 @@ def test_marks():
     assert r"\begin{tabular}{lr}" in table.to_latex()
     assert "<strong>0.9</strong>" in table.to_html()
     assert read_html(table.to_html())[2] == ["b", f"0.8{CLOSE_MARK}"]
-
-
-def test_on_the_screen_brackets_are_no_markup():
-    table = Table("[red]t", ("algorithm", "[i]"), ((Cell("a"), Cell("[0.1, 0.2]")),), note="[b]")
-    console = Console(width=80, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    console.print(table.to_rich())
-    text = console.export_text()
-    assert all(part in text for part in ("[red]t", "[i]", "[0.1, 0.2]", "[b]"))
 
 
 def test_rows_must_fit_the_headings():

@@ -13,7 +13,7 @@ from mcu_nas_moo.analysis.indicators import Score
 from mcu_nas_moo.bench.history import History
 from mcu_nas_moo.bench.study import Run, Study
 from mcu_nas_moo.report.study_report import write_report
-from mcu_nas_moo.report.study_summary import caution, pooled_front, rank, ranked_table, verdict
+from mcu_nas_moo.report.study_summary import pooled_front, rank, ranked_table, verdict
 
 
 def one_score(algorithm, seed, ratio, first=1):
@@ -53,12 +53,6 @@ def test_first_feasible_counts_runs_that_never_are():
 )
 def test_verdict(ratios, expected):
     assert re.search(expected, verdict(rank(scores(**ratios))))
-
-
-def test_few_seeds_are_called_a_look():
-    assert "look, not a claim" in caution(5)
-    assert "1 seed is" in caution(1)
-    assert caution(21) is None
 
 
 @pytest.mark.parametrize("width", [80, 100])

@@ -9,7 +9,7 @@ import optuna
 import pytest
 from suite_runs import PROBLEM, make_study, small_searches
 
-from mcu_nas_moo.analysis.indicators import feasible
+from mcu_nas_moo.archive import feasible
 from mcu_nas_moo.bench.history import load_history
 from mcu_nas_moo.bench.study import Run
 from mcu_nas_moo.objective import McuNasObjective

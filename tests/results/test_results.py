@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 
@@ -67,21 +68,30 @@ def test_runs_named_twice_count_once(folder, tmp_path):
     assert results.warnings == ()
 
 
-def test_equal_runs_that_differ_are_refused(folder, tmp_path):
+def test_runs_that_differ_under_one_name_are_left_out(folder, tmp_path):
     again = shutil.copytree(folder / "long", tmp_path / "again")
     path = again / "runs" / "nsga2-s0.npz"
     history = load_history(path)
     order = np.arange(len(history.X))[::-1]
     turned = replace(history, X=history.X[order], F=history.F[order], G=history.G[order])
     turned.save(path)
-    with pytest.raises(ValueError, match=r"again/runs/nsga2-s0\.npz and .*seed 0 and budget 60"):
-        load_results([folder, again])
+    results = load_results([folder, again])
+    (warning,) = results.warnings
+    assert "again/runs/nsga2-s0.npz and " in warning
+    assert "different evaluations of nsga2 with seed 0 and budget 60" in warning
+    assert warning.endswith("(all 2 runs of nsga2 there)")
+    assert len(results.problems[0].trajectories) == 6
 
 
-def test_other_limits_under_one_name_are_refused(folder, tmp_path):
+def test_other_limits_under_one_name_are_left_out(folder, tmp_path):
     make_study(tmp_path / "other", ("random",), task=Task(limits={"sram_kib": 60.0}))
-    with pytest.raises(ValueError, match=r"study\.json and .*limits: .*48.* here|limits: .*60"):
-        load_results([folder, tmp_path / "other"])
+    results = load_results([folder, tmp_path / "other"])
+    (warning,) = results.warnings
+    assert warning.startswith(f"left out: {tmp_path}/other/study.json: it and {folder}/long/study")
+    assert "differ in limits: " in warning
+    assert results.problems[0].task.limits["sram_kib"] != 60.0
+    assert {run.budget for run in results.problems[0].trajectories} == {40, 60}
+    assert len(results.problems[0].trajectories) == 6
     # Alone, each is fine.
     assert load_results([tmp_path / "other"]).problems[0].task.limits["sram_kib"] == 60.0
 
@@ -94,10 +104,84 @@ def test_a_task_that_changed_since_is_refused_with_both_fingerprints(folder):
         load_results([folder])
 
 
-def test_other_hyperparameters_of_one_algorithm_are_refused(folder, tmp_path):
-    make_study(tmp_path / "tuned", ("nsga2",), (2,), hyperparameters={"nsga2": {"population": 0.5}})
-    with pytest.raises(ValueError, match=r"nsga2-s2\.npz: hyperparameters: nsga2 has population"):
-        load_results([folder, tmp_path / "tuned"])
+def test_other_hyperparameters_of_one_algorithm_are_left_out(folder, tmp_path):
+    options = {"nsga2": {"population": 0.5}}
+    make_study(tmp_path / "tuned", ("nsga2", "random"), (2,), hyperparameters=options)
+    results = load_results([folder, tmp_path / "tuned"])
+    (warning,) = results.warnings
+    assert "nsga2-s2.npz: hyperparameters: nsga2 has population 0.5 here and its defaults in" in (
+        warning
+    )
+    # The other algorithm of that folder stays.
+    found = {(run.algorithm, run.seed) for run in results.problems[0].trajectories}
+    assert ("random", 2) in found
+    assert ("nsga2", 2) not in found
+
+
+def test_a_stale_folder_leaves_the_others(folder, tmp_path):
+    again = shutil.copytree(folder / "long", folder / "before")
+    facts = json.loads((again / "study.json").read_text())
+    (again / "study.json").write_text(json.dumps(facts | {"fingerprint": "older"}))
+    # The stale folder comes first; it does not decide which task counts.
+    results = load_results([again, folder])
+    (warning,) = results.warnings
+    assert f"{again}/study.json: fingerprint: older there" in warning
+    assert len(results.problems[0].trajectories) == 6
+
+
+def spoil_run(path, **changes):
+    """Change fields of a run's file by a function each."""
+    history = load_history(path)
+    changed = {name: change(getattr(history, name)) for name, change in changes.items()}
+    replace(history, **changed).save(path)
+    return history
+
+
+def with_row(values, row, value):
+    values = values.copy()
+    values[row, 0] = value
+    return values
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"F": lambda F: 0.5 * F}, r"F: row \d+ is not what the task says \(.* there, .* computed"),
+        ({"F": lambda F: with_row(F, -1, 1e-3)}, r"F: row 59 is not what the task says"),
+        ({"G": lambda G: G - 100.0}, r"G: row \d+ is not what the task says \(feasible there, "),
+        ({"F": lambda F: with_row(F, 7, np.nan)}, "F: row 7 is not finite: nan"),
+        ({"G": lambda G: with_row(G, 3, -np.inf)}, "G: row 3 is not finite: -inf"),
+        ({"G": lambda G: G[1:]}, "G: expected a row per row of X"),
+    ],
+    ids=["scaled", "one value", "limits", "nan", "infinity", "shape"],
+)
+def test_objectives_are_not_believed_unseen(folder, changes, says):
+    path = folder / "long" / "runs" / "nsga2-s1.npz"
+    if "F" in changes:
+        # So that the last row is in the archive if it is better.
+        spoil_run(path, G=lambda G: with_row(G, -1, -1.0))
+    spoil_run(path, **changes)
+    results = load_results([folder])
+    (warning,) = results.warnings
+    assert re.fullmatch(rf"left out: {path}: {says}.*", warning)
+    assert len(results.problems[0].trajectories) == 5
+
+
+@pytest.mark.parametrize("above", [True, False])
+def test_runs_without_a_study_are_said_once_with_the_remedy(folder, above):
+    (folder / "long" / "study.json").unlink()
+    results = load_results([folder if above else folder / "long", folder / "short"])
+    (warning,) = results.warnings
+    assert warning == (
+        f"{folder}/long/runs: study.json is missing; 4 runs left out; give the suite's command "
+        "again"
+    )
+    assert len(results.problems[0].trajectories) == 2
+
+
+def test_the_folder_above_is_named_for_runs_alone(folder):
+    with pytest.raises(ValueError, match=r"4 runs left out; name the folder above, which has the"):
+        load_results([folder / "long" / "runs"])
 
 
 @pytest.mark.parametrize(
