@@ -77,6 +77,7 @@ def write_analyses(
     from mcu_nas_moo.report.appearance import looks
     from mcu_nas_moo.report.page import Page, render
     from mcu_nas_moo.report.page_data import overview_data, problem_data
+    from mcu_nas_moo.report.runtime_picture import save_runtimes
 
     names = list(dict.fromkeys(name for one in analyses for name in one.results.algorithms))
     look = looks(names)
@@ -138,6 +139,8 @@ def write_analyses(
         _write_text(folder / "tables" / f"{table.stem}.tex", table.to_latex())
     _write_frames(analyses, folder)
     _draw(analyses, shown, ranks, look, folder / "figures", jobs)
+    if runtimes.shares:
+        save_runtimes(folder / "figures" / "targets", runtimes, look)
     return path
 
 

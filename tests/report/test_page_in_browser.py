@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from small_results import HOSTILE, problem
 
 from mcu_nas_moo.analysis.analysis import analyse
-from mcu_nas_moo.report import figure_data, write_report
-from mcu_nas_moo.results.results import Results
+from mcu_nas_moo.report import figure_data, write_report, writing
+from mcu_nas_moo.results.results import Results, load_results
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+#: The committed results of the suite.
+FULL = Path(__file__).parents[2] / "benchmarks" / "results" / "full"
 FIGURES = (
     "ranks",
     "rank-curves",
@@ -97,6 +100,29 @@ def test_figures_are_drawn_without_complaint_or_network(opened, path):
     assert opened.complaints == []
     assert opened.requests == [path.as_uri()]
     assert opened.overflow() <= 0
+
+
+@pytest.mark.timeout(900)
+def test_the_page_of_the_suite_full(browser, tmp_path, monkeypatch):
+    # Pictures take longest, and the page has figures of its own.
+    monkeypatch.setattr(writing, "_draw", lambda *_: None)
+    results = load_results([FULL])
+    opened = Opened(browser, write_report(results, tmp_path), 1280)
+    page = opened.page
+    for number, one in enumerate(results.problems):
+        page.select_option("#choose-problem", str(number))
+        assert one.task.profile.name in page.inner_text("#problem-title")
+        for figure in FIGURES:
+            if one.task.n_obj == 2 or figure not in {"surfaces", "difference"}:
+                page.locator(f"#chart-{figure}").scroll_into_view_if_needed()
+                page.wait_for_function(
+                    "id => document.getElementById(id).classList.contains('js-plotly-plot')",
+                    arg=f"chart-{figure}",
+                )
+                assert opened.drawn(figure), (one.name, figure)
+    assert opened.complaints == []
+    assert opened.overflow() <= 0
+    page.close()
 
 
 def test_another_problem(opened):

@@ -157,7 +157,7 @@ def test_files_for_papers(report, results, analysis):
     name = results.name
     figures = {path.name for path in (report / "figures").iterdir()}
     stems = [f"{name}-{what}" for what in ("any-time", "targets", "fronts", "attainment")]
-    stems += [f"{name}-attainment-difference", "ranks", "critical-difference-120"]
+    stems += [f"{name}-attainment-difference", "ranks", "targets", "critical-difference-120"]
     for stem in stems:
         assert {f"{stem}.png", f"{stem}.svg"} <= figures
         head = (report / "figures" / f"{stem}.png").read_bytes()[:24]
