@@ -210,7 +210,7 @@ def _show(references: Sequence[Reference], console: Console) -> None:
             reference.profile,
             "\n".join(reference.objectives),
             f"{reference.origin['feasible']:,}",
-            f"{reference.origin['feasible_share']:.2%}",
+            f"{100 * reference.origin['feasible_share']:.3g} %",
             f"{len(reference.F):,}",
             "\n".join(f"{value:.5g}" for value in reference.ideal),
             "\n".join(f"{value:.5g}" for value in reference.nadir),
