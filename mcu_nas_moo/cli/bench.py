@@ -19,11 +19,15 @@ from mcu_nas_moo.cli.report import report
 from mcu_nas_moo.cli.search_problem import (
     DEFAULT_OBJECTIVES,
     cores,
+    jobs_option,
+    limit_options,
+    limits_given,
     names_in,
     objectives_option,
     one_thread_per_process,
     plain_console,
     reference_of,
+    results_option,
     space_option,
     task_of_options,
 )
@@ -85,21 +89,9 @@ DEFAULT_ALGORITHMS = "random,local-search,ga,nsga2,nsga3,ppo"
     show_default=True,
     help="Runs per algorithm; seeds 0, 1, ...",
 )
-@click.option(
-    "--jobs",
-    type=click.IntRange(min=1),
-    default=None,
-    help="Processes.  [default: one per core]",
-)
-@click.option("--flash-kib", type=float, help="Flash limit instead of the profile's.")
-@click.option("--sram-kib", type=float, help="SRAM limit instead of the profile's.")
-@click.option("--latency-ms", type=float, help="Latency limit instead of the profile's.")
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=None,
-    help="Folder of the results; a second start continues there.  [default: in bench-results/]",
-)
+@jobs_option
+@limit_options
+@results_option
 @click.option(
     "--config",
     "configs",
@@ -161,8 +153,7 @@ def main(
     hyperparameters = _hyperparameters(configs, names)
     if tensorboard is not None:
         _check_tensorboard(names)
-    given = {"flash_kib": flash_kib, "sram_kib": sram_kib, "latency_ms": latency_ms}
-    limits = {name: value for name, value in given.items() if value is not None}
+    limits = limits_given(flash_kib, sram_kib, latency_ms)
     with console.status("Learning the costs ...") if predictors == "mlp" else nullcontext():
         tasks = [
             task_of_options(space, profile, objectives, limits, predictors)

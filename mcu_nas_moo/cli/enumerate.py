@@ -12,6 +12,9 @@ import click
 from mcu_nas_moo.cli.errors import bad_input_in_one_line
 from mcu_nas_moo.cli.search_problem import (
     cores,
+    jobs_option,
+    limit_options,
+    limits_given,
     names_in,
     one_thread_per_process,
     plain_console,
@@ -48,16 +51,14 @@ DEFAULT_OBJECTIVES = ("error,latency", "error,latency,sram,flash")
     help="Objectives of a front, with commas: error and some of latency, sram, flash and energy. "
     "Repeatable.",
 )
-@click.option("--flash-kib", type=float, help="Flash limit instead of the profile's.")
-@click.option("--sram-kib", type=float, help="SRAM limit instead of the profile's.")
-@click.option("--latency-ms", type=float, help="Latency limit instead of the profile's.")
+@limit_options
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     default=None,
     help="Folder of the fronts.  [default: the user's cache, where mcu-nas-bench finds them]",
 )
-@click.option("--jobs", type=click.IntRange(min=1), help="Processes.  [default: one per core]")
+@jobs_option
 @click.option(
     "--device",
     default="auto",
@@ -93,8 +94,7 @@ def enumerate_command(
             raise ValueError(f"--objectives must hold error and a cost, got {','.join(names)}")
     # One pass for all of them: a front for fewer objectives is part of that for more.
     together = dict.fromkeys(["error", *(name for names in wanted for name in names)])
-    given = {"flash_kib": flash_kib, "sram_kib": sram_kib, "latency_ms": latency_ms}
-    limits = {name: value for name, value in given.items() if value is not None}
+    limits = limits_given(flash_kib, sram_kib, latency_ms)
     chosen = list_profiles() if profiles == "all" else names_in(profiles, "--profile")
     tasks = [Task(space, profile, list(together), limits=limits) for profile in chosen]
     state = _state_path(tasks, out)

@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from mcu_nas_moo.cli.errors import bad_input_in_one_line
-from mcu_nas_moo.cli.search_problem import cores, one_thread_per_process, plain_console
+from mcu_nas_moo.cli.search_problem import (
+    cores,
+    one_thread_per_process,
+    plain_console,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

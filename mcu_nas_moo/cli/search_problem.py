@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.console import Console
 
     from mcu_nas_moo.bench.reference import Reference
     from mcu_nas_moo.task import Task
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 DEFAULT_OBJECTIVES = "error,latency"
 
@@ -24,6 +30,35 @@ objectives_option = click.option(
     show_default=True,
     help="What to minimise, with commas; two at least.",
 )
+
+jobs_option = click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=None,
+    help="Processes.  [default: one per core]",
+)
+results_option = click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=None,
+    help="Folder of the results; a second start continues there.  [default: in bench-results/]",
+)
+
+
+def limit_options(command: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Options for limits other than the profile's; :func:`limits_given` reads them."""
+    for name, what in (("latency-ms", "Latency"), ("sram-kib", "SRAM"), ("flash-kib", "Flash")):
+        text = f"{what} limit instead of the profile's."
+        command = click.option(f"--{name}", type=float, help=text)(command)
+    return command
+
+
+def limits_given(
+    flash_kib: float | None, sram_kib: float | None, latency_ms: float | None
+) -> dict[str, float]:
+    """The limits that were given, by metric."""
+    given = {"flash_kib": flash_kib, "sram_kib": sram_kib, "latency_ms": latency_ms}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def one_thread_per_process() -> None:

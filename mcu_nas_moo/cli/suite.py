@@ -13,9 +13,11 @@ from mcu_nas_moo.cli.progress import Remark, grouped, run_progress, stopped, unt
 from mcu_nas_moo.cli.report import show_report
 from mcu_nas_moo.cli.search_problem import (
     cores,
+    jobs_option,
     one_thread_per_process,
     plain_console,
     reference_of,
+    results_option,
 )
 
 if TYPE_CHECKING:
@@ -46,24 +48,14 @@ class _Work(NamedTuple):
 
 @click.command(short_help="Make the runs of a suite's file, and a report.")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=None,
-    help="Folder of the results; a second start continues there.  [default: in bench-results/]",
-)
+@results_option
 @click.option(
     "--seeds",
     type=click.IntRange(min=1),
     default=None,
     help="Runs per algorithm, problem and budget instead of the suite's own number.",
 )
-@click.option(
-    "--jobs",
-    type=click.IntRange(min=1),
-    default=None,
-    help="Processes.  [default: one per core]",
-)
+@jobs_option
 @click.option("--no-report", is_flag=True, help="Make the runs only; `report` can follow later.")
 @click.option("--quiet", is_flag=True, help="No progress; the tables at the end stay.")
 @bad_input_in_one_line
