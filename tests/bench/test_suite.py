@@ -5,11 +5,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-import mcu_nas_moo
 from mcu_nas_moo.bench.suite import load_suite, plan
 from mcu_nas_moo.optimisers.register import ceiling, is_any_time, list_optimisers
 
-SUITES = Path(next(iter(mcu_nas_moo.__path__))).parent / "benchmarks" / "suites"
+SUITES = Path(__file__).parents[2] / "benchmarks" / "suites"
 
 SMALL = {
     "spaces": ["mbconv-stage"],
