@@ -1,4 +1,4 @@
-"""The command ``mcu-nas``: costs of networks, calibration, supernet and predictors."""
+"""The command ``mcu-nas``: from a search to firmware, costs of networks, supernet, predictors."""
 
 from __future__ import annotations
 
@@ -12,8 +12,13 @@ from mcu_nas_moo.cli.calibrate import calibrate
 from mcu_nas_moo.cli.cost import cost
 from mcu_nas_moo.cli.enumerate import enumerate_command
 from mcu_nas_moo.cli.errors import bad_input_in_one_line
+from mcu_nas_moo.cli.export_subnet import export
+from mcu_nas_moo.cli.firmware import firmware
+from mcu_nas_moo.cli.front import front
 from mcu_nas_moo.cli.learned_costs import fit_costs, label_costs
 from mcu_nas_moo.cli.profile import profile
+from mcu_nas_moo.cli.search import search
+from mcu_nas_moo.cli.verify import verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,13 +42,15 @@ SEED = click.option("--seed", default=0, show_default=True)
 @click.group()
 @click.version_option(package_name="mcu-nas-moo")
 def main() -> None:
-    """Cost networks on microcontrollers, calibrate the costs, train supernets and predictors."""
+    """Search networks for microcontrollers and take them to a chip; costs, supernet, predictors."""
 
 
 main.add_command(cost)
 main.add_command(calibrate)
 main.add_command(profile)
 main.add_command(enumerate_command)
+for command in (search, front, export, firmware, verify):
+    main.add_command(command)
 
 
 @main.group()

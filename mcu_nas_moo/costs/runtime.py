@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from mcu_nas_moo.networks.table import Op  # noqa: TC001 - pydantic reads it
+from mcu_nas_moo.networks.table import Op
 from mcu_nas_moo.yaml_files import Facts, is_path, load_named, names, read_values, validate
 
 if TYPE_CHECKING:

@@ -1,0 +1,78 @@
+"""Run the commands of docs/deploy.md again and put their output into it.
+
+python benchmarks/deploy_walkthrough.py --data DIR
+
+Every line that starts with ``$`` in a block marked ``console`` is run, in order, in the folder
+--work; what it prints replaces what stands below it. Retraining takes most of the time, and goes
+on where it was stopped if the folder is kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+PAGE = Path(__file__).parents[1] / "docs" / "deploy.md"
+_BLOCK = re.compile(r"(?<=^```console\n).*?(?=^```$)", re.MULTILINE | re.DOTALL)
+
+
+def commands(text: str) -> list[str]:
+    """The commands of a block, in order."""
+    return [line.removeprefix("$ ") for line in text.splitlines() if line.startswith("$ ")]
+
+
+def run(command: str, folder: Path) -> str:
+    """What a command prints, without trailing blanks; exit codes other than 0 are said."""
+    print(f"$ {command}", flush=True)
+    started = time.perf_counter()
+    environment = os.environ | {
+        "COLUMNS": "100",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    done = subprocess.run(
+        command,
+        shell=True,
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    output = "\n".join(line.rstrip() for line in done.stdout.strip("\n").splitlines())
+    print(f"{output}\n[{time.perf_counter() - started:.0f} s]", flush=True)
+    return output + (f"\n[exit code {done.returncode}]" if done.returncode else "")
+
+
+def remade(page: str, folder: Path) -> str:
+    """The page with the output of its commands as it is now."""
+
+    def block(match: re.Match[str]) -> str:
+        parts = [f"$ {command}\n{run(command, folder)}" for command in commands(match.group())]
+        return "\n\n".join(part.rstrip() for part in parts) + "\n"
+
+    return _BLOCK.sub(block, page)
+
+
+def main() -> None:
+    """Remake the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="CIFAR-10 as image folder")
+    parser.add_argument("--work", type=Path, default=Path("bench-results/deploy"))
+    parser.add_argument("--page", type=Path, default=PAGE)
+    options = parser.parse_args()
+    options.work.mkdir(parents=True, exist_ok=True)
+    link = options.work / "cifar10"
+    if not link.exists():
+        link.symlink_to(options.data.resolve(), target_is_directory=True)
+    text = remade(options.page.read_text("utf-8"), options.work)
+    options.page.write_text(text, "utf-8")
+
+
+if __name__ == "__main__":
+    main()

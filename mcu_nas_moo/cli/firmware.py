@@ -1,0 +1,118 @@
+"""The command ``mcu-nas firmware``: C code and firmware images of an exported subnet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mcu_nas_moo.cli.errors import bad_input_in_one_line
+from mcu_nas_moo.cli.search_problem import plain_console
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from mcu_nas_moo.firmware.report import FirmwareReport
+
+
+class DoesNotFit(click.ClickException):
+    """The network is too large for the chip; everything that was given is right."""
+
+    exit_code = 1
+
+
+@click.command()
+@click.argument("subnet", type=click.Path(path_type=Path))
+@click.option("--profile", default="cortex-m7", show_default=True, help="Chip and limits.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the subnet, where `mcu-nas export` wrote to.  [default: deploy/NAME]",
+)
+@click.option(
+    "--toolchain",
+    type=click.Choice(["auto", "gcc", "zig"]),
+    default="auto",
+    show_default=True,
+    help="arm-none-eabi-gcc, or the clang of the package ziglang; auto takes what is installed.",
+)
+@click.option(
+    "--memory-map",
+    type=click.Path(path_type=Path),
+    help="YAML file with flash_origin, ram_origin and ram_kib, for a chip that is not known.",
+)
+@bad_input_in_one_line
+def firmware(
+    subnet: Path, profile: str, out: Path | None, toolchain: str, memory_map: Path | None
+) -> None:
+    """Make C code, build files and firmware images of SUBNET for the chip of a profile.
+
+    Takes the int8 network that `mcu-nas export` wrote. The folder firmware/PROFILE gets the C
+    sources with their API (mcu_nas.h), a CMake project, the linker script of the chip, an image
+    with an example main, and the images that `mcu-nas verify` runs.
+    """
+    from mcu_nas_moo.firmware.package import FirmwareRequest, build_firmware
+    from mcu_nas_moo.firmware.toolchain import DoesNotFitError, find_toolchain
+    from mcu_nas_moo.onnx_export.int8_model import read_int8_model
+    from mcu_nas_moo.profiles import load_profile
+    from mcu_nas_moo.selection.deployment_folder import DeploymentFolder
+    from mcu_nas_moo.selection.subnet_file import read_subnet
+
+    chosen = read_subnet(subnet)
+    target = load_profile(profile)
+    compiler = find_toolchain(toolchain)
+    folders = DeploymentFolder.of(chosen, out)
+    model = read_int8_model(folders.int8_onnx)
+    if model.subnet.genes != chosen.genes or model.subnet.space != chosen.space:
+        raise ValueError(
+            f"{folders.int8_onnx} is of another subnet ({model.subnet.name}) than {subnet}; run "
+            f"`mcu-nas export {subnet}` first, or give its folder with --out"
+        )
+    console = plain_console()
+    folder = folders.firmware(target.name)
+    request = FirmwareRequest(model, target, compiler, memory_map)
+    try:
+        with console.status("Building firmware ...") as status:
+            report = build_firmware(
+                request, folder, lambda what: status.update(f"Building firmware: {what} ...")
+            )
+    except DoesNotFitError as error:
+        raise DoesNotFit(str(error)) from error
+    _show(report, console)
+    console.print(f"Written to {folder} in {report.seconds:.1f} s.", soft_wrap=True)
+    where = f" --out {out}" if out else ""
+    console.print(
+        f"Next: mcu-nas verify {subnet} --profile {profile} --data DIR{where}", soft_wrap=True
+    )
+
+
+def _show(report: FirmwareReport, console: Console) -> None:
+    from rich.table import Table
+
+    table = Table(
+        title=f"{report.subnet} on {report.chip} ({report.core}), "
+        f"{report.toolchain.name} {report.toolchain.version}"
+    )
+    for heading in ("", "bytes", "KiB", "limit KiB", f"cost model KiB ({report.predicted_for})"):
+        table.add_column(heading, justify="right" if heading else "left")
+
+    def row(what: str, count: int, limit: float | None = None, cost: float | None = None) -> None:
+        over = "  exceeded" if limit is not None and count / 1024 > limit else ""
+        table.add_row(
+            what,
+            f"{count:,}",
+            f"{count / 1024:.1f}",
+            "" if limit is None else f"{limit:g}{over}",
+            "" if cost is None else f"{cost:.1f}",
+        )
+
+    limits, predicted = report.limits, report.predicted
+    row("Flash", report.flash_bytes, limits["flash_kib"], predicted["flash_kib"])
+    row("  weights and quantisation", report.flash_of_weights)
+    row("  code and tables", report.flash_bytes - report.flash_of_weights)
+    row("RAM without stack", report.ram_bytes, limits["sram_kib"], predicted["sram_kib"])
+    row("  arena", report.arena_bytes)
+    row("  its lower bound", report.arena_bound_bytes)
+    console.print(table)
+    console.print(f"The arena is fullest in layer {report.peak_layer}.")

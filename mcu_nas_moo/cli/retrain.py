@@ -1,0 +1,191 @@
+"""``mcu-nas retrain``: a subnet trained on its own, and for int8 arithmetic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from mcu_nas_moo.cli.errors import bad_input_in_one_line
+from mcu_nas_moo.cli.search_problem import plain_console
+from mcu_nas_moo.retraining.settings import LEARNING_RATES, RetrainingSettings
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from mcu_nas_moo.accuracy.weights import TrainedSupernet
+    from mcu_nas_moo.selection.deployment_folder import DeploymentFolder
+    from mcu_nas_moo.selection.subnet_file import SubnetFile
+
+_DEFAULTS = RetrainingSettings()
+
+
+@click.command()
+@click.argument("subnet", type=click.Path(path_type=Path))
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Image folder with train/<class>/<image> and, for final figures, test/<class>/<image>.",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=None,
+    help="Folder of the subnet; the same command continues there.  [default: deploy/NAME]",
+)
+@click.option(
+    "--from",
+    "start",
+    type=click.Choice(list(LEARNING_RATES)),
+    default=_DEFAULTS.start,
+    show_default=True,
+    help="Weights to start from.",
+)
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Supernet to start and distil from.  [default: the one shipped]",
+)
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=1),
+    default=_DEFAULTS.epochs,
+    show_default=True,
+)
+@click.option(
+    "--qat-epochs",
+    type=click.IntRange(min=0),
+    default=_DEFAULTS.qat_epochs,
+    show_default=True,
+    help="Epochs of quantisation-aware fine-tuning after those.",
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=2),
+    default=_DEFAULTS.batch_size,
+    show_default=True,
+)
+@click.option(
+    "--learning-rate",
+    type=float,
+    default=None,
+    help="Peak of the schedule.  [default: "
+    f"{LEARNING_RATES['supernet']} from a supernet, {LEARNING_RATES['scratch']} from scratch]",
+)
+@click.option(
+    "--qat-learning-rate",
+    type=float,
+    default=_DEFAULTS.qat_learning_rate,
+    show_default=True,
+    help="First learning rate of the quantisation-aware epochs.",
+)
+@click.option("--label-smoothing", type=float, default=_DEFAULTS.label_smoothing, show_default=True)
+@click.option(
+    "--ema",
+    type=float,
+    default=_DEFAULTS.ema,
+    show_default=True,
+    help="Decay per step of the moving average of the weights; 0 for none.",
+)
+@click.option(
+    "--distil/--no-distil",
+    default=_DEFAULTS.distil,
+    show_default=True,
+    help="Learn from the supernet's largest network too.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--device", default="auto", show_default=True, help="cpu, cuda or auto.")
+@bad_input_in_one_line
+def retrain(
+    subnet: Path,
+    data: Path,
+    out: Path | None,
+    start: Literal["supernet", "scratch"],
+    weights: Path | None,
+    learning_rate: float | None,
+    device: str,
+    **others: Any,
+) -> None:
+    """Train a subnet on its own, then for int8 arithmetic.
+
+    SUBNET is a subnet file, see mcu-nas front pick. Stopped, the same command continues.
+    """
+    from mcu_nas_moo.accuracy.cpu import prepare_cpu
+
+    prepare_cpu()
+    from mcu_nas_moo.selection.deployment_folder import DeploymentFolder
+    from mcu_nas_moo.selection.subnet_file import read_subnet
+
+    chosen = read_subnet(subnet)
+    rate = LEARNING_RATES[start] if learning_rate is None else learning_rate
+    settings = RetrainingSettings(start=start, learning_rate=rate, **others)
+    folder = DeploymentFolder.of(chosen, out)
+    device = _device(device)
+    if weights is not None and start == "scratch" and not settings.distil:
+        raise ValueError("--weights has no effect with --from scratch and --no-distil")
+    supernet = _supernet(weights, device, chosen)
+    _train(chosen, data, settings, folder, device, supernet, plain_console())
+
+
+def _train(
+    subnet: SubnetFile,
+    data: Path,
+    settings: RetrainingSettings,
+    folder: DeploymentFolder,
+    device: str,
+    supernet: TrainedSupernet,
+    console: Console,
+) -> None:
+    from mcu_nas_moo.retraining import trainer as training
+    from mcu_nas_moo.retraining.images import ImageFolder
+    from mcu_nas_moo.retraining.report import accuracy_table, report_on, write_report
+
+    with console.status("Reading images ..."):
+        images = ImageFolder.read(data).to(device)
+    trainer = training.Retrainer(subnet, images, settings, folder.retrained, device, supernet)
+    known = supernet.spaces[0].spec.classes
+    if settings.start == "supernet" and known != len(images.class_names):
+        console.print(
+            f"The supernet tells {known} classes apart, the images have "
+            f"{len(images.class_names)}: all its weights are used but those of the classifier."
+        )
+    if trainer.epoch:
+        console.print(f"Continuing after epoch {trainer.epoch} of {settings.all_epochs}.")
+    try:
+        retrained = training.retrain(trainer, console)
+        with console.status("Measuring accuracies ..."):
+            report = report_on(trainer, supernet)
+    except KeyboardInterrupt:
+        click.echo(
+            f"Stopped. Finished epochs are in {folder.retrained}; the same command continues.",
+            err=True,
+        )
+        raise SystemExit(130) from None
+    retrained.training["accuracy"] = report["accuracy"]
+    retrained.save(folder.weights)
+    path = folder.retrained / "report.json"
+    write_report(report, path)
+    console.print(accuracy_table(report))
+    console.print(f"weights: {folder.weights}\nreport:  {path}")
+
+
+def _device(name: str) -> str:
+    import torch
+
+    cuda = torch.cuda.is_available()
+    if name not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"--device must be cpu, cuda or auto, not {name!r}")
+    if name == "cuda" and not cuda:
+        raise ValueError("--device cuda: no such device here; use cpu")
+    return ("cuda" if cuda else "cpu") if name == "auto" else name
+
+
+def _supernet(path: Path | None, device: str, subnet: SubnetFile) -> TrainedSupernet:
+    from mcu_nas_moo.accuracy.weights import TrainedSupernet
+
+    supernet = TrainedSupernet.load(path, device)
+    supernet.spaces_named([subnet.space])  # other spaces should not wait for the images
+    return supernet

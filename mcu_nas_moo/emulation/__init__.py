@@ -1,0 +1,1 @@
+"""Firmware on an emulated core: outputs, memory and instructions of what was built."""

@@ -1,0 +1,30 @@
+"""Packages that only some parts need: extras of the project, each with its install command."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+
+def require(module: str, extra: str) -> ModuleType:
+    """Import a package that belongs to an extra of the project.
+
+    Args:
+        module: as it is imported.
+        extra: of the project that installs it.
+
+    Raises:
+        ValueError: if it is not installed; the message is the command that installs it.
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != module.partition(".")[0]:
+            raise  # the package is there, but something that it needs is not
+        package = module.partition(".")[0]
+        raise ValueError(
+            f"this step needs {package}; install it with: pip install 'mcu-nas-moo[{extra}]'"
+        ) from None

@@ -1,0 +1,87 @@
+"""Address maps: where code and data of a chip lie, for linker scripts."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from mcu_nas_moo.yaml_files import Facts, read_values, validate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mcu_nas_moo.costs.device import Device
+
+#: Bytes of RAM that linking keeps free for the stack; generated code needs a few hundred.
+STACK_RESERVE = 1024
+
+
+class MemoryMap(Facts):
+    """Flash and RAM as a linker script names them.
+
+    Args:
+        flash_origin, ram_origin: first addresses.
+        flash_bytes, ram_bytes: lengths.
+    """
+
+    flash_origin: int = Field(ge=0, lt=2**32)
+    flash_bytes: int = Field(gt=0)
+    ram_origin: int = Field(ge=0, lt=2**32)
+    ram_bytes: int = Field(gt=0)
+
+    def moved(self, flash_origin: int, ram_origin: int) -> MemoryMap:
+        """The same sizes at other addresses."""
+        return self.model_copy(update={"flash_origin": flash_origin, "ram_origin": ram_origin})
+
+    def linker_script(self) -> str:
+        """A script for GNU ld and LLVM's lld."""
+        template = (files("mcu_nas_moo.firmware") / "templates" / "memory.ld").read_text("utf-8")
+        for name, value in self.model_dump().items():
+            text = f"0x{value:08X}" if name.endswith("origin") else str(value)
+            template = template.replace(f"@{name}@", text)
+        return template.replace("@stack_reserve@", str(STACK_RESERVE))
+
+
+class ChipMemory(Facts):
+    """Addresses of a chip, as in ``chips.yaml``.
+
+    Args:
+        ram_kib: length of the block of RAM at ``ram_origin``.
+        source: where the addresses are from.
+    """
+
+    flash_origin: int
+    ram_origin: int
+    ram_kib: float = Field(gt=0)
+    source: str = ""
+
+
+def memory_map(device: Device, file: Path | None = None) -> MemoryMap:
+    """The address map of a device's chip.
+
+    Args:
+        device: its Flash and SRAM sizes count as well.
+        file: YAML file with the fields of :class:`ChipMemory`, for chips that are not known.
+
+    Raises:
+        ValueError: if the chip is not known and no file is given, or the file is wrong.
+    """
+    if file is not None:
+        chip = validate(ChipMemory, read_values(file, str(file)), str(file))
+    else:
+        shipped = files("mcu_nas_moo.firmware") / "chips.yaml"
+        known = read_values(shipped, "chips.yaml")
+        if device.chip not in known:
+            raise ValueError(
+                f"where Flash and RAM of {device.chip} lie is not known; give --memory-map FILE, a "
+                "YAML file with flash_origin, ram_origin and ram_kib from its reference manual"
+            )
+        chip = validate(ChipMemory, known[device.chip], f"chips.yaml: {device.chip}")
+    return MemoryMap(
+        flash_origin=chip.flash_origin,
+        flash_bytes=int(device.flash_kib * 1024),
+        ram_origin=chip.ram_origin,
+        ram_bytes=int(min(chip.ram_kib, device.sram_kib) * 1024),
+    )

@@ -1,0 +1,260 @@
+"""The output folder of a firmware: sources, build files, images and the report."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mcu_nas_moo.costs import CostModel
+from mcu_nas_moo.emulation.boards import board_of
+from mcu_nas_moo.emulation.elf import read_firmware_image
+from mcu_nas_moo.extras import require
+from mcu_nas_moo.firmware.c_source import ARENA, MODEL, CSource, generate_c
+from mcu_nas_moo.firmware.memory_map import MemoryMap, memory_map
+from mcu_nas_moo.firmware.report import FirmwareReport, ToolchainFacts, write_report
+from mcu_nas_moo.firmware.toolchain import DoesNotFitError, Toolchain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mcu_nas_moo.onnx_export.int8_model import Int8Model
+    from mcu_nas_moo.profiles import Profile
+
+IMAGE = "firmware.elf"
+EMULATION = "emulation"
+#: Images that emulators run: linked for the chip, and for a board of QEMU.
+CHIP_IMAGE, BOARD_IMAGE = f"{EMULATION}/chip.elf", f"{EMULATION}/board.elf"
+#: Files of this package that go into the folder as they are.
+_SOURCES = ("kernels.h", "include/math.h", "include/string.h", "startup.c", "memory.c", "main.c")
+#: What every image is linked of, beside its main program.
+LIBRARY_SOURCES = ("mcu_nas.c", f"{MODEL}.c", f"{MODEL}_data.c", "startup.c", "memory.c")
+
+
+@dataclass(frozen=True)
+class FirmwareRequest:
+    """What a firmware is made of.
+
+    Attributes:
+        model: the int8 network.
+        profile: device and limits.
+        toolchain: that builds it.
+        map_file: address map of a chip that is not known, see :func:`memory_map`.
+    """
+
+    model: Int8Model
+    profile: Profile
+    toolchain: Toolchain
+    map_file: Path | None = None
+
+
+def build_firmware(
+    request: FirmwareRequest, folder: Path, say: Callable[[str], object] = lambda _: None
+) -> FirmwareReport:
+    """Make the folder of a firmware; an older one is replaced once the new one is complete.
+
+    Args:
+        request: what is built.
+        folder: where.
+        say: is told what happens next.
+
+    Raises:
+        DoesNotFitError: if the image is larger than Flash or RAM of the chip; it names the layer
+            at the memory's peak. The folder is left as it was then, as after any error.
+        ValueError: for a network, chip or core that cannot be served, or a missing tool.
+    """
+    started = time.perf_counter()
+    device = request.profile.device
+    request.toolchain.flags(device.core)  # an unknown core should not wait for the code
+    chip_map = memory_map(device, request.map_file)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
+        made = Path(temporary) / folder.name
+        say("generating C")
+        source = generate_c(request.model.model)
+        write_sources(source, request.model, chip_map, request, made)
+        say("compiling and linking")
+        try:
+            board, board_map = _build(request, chip_map, made)
+        except DoesNotFitError as error:
+            raise _explained(error, source, request) from None
+        report = _report(request, source, chip_map, board, board_map, made, started)
+        write_report(report, made)
+        _replace(made, folder)
+    return report
+
+
+def write_sources(
+    source: CSource,
+    model: Int8Model,
+    chip_map: MemoryMap,
+    request: FirmwareRequest,
+    folder: Path,
+) -> None:
+    """Write everything of the folder that is text."""
+    (folder / EMULATION).mkdir(parents=True)
+    (folder / "include").mkdir()
+    shipped = files("mcu_nas_moo.firmware")
+    for name in _SOURCES:
+        (folder / name).write_text((shipped / "sources" / name).read_text("utf-8"), "utf-8")
+    harness = files("mcu_nas_moo.emulation") / "verify_main.c"
+    (folder / EMULATION / "verify_main.c").write_text(harness.read_text("utf-8"), "utf-8")
+    facts = _template_facts(source, model, request)
+    jinja2 = require("jinja2", "firmware")
+    environment = jinja2.Environment(
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    for name in ("mcu_nas.h", "mcu_nas.c", "CMakeLists.txt", "toolchain.cmake"):
+        template = environment.from_string(
+            (shipped / "templates" / f"{name}.j2").read_text("utf-8")
+        )
+        (folder / name).write_text(template.render(facts), "utf-8")
+    (folder / f"{MODEL}.c").write_text(source.code, "utf-8")
+    (folder / f"{MODEL}_data.c").write_text(source.data, "utf-8")
+    (folder / "chip.ld").write_text(chip_map.linker_script(), "utf-8")
+
+
+def _template_facts(source: CSource, model: Int8Model, request: FirmwareRequest) -> dict[str, Any]:
+    channels, height, width = model.input_shape
+    preprocessing = model.preprocessing
+    rows = []
+    for row in preprocessing.table():
+        numbers = [f"{value:4d}," for value in row]
+        rows.append("\n".join("       " + "".join(numbers[i : i + 16]) for i in range(0, 256, 16)))
+    return {
+        "name": model.subnet.name,
+        "arena": ARENA,
+        "model": MODEL,
+        "arena_bytes": source.plan.size,
+        "input_offset": source.input_offset,
+        "output_offset": source.output_offset,
+        "channels": channels,
+        "height": height,
+        "width": width,
+        "classes": [json.dumps(name) for name in model.class_names],
+        "input_scale": repr(float(preprocessing.scale)),
+        "input_zero_point": preprocessing.zero_point,
+        "mean": ", ".join(f"{value!r}f" for value in preprocessing.mean),
+        "std": ", ".join(f"{value!r}f" for value in preprocessing.std),
+        "output_scale": repr(float(model.output_scale)),
+        "output_zero_point": model.output_zero_point,
+        "table": rows,
+        "core": request.profile.device.core,
+        "chip": request.profile.device.chip,
+        "gcc_flags": Toolchain("gcc", (), "").flags(request.profile.device.core),
+    }
+
+
+def _build(
+    request: FirmwareRequest, chip_map: MemoryMap, folder: Path
+) -> tuple[str | None, MemoryMap | None]:
+    """Compile once, link for the chip and for QEMU's board; name and map of that board."""
+    core, toolchain = request.profile.device.core, request.toolchain
+    sources = [folder / name for name in (*LIBRARY_SOURCES, "main.c")]
+    sources.append(folder / EMULATION / "verify_main.c")
+    with tempfile.TemporaryDirectory() as objects_folder:
+        objects = toolchain.compile(
+            core, sources, [folder, folder / "include"], Path(objects_folder)
+        )
+        main, harness = objects.pop("main"), objects.pop("verify_main")
+        common = list(objects.values())
+        toolchain.link(core, [*common, main], folder / "chip.ld", folder / IMAGE)
+        toolchain.link(core, [*common, harness], folder / "chip.ld", folder / CHIP_IMAGE)
+        board = board_of(core)
+        if board is None:
+            return None, None
+        board_map = chip_map.moved(board.flash_origin, board.ram_origin).model_copy(
+            update={
+                "flash_bytes": min(chip_map.flash_bytes, board.flash_bytes_max),
+                "ram_bytes": min(chip_map.ram_bytes, board.ram_bytes_max),
+            }
+        )
+        script = folder / EMULATION / "board.ld"
+        script.write_text(board_map.linker_script(), "utf-8")
+        toolchain.link(core, [*common, harness], script, folder / BOARD_IMAGE)
+        return board.machine, board_map
+
+
+def _explained(
+    error: DoesNotFitError, source: CSource, request: FirmwareRequest
+) -> DoesNotFitError:
+    chip = request.profile.device.chip
+    parts = []
+    for memory, count in error.excess.items():
+        text = f"its {'Flash' if memory == 'FLASH' else memory} by {count:,} bytes"
+        if memory == "RAM":
+            text += (
+                f" (the arena has {source.plan.size:,} bytes; it is fullest in layer "
+                f"{source.peak_layer})"
+            )
+        parts.append(text)
+    explained = DoesNotFitError(error.excess)
+    explained.args = (
+        f"{request.model.subnet.name} does not fit {chip}: the image exceeds {' and '.join(parts)}",
+    )
+    return explained
+
+
+def _report(
+    request: FirmwareRequest,
+    source: CSource,
+    chip_map: MemoryMap,
+    board: str | None,
+    board_map: MemoryMap | None,
+    folder: Path,
+    started: float,
+) -> FirmwareReport:
+    model, profile, toolchain = request.model, request.profile, request.toolchain
+    table = model.subnet.search_space().network(model.subnet.genotype)
+    costs = CostModel.of(profile).evaluate(table)._asdict()
+    image = read_firmware_image(folder / IMAGE)
+    return FirmwareReport(
+        subnet=model.subnet.name,
+        space=model.subnet.space,
+        genotype=tuple(int(index) for index in model.subnet.genotype[0]),
+        model_sha256=model.sha256,
+        weights=model.weights,
+        profile=profile.name,
+        core=profile.device.core,
+        chip=profile.device.chip,
+        generator=source.generator,
+        toolchain=ToolchainFacts(
+            name=toolchain.name,
+            version=toolchain.version,
+            flags=toolchain.flags(profile.device.core),
+        ),
+        chip_map=chip_map,
+        board=board,
+        board_map=board_map,
+        arena_bytes=source.plan.size,
+        arena_bound_bytes=source.plan.bound,
+        peak_layer=source.peak_layer,
+        macs=int(table.macs.sum()),
+        flash_bytes=image.flash_bytes,
+        ram_bytes=image.ram_bytes,
+        flash_of_weights=sum(
+            size for name, size in image.sizes.items() if name.startswith("weight")
+        ),
+        limits=profile.limits.model_dump(),
+        predicted={name: float(values[0]) for name, values in costs.items()},
+        predicted_for=profile.runtime,
+        seconds=round(time.perf_counter() - started, 1),
+    )
+
+
+def _replace(made: Path, folder: Path) -> None:
+    """Put the complete folder ``made`` where ``folder`` is or will be."""
+    if folder.exists():
+        old = made.with_name(f"{made.name}.old")  # goes with the temporary folder
+        folder.rename(old)
+    made.rename(folder)
+    if made.with_name(f"{made.name}.old").exists():
+        shutil.rmtree(made.with_name(f"{made.name}.old"))

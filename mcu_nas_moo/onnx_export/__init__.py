@@ -1,0 +1,1 @@
+"""Trained subnets as float and int8 ONNX files, checked against torch and against each other."""

@@ -1,0 +1,97 @@
+"""Samples of an image folder: only the images that are asked for are decoded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mcu_nas_moo.accuracy.data import Images
+    from mcu_nas_moo.typing import IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class ImageListing:
+    """Paths of the images of one split and their class numbers, shape ``(N,)``.
+
+    In the order of :func:`~mcu_nas_moo.accuracy.data.read_images`.
+    """
+
+    paths: tuple[Path, ...]
+    targets: IntArray
+    class_names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, folder: Path) -> ImageListing:
+        """List ``folder/<class>/<image>``.
+
+        Raises:
+            ValueError: if the folder is missing, has fewer than two classes, or one has no images.
+        """
+        from mcu_nas_moo.accuracy.data import list_images
+
+        paths, targets, class_names = list_images(folder)
+        return cls(tuple(paths), np.array(targets), class_names)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def split_rows(self) -> tuple[IntArray, IntArray]:
+        """Rows of the training and of the validation images.
+
+        The same split as :func:`~mcu_nas_moo.accuracy.data.split_validation` makes of the images.
+        """
+        import torch
+
+        from mcu_nas_moo.accuracy.data import Images, split_validation
+
+        # The split looks at classes only, so numbers can stand in for the images.
+        numbers = torch.arange(len(self)).reshape(-1, 1, 1, 1)
+        train, validation = split_validation(Images(numbers, torch.from_numpy(self.targets)))
+        return train.pixels.flatten().numpy(), validation.pixels.flatten().numpy()
+
+    def recalibration(self, rows: IntArray) -> IntArray:
+        """Those of ``rows`` that set batch-norm statistics, in random order.
+
+        The same as :func:`~mcu_nas_moo.accuracy.supernet.calibration_images` of all of them.
+        """
+        import torch
+
+        from mcu_nas_moo.accuracy.data import Images
+        from mcu_nas_moo.accuracy.supernet import calibration_images
+
+        numbers = torch.from_numpy(rows).reshape(-1, 1, 1, 1)
+        targets = torch.from_numpy(self.targets[rows])
+        chosen = calibration_images(Images(numbers, targets)).pixels.flatten()
+        return np.asarray(chosen.numpy(), dtype=np.int64)
+
+    def read(self, rows: IntArray) -> Images:
+        """Decode the images of those rows, in that order.
+
+        Raises:
+            ValueError: if an image cannot be decoded.
+        """
+        from mcu_nas_moo.accuracy.data import decode_images
+
+        return decode_images([self.paths[row] for row in rows], self.targets[rows].tolist())
+
+    def balanced(self, rows: IntArray, count: int, seed: int) -> IntArray:
+        """A random sample of ``rows``, in random order, in which classes differ by one at most.
+
+        Unless one has too few images; then the others give more.
+        """
+        rng = np.random.default_rng(seed)
+        shuffled = rng.permutation(rows)
+        targets = self.targets[shuffled]
+        # Place of each image among those of its class: the first of all classes come first.
+        place = np.empty(len(rows), dtype=np.int64)
+        for number in np.unique(targets):
+            of_class = targets == number
+            place[of_class] = np.arange(of_class.sum())
+        chosen = np.argsort(place, kind="stable")[:count]
+        sample: IntArray = shuffled[rng.permutation(chosen)]
+        return sample

@@ -1,0 +1,1 @@
+"""One subnet trained on: from shared weights or from scratch, and for int8 arithmetic."""

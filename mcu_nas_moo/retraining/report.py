@@ -1,0 +1,152 @@
+"""What a retraining has brought: accuracies side by side, as a file and as a table."""
+
+from __future__ import annotations
+
+import json
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from mcu_nas_moo.accuracy.supernet import EVALUATION_BATCH, accuracy
+from mcu_nas_moo.files import write_atomically
+from mcu_nas_moo.retraining.fake_quantisation import Int8Simulation, calibrated
+from mcu_nas_moo.retraining.weights import shared_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from mcu_nas_moo.accuracy.data import Images, Normalisation
+    from mcu_nas_moo.accuracy.weights import TrainedSupernet
+    from mcu_nas_moo.networks.torch_module import SubnetModule
+    from mcu_nas_moo.retraining.trainer import Retrainer
+
+#: What the weights of a report are, by name.
+WEIGHTS = {
+    "shared": "shared",
+    "float": "retrained",
+    "qat": "quantisation-aware",
+}
+#: How int8 figures come about: by the int8 network that is exported, or by its imitation.
+ONNXRUNTIME, SIMULATION = "onnxruntime", "simulation in float32 (onnxruntime is not installed)"
+
+
+def report_on(trainer: Retrainer, supernet: TrainedSupernet | None = None) -> dict[str, Any]:
+    """Accuracies of a finished retraining on the validation and, if there are any, test images.
+
+    Args:
+        trainer: at its last epoch.
+        supernet: whose shared weights to compare with; left out if it tells another number of
+            classes apart.
+
+    Returns:
+        ``subnet``; ``images`` (number by split); ``accuracy`` (share of correct answers in [0, 1],
+        by weights (those that apply of :data:`WEIGHTS`), ``float`` or ``int8``, and split);
+        ``int8`` (:data:`ONNXRUNTIME` or :data:`SIMULATION`); ``history`` (validation accuracy
+        after each epoch); ``training``.
+    """
+    images, classes = trainer.images, trainer.subnet.classes
+    test = images.test()
+    splits = {"validation": images.validation} | ({"test": test} if test is not None else {})
+    result = trainer.result()
+    figures = {}
+    if supernet is not None and supernet.spaces[0].spec.classes == classes:
+        shared = shared_weights(trainer.subnet, images.train, images.class_names, supernet)
+        figures["shared"] = _accuracies(
+            shared.module, None, trainer.calibration, splits, shared.normalise
+        )
+    figures["float"] = _accuracies(
+        trainer.float_network(), None, trainer.calibration, splits, trainer.normalise
+    )
+    if result.ranges is not None:
+        figures["qat"] = _accuracies(
+            result.module, result.ranges, trainer.calibration, splits, trainer.normalise
+        )
+    numbers = {split: len(part) for split, part in splits.items()}
+    return {
+        "subnet": result.subnet.model_dump(mode="json", exclude_none=True),
+        "images": {"train": len(images.train), **numbers},
+        "accuracy": figures,
+        "int8": ONNXRUNTIME if _has_onnxruntime() else SIMULATION,
+        "history": trainer.history,
+        "training": result.training,
+    }
+
+
+def _accuracies(
+    module: SubnetModule,
+    ranges: dict[str, tuple[float, float]] | None,
+    calibration: Images,
+    splits: Mapping[str, Images],
+    normalise: Normalisation,
+) -> dict[str, dict[str, float]]:
+    """Float and int8 accuracy by split; without ``ranges`` they come from calibration images."""
+    floats = {split: accuracy(module, part, normalise) for split, part in splits.items()}
+    if _has_onnxruntime():
+        integers = int8_accuracies(module, ranges, calibration, splits, normalise)
+    else:
+        simulation = (
+            Int8Simulation(module, ranges) if ranges else calibrated(module, calibration, normalise)
+        )
+        integers = {split: accuracy(simulation, part, normalise) for split, part in splits.items()}
+    return {"float": floats, "int8": integers}
+
+
+def int8_accuracies(
+    module: SubnetModule,
+    ranges: dict[str, tuple[float, float]] | None,
+    calibration: Images,
+    splits: Mapping[str, Images],
+    normalise: Normalisation,
+) -> dict[str, float]:
+    """Accuracy by split of the int8 network, computed by onnxruntime from a camera's pixels.
+
+    Raises:
+        ValueError: if onnxruntime is not installed.
+    """
+    from mcu_nas_moo.networks.to_onnx import INPUT, to_onnx
+    from mcu_nas_moo.onnx_export import preprocessing
+    from mcu_nas_moo.onnx_export.int8_model import session
+    from mcu_nas_moo.onnx_export.quantise import quantise
+
+    def inputs(images: Images) -> Any:
+        pixels = preprocessing.pixels_at(images, module.layers[0].in_size[0])
+        return preprocessing.normalise(pixels, normalise.mean, normalise.std)
+
+    network = session(quantise(to_onnx(module), inputs(calibration), ranges))
+    shares = {}
+    for split, images in splits.items():
+        correct = 0
+        for batch in images.batches(EVALUATION_BATCH):
+            (logits,) = network.run(None, {INPUT: inputs(batch)})
+            correct += int((logits.argmax(1) == batch.targets.cpu().numpy()).sum())
+        shares[split] = correct / len(images)
+    return shares
+
+
+def _has_onnxruntime() -> bool:
+    return all(find_spec(name) is not None for name in ("onnx", "onnxruntime"))
+
+
+def write_report(report: dict[str, Any], path: Path) -> None:
+    """Write a report as JSON."""
+    text = json.dumps(report, indent=2) + "\n"
+    write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+
+
+def accuracy_table(report: dict[str, Any]) -> Table:
+    """The accuracies of a report, in at most 100 columns."""
+    splits = [split for split in report["images"] if split != "train"]
+    table = Table(
+        title=f"Accuracy of {report['subnet']['name']}", caption=f"int8: by {report['int8']}"
+    )
+    table.add_column("weights")
+    for split in splits:
+        for arithmetic in ("float", "int8"):
+            label = f"{arithmetic}, {report['images'][split]:,}\n{split} images"
+            table.add_column(label, justify="right")
+    for weights, figures in report["accuracy"].items():
+        shares = [figures[kind][split] for split in splits for kind in ("float", "int8")]
+        table.add_row(WEIGHTS[weights], *(f"{share:.2%}" for share in shares))
+    return table

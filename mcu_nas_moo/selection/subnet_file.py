@@ -1,0 +1,84 @@
+"""Subnet files: one chosen subnet as a small YAML or JSON file, as every later command takes it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import yaml
+from pydantic import Field
+
+from mcu_nas_moo.files import write_atomically
+from mcu_nas_moo.spaces import load_space
+from mcu_nas_moo.yaml_files import Facts, read_values, validate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mcu_nas_moo.networks.table import Layer
+    from mcu_nas_moo.spaces import MBConvSpace
+    from mcu_nas_moo.typing import Genotypes
+
+
+class SubnetFile(Facts):
+    """A subnet that was chosen, in readable form.
+
+    Args:
+        name: how commands and folders refer to it; letters, digits, ``.``, ``_`` and ``-``.
+        space: name of the shipped space.
+        genes: names of the active genes and their values, see :class:`Subnet`.
+        classes: that the network tells apart.
+        profile: that it was searched for, if any.
+        predicted: figures that the search believed, by metric; they inform and decide nothing.
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    space: str
+    genes: dict[str, int]
+    classes: int = Field(default=10, ge=2)
+    profile: str | None = None
+    predicted: dict[str, float] = Field(default_factory=dict)
+
+    def search_space(self, classes: int | None = None) -> MBConvSpace:
+        """The space of the subnet; for another number of classes if one is given."""
+        return load_space(self.space, classes or self.classes)
+
+    @property
+    def genotype(self) -> Genotypes:
+        """The genotype, ``(1, n_genes)``."""
+        return self.search_space().encode(self.genes)
+
+    def layers(self, classes: int | None = None) -> list[Layer]:
+        """The network, layer by layer."""
+        return self.search_space(classes).network(self.genotype).layers()
+
+
+def read_subnet(path: Path) -> SubnetFile:
+    """The subnet in a YAML or JSON file. A file without a name is called after the file.
+
+    Raises:
+        ValueError: on one line; if the file cannot be read, names an unknown space, or its genes
+            are not a network of that space.
+    """
+    if not path.is_file():
+        raise ValueError(
+            f"no subnet file {path}; `mcu-nas front pick` writes one from the results of a search"
+        )
+    # YAML 1.2 contains JSON, so one reader does for both.
+    values = read_values(path, str(path))
+    subnet = validate(SubnetFile, {"name": path.stem, **values}, str(path))
+    try:
+        subnet.layers()
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    return subnet
+
+
+def write_subnet(subnet: SubnetFile, path: Path) -> None:
+    """Write a subnet file: JSON if the name ends in ``.json``, YAML otherwise."""
+    values = subnet.model_dump(mode="json", exclude_none=True)
+    if path.suffix == ".json":
+        text = json.dumps(values, indent=2) + "\n"
+    else:
+        text = yaml.safe_dump(values, sort_keys=False)
+    write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))

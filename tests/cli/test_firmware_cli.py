@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner
+from int8_networks import subnet_of, write_int8_model
+
+pytest.importorskip("emx_onnx_cgen")
+
+from mcu_nas_moo.cli.main import main
+from mcu_nas_moo.firmware.report import read_report
+from mcu_nas_moo.profiles import load_profile
+from mcu_nas_moo.selection.subnet_file import write_subnet
+
+
+@pytest.fixture
+def exported(tmp_path, monkeypatch):
+    """A subnet file in the current folder, and its exported network where commands look for it."""
+    monkeypatch.chdir(tmp_path)
+    subnet = subnet_of("mbconv-stage", "smallest")
+    write_subnet(subnet, tmp_path / "subnet.yaml")
+    folder = tmp_path / "deploy" / subnet.name / "export"
+    folder.mkdir(parents=True)
+    write_int8_model(folder, "mbconv-stage", "smallest")
+    return folder.parent
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, ["firmware", *arguments])
+
+
+def test_a_firmware_is_built_where_the_next_command_finds_it(exported):
+    result = run("subnet.yaml", "--profile", "cortex-m4")
+    assert result.exit_code == 0, result.output
+    report = read_report(exported / "firmware" / "cortex-m4")
+    assert f"{report.flash_bytes:,}" in result.output
+    assert "mcu-nas verify subnet.yaml --profile cortex-m4" in result.output
+    assert all(len(line) <= 100 for line in result.output.splitlines() if "│" in line)
+
+
+def fails(result, *parts, code=2):
+    assert result.exit_code == code, result.output
+    error = result.output.strip().splitlines()[-1]
+    for part in ("Error: ", *parts):
+        assert part in error
+
+
+def test_a_subnet_that_was_not_exported_names_the_command(exported):
+    (exported / "export" / "int8.onnx").unlink()
+    fails(run("subnet.yaml"), "int8.onnx", "mcu-nas export")
+    assert not (exported / "firmware").exists()
+
+
+def test_another_subnet_in_the_folder_is_noticed(exported):
+    other = subnet_of("mbconv-stage", 1).model_copy(update={"name": "other"})
+    write_subnet(other, exported.parent / "other.yaml")
+    fails(
+        run(str(exported.parent / "other.yaml"), "--out", str(exported)),
+        "is of another subnet",
+        "mcu-nas export",
+    )
+
+
+def test_a_damaged_model_is_named(exported):
+    path = exported / "export" / "int8.onnx"
+    path.write_bytes(path.read_bytes()[:3000])
+    fails(run("subnet.yaml"), "int8.onnx", "mcu-nas export")
+    assert not (exported / "firmware").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["missing.yaml"], "missing.yaml"),
+        (["subnet.yaml", "--profile", "cortex-m99"], "cortex-m99"),
+        (["subnet.yaml", "--memory-map", "none.yaml"], "none.yaml"),
+    ],
+)
+def test_bad_input_ends_with_one_line(exported, arguments, part):
+    fails(run(*arguments), part)
+
+
+def test_a_network_too_large_for_the_chip_ends_with_code_1(exported, tmp_path):
+    profile = load_profile("cortex-m7")
+    text = (
+        f"device: {profile.device.model_dump(mode='json') | {'sram_kib': 4.0}}\n"
+        f"runtime: {profile.runtime}\n"
+        "limits: {flash_kib: 256, sram_kib: 4, latency_ms: 30}\n"
+    )
+    (tmp_path / "tiny.yaml").write_text(text)
+    fails(run("subnet.yaml", "--profile", "tiny.yaml"), "RAM by", "fullest in layer", code=1)
+    assert not list((exported / "firmware").glob("*"))

@@ -1,0 +1,233 @@
+"""Retraining from start to finish on two classes that a small network can tell apart."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from mcu_nas_moo.accuracy.supernet import Supernet, accuracy
+from mcu_nas_moo.accuracy.weights import TrainedSupernet
+from mcu_nas_moo.networks.torch_module import SubnetModule
+from mcu_nas_moo.retraining.distillation import Teacher, distillation_loss
+from mcu_nas_moo.retraining.fake_quantisation import Int8Simulation
+from mcu_nas_moo.retraining.images import ImageFolder
+from mcu_nas_moo.retraining.settings import RetrainingSettings
+from mcu_nas_moo.retraining.trainer import Retrainer, retrain, weight_average
+from mcu_nas_moo.retraining.weights import supernet_part
+
+SETTINGS = RetrainingSettings(epochs=3, qat_epochs=2, batch_size=12, ema=0.9)
+
+
+@pytest.fixture(scope="module")
+def finished(subnet, images, supernet, tmp_path_factory):
+    trainer = Retrainer(subnet, images, SETTINGS, tmp_path_factory.mktemp("run"), supernet=supernet)
+    return trainer, retrain(trainer)
+
+
+def test_the_result_is_accurate_in_float_and_int8(finished, images):
+    trainer, result = finished
+    test = images.test()
+    assert accuracy(trainer.float_network(), test, result.normalise) > 0.9
+    assert accuracy(result.module, test, result.normalise) > 0.9
+    assert accuracy(Int8Simulation(result.module, result.ranges), test, result.normalise) > 0.9
+    assert not result.module.training
+
+
+def test_learns_from_scratch_without_a_supernet(subnet, images, tmp_path):
+    settings = dataclasses.replace(
+        SETTINGS, start="scratch", distil=False, epochs=8, qat_epochs=0, learning_rate=0.05
+    )
+    result = retrain(Retrainer(subnet, images, settings, tmp_path))
+    assert accuracy(result.module, images.test(), result.normalise) > 0.9
+    assert result.ranges is None
+
+
+def test_history_and_events(finished):
+    trainer, _ = finished
+    assert [entry["epoch"] for entry in trainer.history] == [1, 2, 3, 4, 5]
+    assert ["int8" in entry for entry in trainer.history] == [False] * 3 + [True] * 2
+    assert list((trainer.folder / "tensorboard").glob("events.*"))
+
+
+@pytest.mark.parametrize("stop_after", [1, 3, 4])
+def test_stopped_and_resumed_training_is_bit_equal(
+    finished, subnet, images, supernet, tmp_path, stop_after
+):
+    _, unbroken = finished
+    first = Retrainer(subnet, images, SETTINGS, tmp_path, supernet=supernet)
+    save = first.save
+
+    def save_and_stop():
+        save()
+        if first.epoch == stop_after:
+            raise KeyboardInterrupt
+
+    first.save = save_and_stop
+    with pytest.raises(KeyboardInterrupt):
+        retrain(first)
+    second = Retrainer(subnet, images, SETTINGS, tmp_path, supernet=supernet)
+    assert second.epoch == stop_after
+    result = retrain(second)
+    for name, value in unbroken.module.state_dict().items():
+        assert torch.equal(result.module.state_dict()[name], value), name
+    assert result.ranges == unbroken.ranges
+
+
+def test_a_finished_training_starts_with_its_result(finished, subnet, images, supernet):
+    trainer, result = finished
+    again = Retrainer(subnet, images, SETTINGS, trainer.folder, supernet=supernet)
+    repeated = retrain(again)
+    for name, value in result.module.state_dict().items():
+        assert torch.equal(repeated.module.state_dict()[name], value)
+    for name, value in trainer.float_network().state_dict().items():
+        assert torch.equal(again.float_network().state_dict()[name], value)
+
+
+def test_quantised_training_freezes_statistics_and_moves_weights(finished):
+    trainer, result = finished
+    before, after = trainer.float_network().state_dict(), result.module.state_dict()
+    for name in before:
+        if "running" in name:
+            assert torch.equal(before[name], after[name])
+        elif name.endswith("weight"):
+            assert not torch.equal(before[name], after[name]), name
+
+
+def test_other_settings_or_images_do_not_resume(finished, subnet, images, supernet):
+    folder = finished[0].folder
+    other = dataclasses.replace(SETTINGS, epochs=4)
+    with pytest.raises(ValueError, match=rf"{folder} holds .*\(epochs was 3, not 4\)"):
+        Retrainer(subnet, images, other, folder, supernet=supernet)
+    fewer = ImageFolder(
+        images.root, images.class_names, images.train[: len(images.train) - 1], images.validation
+    )
+    with pytest.raises(ValueError, match="images was"):
+        Retrainer(subnet, fewer, SETTINGS, folder, supernet=supernet)
+
+
+@pytest.mark.parametrize("damage", [b"", b"nothing", None])
+def test_a_damaged_checkpoint_is_refused(finished, subnet, images, supernet, tmp_path, damage):
+    content = finished[0].checkpoint.read_bytes()
+    (tmp_path / "checkpoint.pt").write_bytes(content[:-500] if damage is None else damage)
+    with pytest.raises(ValueError, match=r"checkpoint.pt is damaged; delete it"):
+        Retrainer(subnet, images, SETTINGS, tmp_path, supernet=supernet)
+
+
+def test_a_checkpoint_of_another_file_is_refused(subnet, images, supernet, tmp_path):
+    torch.save({"other": 1}, tmp_path / "checkpoint.pt")
+    with pytest.raises(ValueError, match=r"checkpoint.pt is damaged"):
+        Retrainer(subnet, images, SETTINGS, tmp_path, supernet=supernet)
+
+
+def test_a_loss_that_explodes_names_the_learning_rate(subnet, images, supernet, tmp_path):
+    settings = dataclasses.replace(SETTINGS, learning_rate=1e30, warmup_share=0.0)
+    trainer = Retrainer(subnet, images, settings, tmp_path, supernet=supernet)
+    with pytest.raises(ValueError, match=r"rate of \S*e\+\d+; give a lower --learning-rate"):
+        retrain(trainer)
+
+
+def test_fewer_images_than_a_batch(subnet, images, supernet, tmp_path):
+    settings = dataclasses.replace(SETTINGS, batch_size=109)
+    with pytest.raises(ValueError, match="108 training images are less than one batch of 109"):
+        Retrainer(subnet, images, settings, tmp_path, supernet=supernet)
+
+
+def test_average_equals_one_by_hand():
+    torch.manual_seed(0)
+    module = torch.nn.Linear(3, 2)
+    average = weight_average(module, 0.5)
+    expected = None
+    for step in range(8):
+        with torch.no_grad():
+            module.weight.normal_()
+        average.update_parameters(module)
+        now = module.weight.detach().clone()
+        if expected is None:
+            expected = now
+        else:
+            # From the eighth update on, the short-term limit is above the decay.
+            decay = min(0.5, (1 + step) / (10 + step))
+            expected = decay * expected + (1 - decay) * now
+    torch.testing.assert_close(average.module.weight, expected)
+
+
+def test_no_average_is_the_last_weights(subnet, images, supernet, tmp_path):
+    settings = dataclasses.replace(SETTINGS, epochs=1, qat_epochs=0, ema=0.0, distil=False)
+    trainer = Retrainer(subnet, images, settings, tmp_path, supernet=supernet)
+    result = retrain(trainer)
+    for name, value in trainer.module.named_parameters():
+        assert torch.equal(dict(result.module.named_parameters())[name], value)
+
+
+def test_learning_rate_by_hand():
+    settings = RetrainingSettings(
+        epochs=10, qat_epochs=2, learning_rate=0.4, qat_learning_rate=0.2, warmup_share=0.2
+    )
+    at = settings.learning_rate_at
+    assert at(1.0) == pytest.approx(0.2)
+    assert at(2.0) == pytest.approx(0.4)
+    assert at(6.0) == pytest.approx(0.2)
+    assert at(9.999) == pytest.approx(0, abs=1e-5)
+    assert at(10.0) == pytest.approx(0.2)
+    assert at(11.0) == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        *(("epochs", 0), ("qat_epochs", -1), ("batch_size", 1), ("learning_rate", 0.0)),
+        *(("label_smoothing", 1.0), ("ema", 1.0), ("temperature", 0.0), ("start", "nothing")),
+        ("learning_rate", float("nan")),
+    ],
+)
+def test_settings_out_of_range(setting, value):
+    with pytest.raises(ValueError, match=setting.replace("_", " ")):
+        RetrainingSettings(**{setting: value})
+
+
+def test_distillation_loss_by_hand():
+    logits, taught = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 2.0]])
+    ours, theirs = (logits / 2).softmax(1), (taught / 2).softmax(1)
+    expected = 4 * (theirs * (theirs / ours).log()).sum()
+    torch.testing.assert_close(distillation_loss(logits, taught, 2.0), expected)
+    assert distillation_loss(taught, taught, 2.0) == pytest.approx(0, abs=1e-6)
+
+
+def test_a_teacher_that_knows_nothing_is_refused(small_space, images, supernet):
+    torch.manual_seed(0)
+    random = Supernet(supernet.supernet.largest)
+    ignorant = TrainedSupernet(random, supernet.spaces, supernet.normalise, {})
+    with pytest.raises(ValueError, match=r"too few to teach; use --no-distil"):
+        Teacher(ignorant, images.train, images.validation)
+
+
+def test_other_classes_start_with_a_fresh_classifier(subnet, images, supernet, tmp_path):
+    module = supernet_part(supernet, subnet, 5)
+    shared = supernet_part(supernet, subnet, 2)
+    assert isinstance(module, SubnetModule)
+    for name, value in shared.state_dict().items():
+        found = module.state_dict()[name]
+        if "classifier" in name:
+            assert found.shape[0] == 5
+        else:
+            assert torch.equal(found, value)
+    three = dataclasses.replace(
+        images,
+        class_names=("a", "b", "c"),
+        train=dataclasses.replace(images.train, targets=torch.arange(len(images.train)) % 3),
+        validation=dataclasses.replace(
+            images.validation, targets=torch.arange(len(images.validation)) % 3
+        ),
+    )
+    with pytest.raises(ValueError, match=r"2 classes apart, the images have 3.*--no-distil"):
+        Retrainer(subnet, three, SETTINGS, tmp_path, supernet=supernet)
+    settings = dataclasses.replace(SETTINGS, distil=False, epochs=1, qat_epochs=1)
+    result = retrain(Retrainer(subnet, three, settings, tmp_path, supernet=supernet))
+    assert result.subnet.classes == 3
+    assert result.module.layers[-1].out_channels == 3
+
+
+def test_a_supernet_of_other_spaces_is_refused(subnet, supernet):
+    other = subnet.model_copy(update={"space": "mbconv-stage"})
+    with pytest.raises(ValueError, match="trained for small, not 'mbconv-stage'"):
+        supernet_part(supernet, other, 2)

@@ -1,0 +1,101 @@
+"""The report on a retraining against figures computed anew."""
+
+import io
+import json
+
+import numpy as np
+import onnxruntime
+import pytest
+from rich.console import Console
+
+from mcu_nas_moo.accuracy.data import resize
+from mcu_nas_moo.networks.to_onnx import to_onnx
+from mcu_nas_moo.onnx_export.preprocessing import normalise, pixels_at
+from mcu_nas_moo.onnx_export.quantise import quantise
+from mcu_nas_moo.retraining import report as reports
+from mcu_nas_moo.retraining.fake_quantisation import Int8Simulation
+from mcu_nas_moo.retraining.report import accuracy_table, report_on, write_report
+from mcu_nas_moo.retraining.settings import RetrainingSettings
+from mcu_nas_moo.retraining.trainer import Retrainer, retrain
+from mcu_nas_moo.retraining.weights import shared_weights
+
+
+@pytest.fixture(scope="module")
+def trainer(subnet, images, supernet, tmp_path_factory):
+    # So short that not every answer is right.
+    settings = RetrainingSettings(epochs=1, qat_epochs=1, batch_size=50, learning_rate=1e-4)
+    trainer = Retrainer(subnet, images, settings, tmp_path_factory.mktemp("run"), supernet=supernet)
+    retrain(trainer)
+    return trainer
+
+
+@pytest.fixture(scope="module")
+def report(trainer, supernet):
+    return report_on(trainer, supernet)
+
+
+def share_correct(logits, images):
+    return float((np.asarray(logits).argmax(1) == images.targets.numpy()).mean())
+
+
+def seen(images, statistics):
+    return normalise(pixels_at(images, 16), statistics.mean, statistics.std)
+
+
+def test_float_accuracies_are_those_of_the_networks(trainer, report, supernet, images):
+    shared = shared_weights(trainer.subnet, images.train, images.class_names, supernet)
+    result = trainer.result()
+    networks = {"shared": shared.module, "float": trainer.float_network(), "qat": result.module}
+    assert set(report["accuracy"]) == set(networks)
+    for split, part in (("validation", images.validation), ("test", images.test())):
+        pixels = trainer.normalise(part.pixels)
+        for weights, network in networks.items():
+            expected = share_correct(network(resize(pixels, 16)).detach(), part)
+            assert report["accuracy"][weights]["float"][split] == pytest.approx(expected)
+
+
+def test_int8_accuracy_is_that_of_onnxruntime(trainer, report, images):
+    result, test = trainer.result(), images.test()
+    model = quantise(
+        to_onnx(result.module), seen(trainer.calibration, result.normalise), result.ranges
+    )
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    (logits,) = session.run(None, {"image": seen(test, result.normalise)})
+    assert report["accuracy"]["qat"]["int8"]["test"] == share_correct(logits, test)
+    assert report["int8"] == "onnxruntime"
+
+
+def test_without_onnxruntime_int8_is_simulated_and_says_so(trainer, images, monkeypatch):
+    monkeypatch.setattr(reports, "find_spec", lambda _: None)
+    report = report_on(trainer)
+    assert report["int8"].startswith("simulation in float32")
+    assert "shared" not in report["accuracy"]
+    result = trainer.result()
+    simulation = Int8Simulation(result.module, result.ranges)
+    validation = images.validation
+    logits = simulation(resize(result.normalise(validation.pixels), 16)).detach()
+    found = report["accuracy"]["qat"]["int8"]["validation"]
+    assert found == pytest.approx(share_correct(logits, validation))
+
+
+def test_the_file_and_the_table_hold_the_figures(report, tmp_path):
+    write_report(report, tmp_path / "report.json")
+    assert json.loads((tmp_path / "report.json").read_text()) == json.loads(json.dumps(report))
+    assert report["images"] == {"train": 108, "validation": 12, "test": 40}
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(accuracy_table(report))
+    text = console.export_text()
+    assert max(len(line) for line in text.splitlines()) <= 100
+    for figures in report["accuracy"].values():
+        for shares in figures.values():
+            for share in shares.values():
+                assert f"{share:.2%}" in text
+    assert "40" in text
+    assert "by onnxruntime" in text
+
+
+def test_no_test_images_no_figures_for_them(trainer, monkeypatch):
+    monkeypatch.setattr(type(trainer.images), "test", lambda _: None)
+    report = report_on(trainer)
+    assert set(report["images"]) == {"train", "validation"}
+    assert set(report["accuracy"]["float"]["int8"]) == {"validation"}
