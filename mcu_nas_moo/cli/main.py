@@ -17,7 +17,9 @@ from mcu_nas_moo.cli.firmware import firmware
 from mcu_nas_moo.cli.front import front
 from mcu_nas_moo.cli.learned_costs import fit_costs, label_costs
 from mcu_nas_moo.cli.profile import profile
+from mcu_nas_moo.cli.retrain import retrain
 from mcu_nas_moo.cli.search import search
+from mcu_nas_moo.cli.torch_device import device_option, start_torch
 from mcu_nas_moo.cli.verify import verify
 
 if TYPE_CHECKING:
@@ -35,7 +37,6 @@ DATA = click.option(
 WEIGHTS = click.option(
     "--weights", type=click.Path(path_type=Path), help="Supernet weights (default: shipped)."
 )
-DEVICE = click.option("--device", default="auto", show_default=True, help="cpu, cuda or auto.")
 SEED = click.option("--seed", default=0, show_default=True)
 
 
@@ -49,7 +50,7 @@ main.add_command(cost)
 main.add_command(calibrate)
 main.add_command(profile)
 main.add_command(enumerate_command)
-for command in (search, front, export, firmware, verify):
+for command in (search, front, retrain, export, firmware, verify):
     main.add_command(command)
 
 
@@ -75,7 +76,7 @@ def supernet() -> None:
     "--initial", type=click.Path(path_type=Path), help="Weights to start from (default: random)."
 )
 @SEED
-@DEVICE
+@device_option
 @bad_input_in_one_line
 def train(
     data: Path,
@@ -89,7 +90,7 @@ def train(
     device: str,
 ) -> None:
     """Train a supernet; started again with the same --out, continue."""
-    device = _start_torch(device)
+    device = start_torch(device)
     from mcu_nas_moo.accuracy.data import read_images, split_validation
     from mcu_nas_moo.accuracy.training import SupernetTrainer, TrainingSettings, train_supernet
     from mcu_nas_moo.accuracy.weights import TrainedSupernet
@@ -133,7 +134,7 @@ def train(
 )
 @click.option("--space", "spaces", multiple=True, help="Spaces to label (default: the supernet's).")
 @SEED
-@DEVICE
+@device_option
 @bad_input_in_one_line
 def label(
     data: Path,
@@ -145,7 +146,7 @@ def label(
     device: str,
 ) -> None:
     """Evaluate sampled subnets on the validation images; started again, continue."""
-    device = _start_torch(device)
+    device = start_torch(device)
     from mcu_nas_moo.accuracy.artifacts import register
     from mcu_nas_moo.accuracy.labels import label_subnets, sample_for_labels
     from mcu_nas_moo.accuracy.weights import TrainedSupernet
@@ -168,13 +169,13 @@ def label(
 )
 @click.option("--random", "random_subnets", default=8, show_default=True, help="Random subnets.")
 @SEED
-@DEVICE
+@device_option
 @bad_input_in_one_line
 def evaluate(
     data: Path, weights: Path | None, out: Path, random_subnets: int, seed: int, device: str
 ) -> None:
     """Accuracy of the smallest, the largest and random subnets on validation and test images."""
-    device = _start_torch(device)
+    device = start_torch(device)
     from mcu_nas_moo.accuracy.data import read_images
     from mcu_nas_moo.accuracy.evaluation import evaluate_subnets
     from mcu_nas_moo.accuracy.weights import TrainedSupernet
@@ -203,13 +204,13 @@ def evaluate(
     "--epochs", type=click.IntRange(min=1), default=3, show_default=True, help="Epochs of each."
 )
 @SEED
-@DEVICE
+@device_option
 @bad_input_in_one_line
 def rank(
     data: Path, weights: Path | None, out: Path, subnets: int, epochs: int, seed: int, device: str
 ) -> None:
     """Train some subnets alone and compare their order with that of shared weights."""
-    device = _start_torch(device)
+    device = start_torch(device)
     from mcu_nas_moo.accuracy.ranking import compare_rankings
     from mcu_nas_moo.accuracy.training import TrainingSettings
     from mcu_nas_moo.accuracy.weights import TrainedSupernet
@@ -279,21 +280,6 @@ def model_card(out: Path) -> None:
     text = render_model_card()
     write_atomically(out, lambda path: path.write_text(text, encoding="utf-8"))
     click.echo(f"model card: {out}")
-
-
-def _start_torch(device: str) -> str:
-    """Prepare torch and resolve ``auto``."""
-    from mcu_nas_moo.accuracy.cpu import prepare_cpu
-
-    prepare_cpu()
-    import torch
-
-    found = "cuda" if torch.cuda.is_available() else "cpu"
-    if device not in ("auto", "cpu", "cuda"):
-        raise ValueError(f"--device must be cpu, cuda or auto, got {device!r}")
-    if device == "cuda" and found == "cpu":
-        raise ValueError("no CUDA device was found; use --device cpu")
-    return found if device == "auto" else device
 
 
 def _images(data: Path, device: str, trained: TrainedSupernet) -> tuple[Images, Images, Images]:

@@ -9,6 +9,7 @@ import click
 
 from mcu_nas_moo.cli.errors import bad_input_in_one_line
 from mcu_nas_moo.cli.search_problem import plain_console
+from mcu_nas_moo.cli.torch_device import device_option, start_torch
 from mcu_nas_moo.retraining.settings import LEARNING_RATES, RetrainingSettings
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ _DEFAULTS = RetrainingSettings()
     help="Learn from the supernet's largest network too.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option("--device", default="auto", show_default=True, help="cpu, cuda or auto.")
+@device_option
 @bad_input_in_one_line
 def retrain(
     subnet: Path,
@@ -113,9 +114,6 @@ def retrain(
 
     SUBNET is a subnet file, see mcu-nas front pick. Stopped, the same command continues.
     """
-    from mcu_nas_moo.accuracy.cpu import prepare_cpu
-
-    prepare_cpu()
     from mcu_nas_moo.selection.deployment_folder import DeploymentFolder
     from mcu_nas_moo.selection.subnet_file import read_subnet
 
@@ -123,7 +121,7 @@ def retrain(
     rate = LEARNING_RATES[start] if learning_rate is None else learning_rate
     settings = RetrainingSettings(start=start, learning_rate=rate, **others)
     folder = DeploymentFolder.of(chosen, out)
-    device = _device(device)
+    device = start_torch(device)
     if weights is not None and start == "scratch" and not settings.distil:
         raise ValueError("--weights has no effect with --from scratch and --no-distil")
     supernet = _supernet(weights, device, chosen)
@@ -170,17 +168,6 @@ def _train(
     write_report(report, path)
     console.print(accuracy_table(report))
     console.print(f"weights: {folder.weights}\nreport:  {path}")
-
-
-def _device(name: str) -> str:
-    import torch
-
-    cuda = torch.cuda.is_available()
-    if name not in ("auto", "cpu", "cuda"):
-        raise ValueError(f"--device must be cpu, cuda or auto, not {name!r}")
-    if name == "cuda" and not cuda:
-        raise ValueError("--device cuda: no such device here; use cpu")
-    return ("cuda" if cuda else "cpu") if name == "auto" else name
 
 
 def _supernet(path: Path | None, device: str, subnet: SubnetFile) -> TrainedSupernet:

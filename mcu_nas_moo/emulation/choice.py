@@ -5,10 +5,10 @@ from __future__ import annotations
 import importlib.util
 from typing import TYPE_CHECKING
 
-from mcu_nas_moo.emulation.boards import BOARDS, board_of
 from mcu_nas_moo.emulation.qemu import PROGRAM, Qemu, qemu_installed
 from mcu_nas_moo.emulation.unicorn_core import CORES
 from mcu_nas_moo.emulation.unicorn_process import Unicorn
+from mcu_nas_moo.firmware.boards import BOARDS, board_of
 from mcu_nas_moo.naming import unknown_name
 
 if TYPE_CHECKING:

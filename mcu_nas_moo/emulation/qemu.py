@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from mcu_nas_moo.emulation.boards import Board
+    from mcu_nas_moo.firmware.boards import Board
     from mcu_nas_moo.firmware.memory_map import MemoryMap
 
 PROGRAM = "qemu-system-arm"

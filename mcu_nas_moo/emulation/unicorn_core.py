@@ -21,7 +21,7 @@ from mcu_nas_moo.extras import require
 if TYPE_CHECKING:
     from typing import IO
 
-    from mcu_nas_moo.emulation.elf import FirmwareImage
+    from mcu_nas_moo.firmware.elf import FirmwareImage
     from mcu_nas_moo.firmware.memory_map import MemoryMap
 
 #: The core that Unicorn emulates for each core that firmware is built for. The Cortex-M0+ executes
@@ -265,7 +265,7 @@ def instructions_in(code: bytes) -> int:
 
 def main(arguments: list[str]) -> int:
     """Run firmware; returns the exit code."""
-    from mcu_nas_moo.emulation.elf import read_firmware_image
+    from mcu_nas_moo.firmware.elf import read_firmware_image
     from mcu_nas_moo.firmware.memory_map import MemoryMap
 
     elf, core, *sizes = arguments

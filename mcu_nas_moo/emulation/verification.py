@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcu_nas_moo.emulation.elf import read_firmware_image
 from mcu_nas_moo.emulation.emulator import FirmwareError
 from mcu_nas_moo.extras import require
 from mcu_nas_moo.files import write_atomically
+from mcu_nas_moo.firmware.elf import read_firmware_image
 from mcu_nas_moo.firmware.package import BOARD_IMAGE, CHIP_IMAGE, IMAGE
 from mcu_nas_moo.firmware.report import FirmwareReport, ToolchainFacts, read_report
 from mcu_nas_moo.yaml_files import Facts

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcu_nas_moo.costs import CostModel
-from mcu_nas_moo.emulation.boards import board_of
-from mcu_nas_moo.emulation.elf import read_firmware_image
 from mcu_nas_moo.extras import require
+from mcu_nas_moo.firmware.boards import board_of
 from mcu_nas_moo.firmware.c_source import ARENA, MODEL, CSource, generate_c
+from mcu_nas_moo.firmware.elf import read_firmware_image
 from mcu_nas_moo.firmware.memory_map import MemoryMap, memory_map
 from mcu_nas_moo.firmware.report import FirmwareReport, ToolchainFacts, write_report
 from mcu_nas_moo.firmware.toolchain import DoesNotFitError, Toolchain
@@ -102,8 +102,8 @@ def write_sources(
     shipped = files("mcu_nas_moo.firmware")
     for name in _SOURCES:
         (folder / name).write_text((shipped / "sources" / name).read_text("utf-8"), "utf-8")
-    harness = files("mcu_nas_moo.emulation") / "verify_main.c"
-    (folder / EMULATION / "verify_main.c").write_text(harness.read_text("utf-8"), "utf-8")
+    harness = (shipped / "sources" / "verify_main.c").read_text("utf-8")
+    (folder / EMULATION / "verify_main.c").write_text(harness, "utf-8")
     facts = _template_facts(source, model, request)
     jinja2 = require("jinja2", "firmware")
     environment = jinja2.Environment(

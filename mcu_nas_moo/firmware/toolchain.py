@@ -123,7 +123,6 @@ class Toolchain:
                         "-nostdlib",
                         "-nostartfiles",
                         "-Wl,--gc-sections",
-                        "-Wl,--strip-debug",
                         "-Wl,-e,Reset_Handler",
                     ),
                     *("-T", str(script)),

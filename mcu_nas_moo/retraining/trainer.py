@@ -365,7 +365,7 @@ def retrain(trainer: Retrainer, console: Console | None = None) -> RetrainedSubn
                 writer.add_scalar(f"validation_accuracy/{name}", value, trainer.epoch * steps)
             shown = ", ".join(f"{name} {value:.1%}" for name, value in figures.items())
             progress.console.print(
-                f"{label}: validation accuracy {shown}; {trainer.seconds:.0f} s in all",
+                f"{label}: validation {shown}; {trainer.seconds:.0f} s in all",
                 highlight=False,
             )
         progress.update(bar, completed=settings.all_epochs * steps)

@@ -11,9 +11,9 @@ from PIL import Image
 
 from mcu_nas_moo.cli.verify import verify
 from mcu_nas_moo.emulation import qemu
-from mcu_nas_moo.emulation.elf import read_firmware_image
 from mcu_nas_moo.emulation.qemu import qemu_installed
 from mcu_nas_moo.emulation.verification import Verification
+from mcu_nas_moo.firmware.elf import read_firmware_image
 from mcu_nas_moo.firmware.package import FirmwareRequest, build_firmware
 from mcu_nas_moo.firmware.toolchain import find_toolchain
 from mcu_nas_moo.onnx_export.int8_model import read_int8_model

@@ -3,10 +3,10 @@ import importlib.util
 import pytest
 
 from mcu_nas_moo.emulation import choice, qemu
-from mcu_nas_moo.emulation.boards import BOARDS, board_of
 from mcu_nas_moo.emulation.choice import choose_emulator
 from mcu_nas_moo.emulation.qemu import Qemu
 from mcu_nas_moo.emulation.unicorn_process import Unicorn
+from mcu_nas_moo.firmware.boards import BOARDS, board_of
 
 
 @pytest.fixture

@@ -20,11 +20,11 @@ from tiny_firmware import (
     plain_images,
 )
 
-from mcu_nas_moo.emulation.boards import BOARDS
 from mcu_nas_moo.emulation.choice import choose_emulator
 from mcu_nas_moo.emulation.emulator import FirmwareError
 from mcu_nas_moo.emulation.qemu import qemu_installed
 from mcu_nas_moo.emulation.unicorn_process import Unicorn
+from mcu_nas_moo.firmware.boards import BOARDS
 
 EMULATORS = ("unicorn", "qemu")
 CORES_OF_UNICORN = ("cortex-m0plus", "cortex-m4", "cortex-m7", "cortex-m33")

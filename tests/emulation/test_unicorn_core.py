@@ -5,8 +5,8 @@ import struct
 import pytest
 from tiny_firmware import CHIP
 
-from mcu_nas_moo.emulation.elf import FirmwareImage, Segment
 from mcu_nas_moo.emulation.unicorn_core import FaultError, Machine, instructions_in
+from mcu_nas_moo.firmware.elf import FirmwareImage, Segment
 
 START, RUN = 0x40, 0x60
 # Encodings: Armv7-M Architecture Reference Manual, A7.7.

@@ -125,7 +125,7 @@ def test_the_cmake_project_builds_the_same_program(built, tmp_path):
     configure.append(f"-DCMAKE_TOOLCHAIN_FILE={folder / 'toolchain.cmake'}")
     subprocess.run(configure, check=True, capture_output=True)
     subprocess.run(["cmake", "--build", str(tmp_path)], check=True, capture_output=True)
-    from mcu_nas_moo.emulation.elf import read_firmware_image
+    from mcu_nas_moo.firmware.elf import read_firmware_image
 
     image = read_firmware_image(tmp_path / "firmware.elf")
     assert (image.flash_bytes, image.ram_bytes) == (report.flash_bytes, report.ram_bytes)

@@ -62,37 +62,32 @@ static volatile uint32_t wraps;
 
 /* mcu_nas.h declares what runs; everything below serves the emulator only. */
 
-static __attribute__((noinline)) int32_t semihosting(uint32_t operation, const void *argument)
-{
+static __attribute__((noinline)) int32_t semihosting(uint32_t operation, const void *argument) {
     register uint32_t r0 __asm("r0") = operation;
     register const void *r1 __asm("r1") = argument;
     __asm volatile("bkpt 0xAB" : "+r"(r0) : "r"(r1) : "memory");
     return (int32_t)r0;
 }
 
-static void leave(uint32_t code)
-{
+static void leave(uint32_t code) {
     const uint32_t arguments[] = {ADP_STOPPED_APPLICATION_EXIT, code};
     semihosting(SYS_EXIT_EXTENDED, arguments);
     for (;;) {
     }
 }
 
-static int32_t open_file(const char *name, uint32_t length, uint32_t mode)
-{
+static int32_t open_file(const char *name, uint32_t length, uint32_t mode) {
     const uint32_t arguments[] = {(uint32_t)(uintptr_t)name, mode, length};
     return semihosting(SYS_OPEN, arguments);
 }
 
 /* Bytes that were not read. */
-static uint32_t read_file(int32_t file, void *to, uint32_t size)
-{
+static uint32_t read_file(int32_t file, void *to, uint32_t size) {
     const uint32_t arguments[] = {(uint32_t)file, (uint32_t)(uintptr_t)to, size};
     return (uint32_t)semihosting(SYS_READ, arguments);
 }
 
-static void write_file(int32_t file, const void *from, uint32_t size)
-{
+static void write_file(int32_t file, const void *from, uint32_t size) {
     const uint32_t arguments[] = {(uint32_t)file, (uint32_t)(uintptr_t)from, size};
     if (semihosting(SYS_WRITE, arguments) != 0) {
         leave(NOT_WRITTEN);
@@ -100,8 +95,7 @@ static void write_file(int32_t file, const void *from, uint32_t size)
 }
 
 /* Whether there is one; a part of one is an error. */
-static int32_t read_image(int32_t file)
-{
+static int32_t read_image(int32_t file) {
     for (int y = 0; y < MCU_NAS_INPUT_HEIGHT; y++) {
         const uint32_t missing = read_file(file, row, sizeof row);
         if (y == 0 && missing == sizeof row) {
@@ -115,27 +109,23 @@ static int32_t read_image(int32_t file)
     return 1;
 }
 
-static void close_file(int32_t file)
-{
+static void close_file(int32_t file) {
     const uint32_t arguments[] = {(uint32_t)file};
     semihosting(SYS_CLOSE, arguments);
 }
 
 /* Takes over from the weak handler of startup.c. */
-void SysTick_Handler(void)
-{
+void SysTick_Handler(void) {
     wraps++;
 }
 
-static __attribute__((noinline)) void spin(uint32_t loops)
-{
+static __attribute__((noinline)) void spin(uint32_t loops) {
     /* Written out, because a compiler may choose another number of instructions. */
     __asm volatile(".syntax unified\n\t.balign 4\n1:\n\tsubs %0, #1\n\tbne 1b" : "+l"(loops) : : "cc");
 }
 
 /* Start counting down from the full period. */
-static uint32_t start_ticks(void)
-{
+static uint32_t start_ticks(void) {
     SYST_CSR = 0;
     SYST_RVR = SYST_PERIOD - 1u;
     SYST_CVR = 0;
@@ -145,20 +135,19 @@ static uint32_t start_ticks(void)
     return SYST_CVR;
 }
 
-static uint64_t ticks_since(uint32_t start)
-{
+static uint64_t ticks_since(uint32_t start) {
     uint32_t wraps_before, now;
     do { /* again if the counter went through 0 between the two readings */
         wraps_before = wraps;
         now = SYST_CVR;
+        __asm volatile("isb" ::: "memory"); /* an exception that is pending comes now */
     } while (wraps_before != wraps);
     SYST_CSR = 0;
     return (uint64_t)wraps_before * SYST_PERIOD + start - now;
 }
 
 /* Bytes of the stack that were used at some time. */
-static uint32_t deepest_stack(void)
-{
+static uint32_t deepest_stack(void) {
     const volatile uint32_t *word = _stack_limit;
     while (word < _stack_top && *word == STACK_PAINT) {
         word++;
@@ -166,8 +155,7 @@ static uint32_t deepest_stack(void)
     return (uint32_t)((uintptr_t)_stack_top - (uintptr_t)word);
 }
 
-static void paint_unused_stack(void)
-{
+static void paint_unused_stack(void) {
     uint32_t *stack_pointer;
     __asm volatile("mov %0, sp" : "=r"(stack_pointer));
     for (volatile uint32_t *word = _stack_limit; word < stack_pointer; word++) {
@@ -175,8 +163,7 @@ static void paint_unused_stack(void)
     }
 }
 
-int main(void)
-{
+int main(void) {
 #if defined(__ARM_ARCH_6M__)
     CCR |= CCR_UNALIGN_TRP; /* as every Armv6-M core does, also on the larger one that stands in */
 #endif
@@ -233,8 +220,7 @@ int main(void)
     return 0;
 }
 
-static char *hexadecimal(char *to, const char *label, uint32_t value)
-{
+static char *hexadecimal(char *to, const char *label, uint32_t value) {
     while (*label) {
         *to++ = *label++;
     }
@@ -245,8 +231,7 @@ static char *hexadecimal(char *to, const char *label, uint32_t value)
 }
 
 /* What the processor stacked when it faulted: r0-r3, r12, lr, pc, xPSR. */
-__attribute__((used)) void report_fault(const uint32_t *frame)
-{
+__attribute__((used)) void report_fault(const uint32_t *frame) {
     static char text[128];
     uint32_t status = 0, address = 0;
     status = *(volatile uint32_t *)0xE000ED28u; /* CFSR; 0 on Armv6-M, which has none */
@@ -266,7 +251,6 @@ __attribute__((used)) void report_fault(const uint32_t *frame)
 }
 
 /* Armv6-M instructions only: "movs", "bl" and "mrs" exist on every Cortex-M. */
-__attribute__((naked)) void HardFault_Handler(void)
-{
+__attribute__((naked)) void HardFault_Handler(void) {
     __asm volatile("mrs r0, msp\n\tbl report_fault");
 }

@@ -56,10 +56,6 @@ class FirmwareImage:
         """Bytes of static data in RAM."""
         return sum(self.ram_sections.values())
 
-    def largest(self, count: int) -> dict[str, int]:
-        """The largest functions and objects, in bytes."""
-        return dict(sorted(self.sizes.items(), key=lambda item: (-item[1], item[0]))[:count])
-
     def symbol(self, name: str) -> int:
         """Address of a symbol.
 

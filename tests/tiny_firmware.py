@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
 
-from mcu_nas_moo.emulation.boards import board_of
+import numpy as np
+import pytest
+
+from mcu_nas_moo.firmware.boards import board_of
 from mcu_nas_moo.firmware.memory_map import MemoryMap
+from mcu_nas_moo.firmware.toolchain import find_toolchain
 
 SIZE, CHANNELS, OUTPUTS = 4, 3, 3
 #: Flash where STM32 chips have it; RAM that ends within a page of 4 KiB.
@@ -98,3 +104,31 @@ def board_map(core):
     """CHIP's sizes at the addresses of the board of a core."""
     board = board_of(core)
     return CHIP.moved(board.flash_origin, board.ram_origin)
+
+
+@pytest.fixture(scope="session")
+def build(tmp_path_factory):
+    """Build SOURCE with verify_main.c: path of the ELF file."""
+
+    @cache
+    def built(core, memory=CHIP, toolchain="zig"):
+        try:
+            tools = find_toolchain(toolchain)
+        except ValueError as error:
+            pytest.skip(str(error))
+        folder = tmp_path_factory.mktemp(f"{core}-{toolchain}")
+        (folder / "mcu_nas.h").write_text(HEADER)
+        (folder / "model.c").write_text(SOURCE)
+        (folder / "memory.ld").write_text(memory.linker_script())
+        shipped = Path(str(files("mcu_nas_moo.firmware") / "sources"))
+        sources = [
+            folder / "model.c",
+            shipped / "verify_main.c",
+            shipped / "startup.c",
+            shipped / "memory.c",
+        ]
+        objects = tools.compile(core, sources, [folder], folder)
+        tools.link(core, list(objects.values()), folder / "memory.ld", folder / "firmware.elf")
+        return folder / "firmware.elf"
+
+    return built

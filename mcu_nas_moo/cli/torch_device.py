@@ -1,0 +1,28 @@
+"""The processor that torch computes on, for commands that train or evaluate networks."""
+
+from __future__ import annotations
+
+import click
+
+device_option = click.option(
+    "--device", default="auto", show_default=True, help="cpu, cuda or auto."
+)
+
+
+def start_torch(device: str) -> str:
+    """Prepare torch and resolve ``auto``.
+
+    Raises:
+        ValueError: if there is no such device.
+    """
+    from mcu_nas_moo.accuracy.cpu import prepare_cpu
+
+    prepare_cpu()
+    import torch
+
+    found = "cuda" if torch.cuda.is_available() else "cpu"
+    if device not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"--device must be cpu, cuda or auto, got {device!r}")
+    if device == "cuda" and found == "cpu":
+        raise ValueError("no CUDA device was found; use --device cpu")
+    return found if device == "auto" else device
