@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 # Tests run in several processes; threads of each on top would wait for one another. Set before
 # torch or numpy are imported.
@@ -16,6 +17,8 @@ from PIL import Image
 from toy_task import ToyTask, brute_force_reference
 
 from mcu_nas_moo.spaces import load_space
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 # Examples may take long on a busy machine; that is no failure.
 settings.register_profile("unhurried", deadline=None)
@@ -74,3 +77,20 @@ def small_spec():
         ],
         "head": [8, 16],
     }
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Headless Chromium, for pages."""
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="playwright is not installed (extra: test)"
+    )
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None:
+        pytest.skip(f"no Chromium is installed (looked for {', '.join(BROWSERS)})")
+    with playwright.sync_playwright() as driver:
+        opened = driver.chromium.launch(
+            executable_path=program, args=["--no-sandbox", "--disable-gpu", "--disable-quic"]
+        )
+        yield opened
+        opened.close()

@@ -11,16 +11,8 @@ pytest.importorskip("emx_onnx_cgen")
 from mcu_nas_moo.firmware import package
 from mcu_nas_moo.firmware.package import FirmwareRequest, build_firmware
 from mcu_nas_moo.firmware.report import read_report
-from mcu_nas_moo.firmware.toolchain import DoesNotFitError, find_toolchain
+from mcu_nas_moo.firmware.toolchain import DoesNotFitError
 from mcu_nas_moo.profiles import load_profile
-
-
-@pytest.fixture(scope="module", params=["gcc", "zig"])
-def toolchain(request):
-    try:
-        return find_toolchain(request.param)
-    except ValueError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="module")

@@ -16,14 +16,6 @@ from mcu_nas_moo.firmware.toolchain import (
 SMALL = MemoryMap(flash_origin=0, flash_bytes=4096, ram_origin=0x20000000, ram_bytes=4096)
 
 
-@pytest.fixture(scope="module", params=["gcc", "zig"])
-def toolchain(request):
-    try:
-        return find_toolchain(request.param)
-    except ValueError as error:
-        pytest.skip(str(error))
-
-
 def link(toolchain, folder, code, core="cortex-m7", memory=SMALL):
     source, script = folder / "code.c", folder / "chip.ld"
     source.write_text(code)

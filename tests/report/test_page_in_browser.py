@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,6 @@ from mcu_nas_moo.analysis.analysis import analyse
 from mcu_nas_moo.report import figure_data, write_report, writing
 from mcu_nas_moo.results.results import Results, load_results
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 #: The committed results of the suite.
 FULL = Path(__file__).parents[2] / "benchmarks" / "results" / "full"
 FIGURES = (
@@ -26,22 +24,6 @@ FIGURES = (
     "surfaces",
     "difference",
 )
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="playwright is not installed (extra: test)"
-    )
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if program is None:
-        pytest.skip(f"no Chromium is installed (looked for {', '.join(BROWSERS)})")
-    with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(
-            executable_path=program, args=["--no-sandbox", "--disable-gpu", "--disable-quic"]
-        )
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 import numpy as np
 import pytest
 
@@ -12,24 +10,7 @@ from mcu_nas_moo.selection.front import front_of, knee
 from mcu_nas_moo.selection.front_page import write_front_page
 from mcu_nas_moo.selection.subnets import SearchedProblem, Subnets
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 HOSTILE = "</script><script>alert(1)</script>{{plotly}}"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="playwright is not installed (extra: test)"
-    )
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if program is None:
-        pytest.skip(f"no Chromium is installed (looked for {', '.join(BROWSERS)})")
-    with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(
-            executable_path=program, args=["--no-sandbox", "--disable-gpu", "--disable-quic"]
-        )
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,58 @@
+"""The commands of docs/deploy.md exist, and the page holds what its script put there."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from mcu_nas_moo.cli.main import main
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```console\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
+COMMANDS = [
+    line.removeprefix("$ ") for block in BLOCKS for line in block.splitlines() if line[:2] == "$ "
+]
+sys.path.append(str(ROOT / "benchmarks"))
+deploy_walkthrough = importlib.import_module("deploy_walkthrough")
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("mcu-nas ")])
+def test_commands_are_understood(command):
+    command_of = main
+    arguments = shlex.split(command)[1:]
+    while hasattr(command_of, "commands"):
+        command_of = command_of.commands[arguments.pop(0)]
+    command_of.make_context("mcu-nas", arguments)  # raises for what is no option or value
+
+
+def test_the_page_goes_through_every_step():
+    steps = {tuple(shlex.split(command)[1:2]) for command in COMMANDS if "mcu-nas" in command}
+    assert steps == {
+        *(("search",), ("front",), ("retrain",), ("export",), ("firmware",), ("verify",))
+    }
+    verified = [command for command in COMMANDS if command.startswith("mcu-nas verify")]
+    assert {p for c in verified for p in re.findall(r"--profile (\S+)", c)} >= {
+        *("cortex-m7", "cortex-m4", "cortex-m33")
+    }
+
+
+def test_every_command_has_its_output():
+    for block in BLOCKS:
+        for part in block.split("\n\n$ "):
+            assert len(part.strip().splitlines()) > 1, part
+
+
+def test_the_script_puts_output_under_its_command(tmp_path):
+    page = "Text\n\n```console\n$ echo one; echo two\nold\n\n$ exit 3\n```\n\n```sh\n$ no\n```\n"
+    expected = (
+        "Text\n\n```console\n$ echo one; echo two\none\ntwo\n\n$ exit 3\n\n[exit code 3]\n```\n\n"
+        "```sh\n$ no\n```\n"
+    )
+    assert deploy_walkthrough.remade(page, tmp_path) == expected
+    assert deploy_walkthrough.remade(expected, tmp_path) == expected
