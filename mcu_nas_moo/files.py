@@ -1,7 +1,8 @@
-"""Writing files so that an interrupted program never leaves half of one."""
+"""Writing files so that an interrupted program never leaves half of one; knowing them again."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,3 +25,8 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def checksum(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
+
+from mcu_nas_moo.files import checksum
 
 #: Folder of the shipped files.
 FOLDER = Path(__file__).parent / "artifacts"
@@ -34,11 +35,6 @@ def artifact_path(name: str, path: Path | None, remake: str) -> Path:
 def damaged(path: Path, remake: str, reason: object) -> ValueError:
     """The error to raise for a file that cannot be used."""
     return ValueError(f"{path} is damaged ({reason}); remake it with `{remake} --out {path}`")
-
-
-def checksum(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def register(*paths: Path) -> None:

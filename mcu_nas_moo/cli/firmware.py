@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from mcu_nas_moo.cli.errors import bad_input_in_one_line
+from mcu_nas_moo.cli.exported_model import exported_model
 from mcu_nas_moo.cli.search_problem import plain_console
 
 if TYPE_CHECKING:
@@ -16,8 +19,8 @@ if TYPE_CHECKING:
     from mcu_nas_moo.firmware.report import FirmwareReport
 
 
-class DoesNotFit(click.ClickException):
-    """The network is too large for the chip; everything that was given is right."""
+class NotBuilt(click.ClickException):
+    """Everything that was given is right, but the network is too large, or the compiler fails."""
 
     exit_code = 1
 
@@ -51,10 +54,12 @@ def firmware(
     Takes the int8 network that `mcu-nas export` wrote. The folder firmware/PROFILE gets the C
     sources with their API (mcu_nas.h), a CMake project, the linker script of the chip, an image
     with an example main, and the images that `mcu-nas verify` runs.
+
+    Ends with 0 if the image fits the chip, with 1 if it does not; the limits of the profile, which
+    may be lower, are judged by `mcu-nas verify`.
     """
     from mcu_nas_moo.firmware.package import FirmwareRequest, build_firmware
-    from mcu_nas_moo.firmware.toolchain import DoesNotFitError, find_toolchain
-    from mcu_nas_moo.onnx_export.int8_model import read_int8_model
+    from mcu_nas_moo.firmware.toolchain import CompilerError, DoesNotFitError, find_toolchain
     from mcu_nas_moo.profiles import load_profile
     from mcu_nas_moo.selection.deployment_folder import DeploymentFolder
     from mcu_nas_moo.selection.subnet_file import read_subnet
@@ -63,12 +68,7 @@ def firmware(
     target = load_profile(profile)
     compiler = find_toolchain(toolchain)
     folders = DeploymentFolder.of(chosen, out)
-    model = read_int8_model(folders.int8_onnx)
-    if model.subnet.genes != chosen.genes or model.subnet.space != chosen.space:
-        raise ValueError(
-            f"{folders.int8_onnx} is of another subnet ({model.subnet.name}) than {subnet}; run "
-            f"`mcu-nas export {subnet}` first, or give its folder with --out"
-        )
+    model = exported_model(chosen, subnet, folders)
     console = plain_console()
     folder = folders.firmware(target.name)
     request = FirmwareRequest(model, target, compiler, memory_map)
@@ -77,14 +77,24 @@ def firmware(
             report = build_firmware(
                 request, folder, lambda what: status.update(f"Building firmware: {what} ...")
             )
-    except DoesNotFitError as error:
-        raise DoesNotFit(str(error)) from error
+    except (DoesNotFitError, CompilerError) as error:
+        raise NotBuilt(" ".join(str(error).split())) from error
     _show(report, console)
     console.print(f"Written to {folder} in {report.seconds:.1f} s.", soft_wrap=True)
-    where = f" --out {out}" if out else ""
-    console.print(
-        f"Next: mcu-nas verify {subnet} --profile {profile} --data DIR{where}", soft_wrap=True
-    )
+    for problem in _beyond_limits(report):
+        console.print(f"{problem}; `mcu-nas verify` will fail.", style="red", soft_wrap=True)
+    arguments = [str(subnet), "--profile", profile, *(("--out", str(out)) if out else ())]
+    console.print(f"Next: mcu-nas verify {shlex.join(arguments)} --data DIR", soft_wrap=True)
+
+
+def _beyond_limits(report: FirmwareReport) -> list[str]:
+    """Limits of the profile that the image exceeds, though it fits the chip."""
+    used = {"Flash": (report.flash_bytes, "flash_kib"), "RAM": (report.ram_bytes, "sram_kib")}
+    return [
+        f"{name} exceeds the limit of {report.profile} by {excess:,} bytes"
+        for name, (count, limit) in used.items()
+        if (excess := math.ceil(count - report.limits[limit] * 1024)) > 0
+    ]
 
 
 def _show(report: FirmwareReport, console: Console) -> None:

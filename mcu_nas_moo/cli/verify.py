@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mcu_nas_moo.cli.errors import bad_input_in_one_line
+from mcu_nas_moo.cli.exported_model import exported_model
 from mcu_nas_moo.cli.search_problem import plain_console
 
 if TYPE_CHECKING:
@@ -81,7 +82,6 @@ def verify(
     from mcu_nas_moo.emulation.verification import check_firmware
     from mcu_nas_moo.emulation.verification import verify as verify_firmware
     from mcu_nas_moo.onnx_export.image_sample import ImageListing
-    from mcu_nas_moo.onnx_export.int8_model import read_int8_model
     from mcu_nas_moo.profiles import load_profile
     from mcu_nas_moo.selection.deployment_folder import DeploymentFolder
     from mcu_nas_moo.selection.subnet_file import read_subnet
@@ -92,15 +92,12 @@ def verify(
     folder = DeploymentFolder.of(chosen, out)
     firmware = folder.firmware(profile.name)
     emulator = choose_emulator(profile.device.core, emulator_name)
-    model = read_int8_model(folder.int8_onnx)
-    if (model.subnet.space, model.subnet.genes) != (chosen.space, chosen.genes):
-        raise ValueError(
-            f"{folder.int8_onnx} is the network {model.subnet.name}, not that of {subnet}; export "
-            "this one with `mcu-nas export`, or name its folder with --out"
-        )
+    model = exported_model(chosen, subnet, folder)
     check_firmware(firmware, model, profile)  # what is wrong is best said before images are read
     test = ImageListing.of(data / "test")
     rows = _sample(test, model, count, seed)
+    if len(rows) < count:
+        console.print(f"There are only {len(rows):,} test images; all of them are used.")
     images = test.read(rows)
     with _progress(console) as progress:
         bar = progress.add_task(f"{profile.name} on {emulator.title}", total=len(images))

@@ -11,7 +11,7 @@ from mcu_nas_moo.extras import require
 from mcu_nas_moo.files import write_atomically
 from mcu_nas_moo.firmware.elf import read_firmware_image
 from mcu_nas_moo.firmware.package import BOARD_IMAGE, CHIP_IMAGE, IMAGE
-from mcu_nas_moo.firmware.report import FirmwareReport, ToolchainFacts, read_report
+from mcu_nas_moo.firmware.report import FirmwareReport, ToolchainFacts, check_files, read_report
 from mcu_nas_moo.yaml_files import Facts
 
 if TYPE_CHECKING:
@@ -117,6 +117,7 @@ class Verification(Facts):
     Args:
         subnet, profile, chip, core: that the firmware was built for.
         model_sha256: of the int8 ONNX file that it was made from.
+        firmware_sha256: of ``firmware.elf``.
         generator: what wrote its C code.
         toolchain: what compiled it.
         images: test images that it ran on.
@@ -137,6 +138,7 @@ class Verification(Facts):
     chip: str
     core: str
     model_sha256: str
+    firmware_sha256: str
     generator: str
     toolchain: ToolchainFacts
     images: int
@@ -232,6 +234,7 @@ def check_firmware(folder: Path, model: Int8Model, profile: Profile) -> Firmware
             f"the firmware in {folder} was built for {', '.join(built_for)}, not for "
             f"{profile.name}, {profile.device.core}, {profile.device.chip}; {rebuild}"
         )
+    check_files(report, folder)
     return report
 
 
@@ -291,6 +294,7 @@ def verify(
         chip=report.chip,
         core=report.core,
         model_sha256=report.model_sha256,
+        firmware_sha256=report.files[IMAGE],
         generator=report.generator,
         toolchain=report.toolchain,
         images=len(images),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mcu_nas_moo.yaml_files import Facts, read_values, validate
 
@@ -28,8 +28,18 @@ class MemoryMap(Facts):
 
     flash_origin: int = Field(ge=0, lt=2**32)
     flash_bytes: int = Field(gt=0)
-    ram_origin: int = Field(ge=0, lt=2**32)
+    ram_origin: int = Field(ge=0, lt=2**32, multiple_of=8)
     ram_bytes: int = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _apart_and_addressable(self) -> MemoryMap:
+        flash_end = self.flash_origin + self.flash_bytes
+        ram_end = self.ram_origin + self.ram_bytes
+        if max(flash_end, ram_end) > 2**32:
+            raise ValueError("a memory ends beyond the 32-bit addresses")
+        if self.flash_origin < ram_end and self.ram_origin < flash_end:
+            raise ValueError("Flash and RAM overlap")
+        return self
 
     def moved(self, flash_origin: int, ram_origin: int) -> MemoryMap:
         """The same sizes at other addresses."""
@@ -79,9 +89,10 @@ def memory_map(device: Device, file: Path | None = None) -> MemoryMap:
                 "YAML file with flash_origin, ram_origin and ram_kib from its reference manual"
             )
         chip = validate(ChipMemory, known[device.chip], f"chips.yaml: {device.chip}")
-    return MemoryMap(
-        flash_origin=chip.flash_origin,
-        flash_bytes=int(device.flash_kib * 1024),
-        ram_origin=chip.ram_origin,
-        ram_bytes=int(min(chip.ram_kib, device.sram_kib) * 1024),
-    )
+    found = {
+        "flash_origin": chip.flash_origin,
+        "flash_bytes": int(device.flash_kib * 1024),
+        "ram_origin": chip.ram_origin,
+        "ram_bytes": int(min(chip.ram_kib, device.sram_kib) * 1024),
+    }
+    return validate(MemoryMap, found, str(file or f"chips.yaml: {device.chip}"))

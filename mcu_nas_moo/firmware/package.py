@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 import tempfile
 import time
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -17,11 +16,17 @@ from mcu_nas_moo.firmware.boards import board_of
 from mcu_nas_moo.firmware.c_source import ARENA, MODEL, CSource, generate_c
 from mcu_nas_moo.firmware.elf import read_firmware_image
 from mcu_nas_moo.firmware.memory_map import MemoryMap, memory_map
-from mcu_nas_moo.firmware.report import FirmwareReport, ToolchainFacts, write_report
+from mcu_nas_moo.firmware.report import (
+    REPORT,
+    FirmwareReport,
+    ToolchainFacts,
+    file_sums,
+    write_report,
+)
 from mcu_nas_moo.firmware.toolchain import DoesNotFitError, Toolchain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from mcu_nas_moo.onnx_export.int8_model import Int8Model
     from mcu_nas_moo.profiles import Profile
@@ -72,9 +77,9 @@ def build_firmware(
     device = request.profile.device
     request.toolchain.flags(device.core)  # an unknown core should not wait for the code
     chip_map = memory_map(device, request.map_file)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
-        made = Path(temporary) / folder.name
+    _check_place(folder)
+    with _beside(folder) as temporary:
+        made = temporary / folder.name
         say("generating C")
         source = generate_c(request.model.model)
         write_sources(source, request.model, chip_map, request, made)
@@ -87,6 +92,20 @@ def build_firmware(
         write_report(report, made)
         _replace(made, folder)
     return report
+
+
+@contextmanager
+def _beside(folder: Path) -> Iterator[Path]:
+    """A temporary folder beside ``folder``; folders that were made for it go again if empty."""
+    missing = [parent for parent in folder.parents if not parent.exists()]
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as name:
+            yield Path(name)
+    finally:
+        for parent in missing:
+            with suppress(OSError):  # not empty
+                parent.rmdir()
 
 
 def write_sources(
@@ -139,7 +158,7 @@ def _template_facts(source: CSource, model: Int8Model, request: FirmwareRequest)
         "channels": channels,
         "height": height,
         "width": width,
-        "classes": [json.dumps(name) for name in model.class_names],
+        "classes": [_c_string(name) for name in model.class_names],
         "input_scale": repr(float(preprocessing.scale)),
         "input_zero_point": preprocessing.zero_point,
         "mean": ", ".join(f"{value!r}f" for value in preprocessing.mean),
@@ -151,6 +170,12 @@ def _template_facts(source: CSource, model: Int8Model, request: FirmwareRequest)
         "chip": request.profile.device.chip,
         "gcc_flags": Toolchain("gcc", (), "").flags(request.profile.device.core),
     }
+
+
+def _c_string(text: str) -> str:
+    """A C literal of the UTF-8 bytes of ``text``."""
+    plain = set(range(0x20, 0x7F)) - set(b'"?\\')  # "?": trigraphs
+    return '"' + "".join(chr(b) if b in plain else f"\\{b:03o}" for b in text.encode()) + '"'
 
 
 def _build(
@@ -179,7 +204,11 @@ def _build(
         )
         script = folder / EMULATION / "board.ld"
         script.write_text(board_map.linker_script(), "utf-8")
-        toolchain.link(core, [*common, harness], script, folder / BOARD_IMAGE)
+        try:
+            toolchain.link(core, [*common, harness], script, folder / BOARD_IMAGE)
+        except DoesNotFitError:  # it fits the chip, which has more memory than the board
+            script.unlink()
+            return None, None
         return board.machine, board_map
 
 
@@ -246,15 +275,30 @@ def _report(
         limits=profile.limits.model_dump(),
         predicted={name: float(values[0]) for name, values in costs.items()},
         predicted_for=profile.runtime,
+        files=file_sums(folder),
         seconds=round(time.perf_counter() - started, 1),
     )
 
 
+def _check_place(folder: Path) -> None:
+    """Raise a ValueError if ``folder`` is something else than a firmware folder."""
+    if folder.is_dir():
+        if (folder / REPORT).is_file() or not any(folder.iterdir()):
+            return
+    elif not folder.exists():
+        return
+    raise ValueError(f"{folder} is there and is no firmware folder; move it away")
+
+
 def _replace(made: Path, folder: Path) -> None:
     """Put the complete folder ``made`` where ``folder`` is or will be."""
-    if folder.exists():
-        old = made.with_name(f"{made.name}.old")  # goes with the temporary folder
-        folder.rename(old)
-    made.rename(folder)
-    if made.with_name(f"{made.name}.old").exists():
-        shutil.rmtree(made.with_name(f"{made.name}.old"))
+    if not folder.exists():
+        made.rename(folder)
+        return
+    old = made.with_name(f"{made.name}.old")  # goes with the temporary folder
+    folder.rename(old)
+    try:
+        made.rename(folder)
+    except BaseException:
+        old.rename(folder)
+        raise

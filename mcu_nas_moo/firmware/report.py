@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mcu_nas_moo.files import write_atomically
+from mcu_nas_moo.files import checksum, write_atomically
 from mcu_nas_moo.firmware.memory_map import MemoryMap
 from mcu_nas_moo.yaml_files import Facts, read_values, validate
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 REPORT = "report.json"
+#: Files that users may change as they like: the example, the build files, and the report itself.
+_FREE = {"main.c", "CMakeLists.txt", "toolchain.cmake", REPORT}
 
 
 class ToolchainFacts(Facts):
@@ -47,6 +49,7 @@ class FirmwareReport(Facts):
         limits: of the profile, by metric.
         predicted: what the cost model of the profile says, by metric. Its runtime is another one.
         predicted_for: that runtime.
+        files: SHA-256 of what the images were made from and of the images, by path.
         seconds: that generating and building took.
     """
 
@@ -73,7 +76,27 @@ class FirmwareReport(Facts):
     limits: dict[str, float]
     predicted: dict[str, float]
     predicted_for: str
+    files: dict[str, str]
     seconds: float
+
+
+def file_sums(folder: Path) -> dict[str, str]:
+    """SHA-256 of the files of a firmware folder that are not meant to be changed, by path."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    names = {str(path.relative_to(folder)): path for path in paths}
+    return {name: checksum(path) for name, path in names.items() if name not in _FREE}
+
+
+def check_files(report: FirmwareReport, folder: Path) -> None:
+    """Raise a ValueError if a file of the folder is no longer the one that was built."""
+    now = file_sums(folder)
+    for name, known in report.files.items():
+        if now.get(name) != known:
+            what = "was changed" if name in now else "is missing"
+            raise ValueError(
+                f"{folder / name} {what} since the firmware was built; build it again with "
+                "`mcu-nas firmware`"
+            )
 
 
 def read_report(folder: Path) -> FirmwareReport:
@@ -85,8 +108,11 @@ def read_report(folder: Path) -> FirmwareReport:
     path = folder / REPORT
     if not path.is_file():
         raise ValueError(f"no firmware in {folder}; `mcu-nas firmware` builds it")
-    # JSON is YAML as well.
-    return validate(FirmwareReport, read_values(path, str(path)), str(path))
+    try:
+        # JSON is YAML as well.
+        return validate(FirmwareReport, read_values(path, str(path)), str(path))
+    except ValueError as error:
+        raise ValueError(f"{error}; build it again with `mcu-nas firmware`") from None
 
 
 def write_report(report: FirmwareReport, folder: Path) -> None:

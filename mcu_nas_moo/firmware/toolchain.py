@@ -44,13 +44,13 @@ CORES = {
 }
 #: For both compilers. Products and sums of floats stay apart, as onnxruntime computes them.
 _FLAGS = (
-    *("-std=c11", "-O3", "-ffp-contract=off", "-ffreestanding"),
+    *("-std=c11", "-O3", "-fwrapv", "-ffp-contract=off", "-ffreestanding"),
     *("-ffunction-sections", "-fdata-sections", "-mthumb", "-g0"),
 )
 
 
 class CompilerError(RuntimeError):
-    """A compiler refused code that this program wrote; a fault of the program."""
+    """A compiler refused code that this program wrote, or is not complete."""
 
 
 class DoesNotFitError(ValueError):
@@ -177,4 +177,8 @@ def find_toolchain(name: str = "auto") -> Toolchain:
 
 
 def _version(command: Sequence[str]) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise ValueError(f"{' '.join(command)} does not run ({error}); install it again") from None
+    return done.stdout.strip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,9 +48,27 @@ class DeploymentFolder:
         return self.export / "int8.onnx"
 
     def firmware(self, profile: str) -> Path:
-        """Folder of the firmware for a profile."""
-        return self.root / "firmware" / profile
+        """Folder of the firmware for a profile.
+
+        Raises:
+            ValueError: if the profile's name cannot name a folder.
+        """
+        return self.root / "firmware" / _as_file_name(profile)
 
     def verification(self, profile: str) -> Path:
-        """Report of the emulated run of that firmware."""
-        return self.root / "verified" / f"{profile}.json"
+        """Report of the emulated run of that firmware.
+
+        Raises:
+            ValueError: if the profile's name cannot name a file.
+        """
+        return self.root / "verified" / f"{_as_file_name(profile)}.json"
+
+
+def _as_file_name(profile: str) -> str:
+    """The name of a profile, which a file of the user gives."""
+    if not re.fullmatch(r"\w[\w .+-]*", profile):
+        raise ValueError(
+            f"the profile's name {profile!r} cannot name a folder; give it another one, of "
+            "letters, digits, spaces, '.', '_', '+' and '-'"
+        )
+    return profile

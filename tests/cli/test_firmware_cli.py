@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 from click.testing import CliRunner
 from int8_networks import subnet_of, write_int8_model
@@ -55,7 +57,7 @@ def test_another_subnet_in_the_folder_is_noticed(exported):
     write_subnet(other, exported.parent / "other.yaml")
     fails(
         run(str(exported.parent / "other.yaml"), "--out", str(exported)),
-        "is of another subnet",
+        "is the network mbconv-stage-smallest, not that of",
         "mcu-nas export",
     )
 
@@ -89,3 +91,39 @@ def test_a_network_too_large_for_the_chip_ends_with_code_1(exported, tmp_path):
     (tmp_path / "tiny.yaml").write_text(text)
     fails(run("subnet.yaml", "--profile", "tiny.yaml"), "RAM by", "fullest in layer", code=1)
     assert not list((exported / "firmware").glob("*"))
+
+
+@pytest.mark.parametrize("name", ["../export", "/tmp/x", "a/b", "."])
+def test_a_profile_whose_name_is_a_path_is_refused(exported, tmp_path, name):
+    profile = load_profile("cortex-m7").model_dump(mode="json") | {"name": name}
+    (tmp_path / "evil.yaml").write_text(json.dumps(profile))
+    fails(run("subnet.yaml", "--profile", "evil.yaml"), "cannot name a folder")
+    assert (exported / "export" / "int8.onnx").is_file()
+
+
+def test_limits_of_the_profile_are_told_though_the_chip_has_more(exported, tmp_path):
+    profile = load_profile("cortex-m7").model_dump(mode="json")
+    profile["limits"] |= {"flash_kib": 16, "sram_kib": 5}
+    (tmp_path / "tight.yaml").write_text(json.dumps(profile))
+    result = run("subnet.yaml", "--profile", "tight.yaml")
+    assert result.exit_code == 0, result.output
+    for memory in ("Flash", "RAM"):
+        assert f"{memory} exceeds the limit of cortex-m7 by" in result.output
+
+
+def test_a_compiler_that_fails_ends_with_code_1(exported, tmp_path, monkeypatch):
+    compiler = tmp_path / "bin" / "arm-none-eabi-gcc"
+    compiler.parent.mkdir()
+    compiler.write_text("#!/bin/sh\nif [ $1 = -dumpfullversion ]; then echo 1; else exit 1; fi\n")
+    compiler.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{compiler.parent}:/usr/bin:/bin")
+    fails(run("subnet.yaml", "--toolchain", "gcc"), "gcc 1", code=1)
+    compiler.write_text("#!/bin/sh\nexit 1\n")
+    fails(run("subnet.yaml", "--toolchain", "gcc"), "does not run")
+    assert not (exported / "firmware").exists()
+
+
+def test_a_subnet_of_other_classes_is_noticed(exported, tmp_path):
+    subnet = subnet_of("mbconv-stage", "smallest").model_copy(update={"classes": 2})
+    write_subnet(subnet, tmp_path / "subnet.yaml")
+    fails(run("subnet.yaml"), "not that of subnet.yaml")

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 from int8_networks import CLASSES, subnet_of, write_int8_model
 from PIL import Image
+from tiny_firmware import as_built
 
 from mcu_nas_moo.cli.verify import verify
 from mcu_nas_moo.emulation import qemu
@@ -125,6 +126,7 @@ def test_one_flipped_weight_is_found(folder, run):
     assert content.count(stored) == 1
     content[content.find(stored)] ^= 0x40
     path.write_bytes(content)
+    as_built(folder / "deploy" / "firmware" / "cortex-m7")
     result = run(folder, "-n", "20", "--emulator", "unicorn")
     fails(result, "FAILED: outputs differ from onnxruntime", "first on image", code=1)
     assert "VERIFIED" not in result.output
@@ -132,6 +134,24 @@ def test_one_flipped_weight_is_found(folder, run):
     assert outputs.first is not None
     # The first weight belongs to one class, so one output per image at most is another one.
     assert outputs.different_values == outputs.different_images > 0
+
+
+@pytest.mark.parametrize(
+    "name", ["firmware.elf", "emulation/chip.elf", "mcu_nas_model_data.c", "kernels.h"]
+)
+def test_what_was_changed_after_building_is_not_verified(folder, run, name):
+    path = folder / "deploy" / "firmware" / "cortex-m7" / name
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    fails(run(folder), f"{name} was changed since the firmware was built", "mcu-nas firmware")
+    assert not (folder / "deploy" / "verified").exists()
+
+
+def test_users_may_change_the_example(folder, run):
+    path = folder / "deploy" / "firmware" / "cortex-m7" / "main.c"
+    path.write_text("int main(void) { return 0; }")
+    assert run(folder, "-n", "1", "--emulator", "unicorn").exit_code == 0
 
 
 def test_limits_of_the_profile_decide(folder, run, tmp_path):
@@ -153,6 +173,7 @@ def test_fault_ends_with_code_1(folder, run):
     place = content.find(code) + start
     content[place : place + 2] = b"\x00\xde"  # udf #0
     path.write_bytes(content)
+    as_built(folder / "deploy" / "firmware" / "cortex-m7")
     fails(run(folder, "-n", "1", "--emulator", "unicorn"), "FAILED: the firmware faulted", code=1)
     assert report_of(folder).execution is None
 
@@ -182,6 +203,7 @@ def test_another_subnet(folder, run):
 def test_damaged_image_of_the_emulation(folder, run):
     path = folder / "deploy" / "firmware" / "cortex-m7" / "emulation" / "chip.elf"
     path.write_bytes(path.read_bytes()[:100])
+    as_built(folder / "deploy" / "firmware" / "cortex-m7")
     fails(run(folder, "--emulator", "unicorn"), "chip.elf is no firmware", "mcu-nas firmware")
     assert not (folder / "deploy" / "verified").exists()
 

@@ -15,6 +15,7 @@ from tiny_firmware import (
     SIZE,
     SPIN,
     STACK,
+    as_built,
     asking,
     board_map,
     expected,
@@ -31,7 +32,7 @@ from mcu_nas_moo.emulation.verification import (
     compare_outputs,
     verify,
 )
-from mcu_nas_moo.firmware.report import FirmwareReport, ToolchainFacts, write_report
+from mcu_nas_moo.firmware.report import FirmwareReport, ToolchainFacts, file_sums, write_report
 from mcu_nas_moo.onnx_export.preprocessing import Preprocessing
 from mcu_nas_moo.profiles import load_profile
 
@@ -77,6 +78,7 @@ def folder(build, tmp_path, profile):
         limits=profile.limits.model_dump(),
         predicted={"flash_kib": 4.0, "sram_kib": 2.0},
         predicted_for="none",
+        files=file_sums(tmp_path),
         seconds=0.1,
     )
     write_report(report, tmp_path)
@@ -156,6 +158,7 @@ def test_changed_firmware_is_found(folder, model, profile):
     content = path.read_bytes()
     assert content.count(struct.pack("<i", 70007)) == 1
     path.write_bytes(content.replace(struct.pack("<i", 70007), struct.pack("<i", 70009)))
+    as_built(folder)
     result = verify(folder, model, profile, labelled(plain_images(3)), UNICORN)
     assert not result.execution.outputs.equal
 
@@ -211,7 +214,9 @@ def test_missing_firmware(tmp_path, model, profile):
 
 def test_missing_image(folder, model, profile):
     (folder / "emulation" / "chip.elf").unlink()
-    with pytest.raises(ValueError, match=r"no firmware .*chip.elf; `mcu-nas firmware` builds it"):
+    with pytest.raises(
+        ValueError, match=r"chip.elf is missing since .* build it again with `mcu-nas firmware`"
+    ):
         verify(
             folder,
             model,

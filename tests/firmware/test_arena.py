@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from int8_networks import int8_model
 
 from mcu_nas_moo.firmware.arena import Tensor, plan_arena
-from mcu_nas_moo.firmware.c_source import tensor_blocks
+from mcu_nas_moo.firmware.lifetimes import tensor_blocks
 from mcu_nas_moo.networks.table import Op
 
 

@@ -4,13 +4,15 @@ import numpy as np
 import onnx
 import pytest
 from int8_networks import int8_model, random_inputs
-from onnx import helper
+from onnx import helper, numpy_helper
 
 pytest.importorskip("emx_onnx_cgen")
 
 from host_network import HostNetwork
 
-from mcu_nas_moo.firmware.c_source import generate_c, tensor_blocks
+from mcu_nas_moo.firmware.c_source import generate_c
+from mcu_nas_moo.firmware.lifetimes import tensor_blocks
+from mcu_nas_moo.onnx_export.int8_model import session
 
 
 @pytest.mark.parametrize(
@@ -85,7 +87,8 @@ def changed_convolution(model, **attributes):
     [
         ({"dilations": [2, 2]}, "dilated"),
         ({"strides": [1, 2]}, "not square"),
-        ({"kernel_shape": [3, 1]}, "not square"),
+        ({"kernel_shape": [3, 1]}, "not that of its weights"),
+        ({"auto_pad": "SAME_UPPER"}, "automatic"),
         ({"pads": [1, 1, 0, 0]}, "pads the sides differently"),
         ({"group": 3}, "groups"),
     ],
@@ -95,6 +98,55 @@ def test_convolutions_without_a_kernel_are_refused_by_name(attributes, problem, 
     with pytest.raises(ValueError, match=problem) as raised:
         generate_c(changed_convolution(model, **attributes))
     assert "stem" in str(raised.value)
+
+
+def test_an_attribute_that_is_left_out_has_its_default(tmp_path):
+    model = int8_model(tmp_path, "mbconv-stage", 0)
+    changed = onnx.ModelProto()
+    changed.CopyFrom(model.model)
+    for node in changed.graph.node:
+        kept = [
+            item
+            for item in node.attribute
+            if set(helper.get_attribute_value(item) if item.type == item.INTS else [9])
+            not in ({0}, {1})
+            or item.name not in ("pads", "strides", "dilations", "kernel_shape")
+            or (item.name == "pads" and set(item.ints) != {0})
+        ]
+        if node.op_type == "QLinearConv":
+            del node.attribute[:]
+            node.attribute.extend(kept)
+    assert len(changed.SerializeToString()) < len(model.model.SerializeToString())
+    inputs = random_inputs(model, 3)
+    found = HostNetwork(generate_c(changed), tmp_path).run(inputs)
+    np.testing.assert_array_equal(found, model.run(inputs))
+
+
+@pytest.mark.parametrize("value", [float("nan"), 0.0, -1.0, float("inf")])
+def test_scales_that_mean_nothing_are_refused(value, tmp_path):
+    model = onnx.ModelProto()
+    model.CopyFrom(int8_model(tmp_path, "mbconv-stage", "smallest").model)
+    scale = next(i for i in model.graph.initializer if i.name == "stem.inner_scale")
+    scale.CopyFrom(numpy_helper.from_array(np.array(value, np.float32), scale.name))
+    with pytest.raises(ValueError, match=r"stem.*stem.inner_scale is not finite and above 0"):
+        generate_c(model)
+
+
+def test_padded_pointwise_convolutions_are_padded(tmp_path):
+    model = onnx.ModelProto()
+    model.CopyFrom(int8_model(tmp_path, "mbconv-stage", "smallest").model)
+    node = next(node for node in model.graph.node if node.name.startswith("head"))
+    (pads,) = (item for item in node.attribute if item.name == "pads")
+    pads.ints[:] = [1, 1, 1, 1]
+    for value in model.graph.value_info:
+        if value.name == node.output[0]:
+            for dim in value.type.tensor_type.shape.dim[2:]:
+                dim.dim_value += 2
+    inputs = random_inputs(int8_model(tmp_path, "mbconv-stage", "smallest"), 4)
+    found = HostNetwork(generate_c(model), tmp_path).run(inputs)
+    reference = session(model)
+    expected = [reference.run(None, {"image": image[None]})[0][0] for image in inputs]
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_an_operator_without_c_code_is_refused(tmp_path):

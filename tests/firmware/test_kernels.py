@@ -1,14 +1,17 @@
-"""Kernels against ONNX's QLinearConv by onnxruntime, over shapes that subnets do not have."""
+"""Kernels against the operators of onnxruntime, over shapes and scales that subnets do not have."""
 
 from __future__ import annotations
 
 import ctypes
+from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
 import onnxruntime
 import pytest
 from host_network import compile_for_host
+from hypothesis import given
+from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 SOURCE = r"""
@@ -19,6 +22,22 @@ MCU_NAS_DEPTHWISE(5, 2) MCU_NAS_DEPTHWISE(7, 1) MCU_NAS_DEPTHWISE(7, 2)
 int32_t nearest(float value) { return mcu_nas_round(value); }
 float nearest_float(float value) { return nearbyintf(value); }
 long long nearest_double(double value) { return llrint(value); }
+float fused(float a, float b, float c) { return mcu_nas_fma(a, b, c); }
+void add(const int8_t *a, const int8_t *b, int8_t *out, int count, const float *scales,
+         const int32_t *zero_points) {
+    mcu_nas_add(a, b, out, count, scales[0], zero_points[0], scales[1], zero_points[1], scales[2],
+                zero_points[2]);
+}
+void dense(const int8_t *in, int8_t *out, int rows, const int8_t *weights, const int32_t *bias,
+           const float *scales, const int32_t *zero_points, const float *weight_scales,
+           const int32_t *shape) {
+    const mcu_nas_quantisation q = {scales[0], weight_scales, scales[1], zero_points[0],
+                                    zero_points[1]};
+    for (int row = 0; row < rows; ++row) {
+        mcu_nas_pointwise(in + row * shape[0], out + row * shape[1], weights, bias, &q, shape[0],
+                          shape[1], 1);
+    }
+}
 int8_t requantise(int32_t sum, float multiplier, int32_t zero_point) {
     return mcu_nas_requantise(sum, multiplier, zero_point);
 }
@@ -60,6 +79,8 @@ def kernels(request, tmp_path_factory):
     library.nearest_float.restype = ctypes.c_float
     library.nearest_double.argtypes = [ctypes.c_double]
     library.nearest_double.restype = ctypes.c_longlong
+    library.fused.argtypes = [ctypes.c_float] * 3
+    library.fused.restype = ctypes.c_float
     library.requantise.argtypes = [ctypes.c_int32, ctypes.c_float, ctypes.c_int32]
     library.requantise.restype = ctypes.c_int8
     return library
@@ -136,18 +157,26 @@ def by_onnxruntime(shape, p):
         pads=[shape.padding] * 4,
         group=shape.groups,
     )
+    return run_node(node, tensors, {"x": p["in"].astype(np.int8)})[0]
+
+
+def run_node(node, constants, inputs):
+    """Output of one operator."""
     graph = helper.make_graph(
         [node],
-        "convolution",
-        [helper.make_tensor_value_info("x", TensorProto.INT8, p["in"].shape)],
+        "operator",
+        [helper.make_tensor_value_info(k, TensorProto.INT8, v.shape) for k, v in inputs.items()],
         [helper.make_tensor_value_info("y", TensorProto.INT8, None)],
-        [numpy_helper.from_array(np.asarray(v), name) for name, v in tensors.items()],
+        [numpy_helper.from_array(np.asarray(v), name) for name, v in constants.items()],
     )
-    model = helper.make_model(
-        graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)]
-    ).SerializeToString()
+    domains = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
+    model = helper.make_model(graph, ir_version=8, opset_imports=domains).SerializeToString()
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    return session.run(None, {"x": p["in"].astype(np.int8)})[0][0]
+    return session.run(None, inputs)[0]
+
+
+def addresses(*arrays):
+    return [ctypes.c_void_p(array.ctypes.data) for array in arrays]
 
 
 def by_kernels(library, shape, p, in_place=False):
@@ -172,7 +201,7 @@ def by_kernels(library, shape, p, in_place=False):
         ),
         np.zeros(size, np.int8),
     ]
-    library.convolve(*(ctypes.c_void_p(array.ctypes.data) for array in arrays))
+    library.convolve(*addresses(*arrays))
     return target.ravel()[: out.size].reshape(out.shape)
 
 
@@ -210,3 +239,82 @@ def test_sums_of_any_size_saturate(kernels, zero_point):
         expected = np.clip(np.rint(scaled) + np.float32(zero_point), -128, 127).astype(int)
         found = [kernels.requantise(int(s), multiplier, zero_point) for s in sums]
         assert found == expected.tolist()
+
+
+def additions():
+    """Scales and zero points of additions: any, and those with many sums half-way between two."""
+    rng = np.random.default_rng(0)
+    for number in range(30):
+        scales = rng.uniform(0.005, 0.1, 2).astype(np.float32)
+        if number % 3 == 0:
+            scales[1] = scales[0]
+            total = np.float32(2) * scales[0]
+        else:
+            total = np.float32(rng.uniform(0.6, 1.2) * scales.sum())
+        yield np.array([*scales, total], np.float32), rng.integers(-128, 128, 3).astype(np.int32)
+
+
+def test_additions_equal_those_of_onnxruntime_for_every_pair(kernels):
+    values = np.arange(-128, 128, dtype=np.int8)
+    a, b = (grid.ravel().copy() for grid in np.meshgrid(values, values))
+    names = ["a", "sa", "za", "b", "sb", "zb", "sy", "zy"]
+    node = helper.make_node("QLinearAdd", names, ["y"], domain="com.microsoft")
+    for scales, zero_points in additions():
+        constants = dict(zip(("sa", "sb", "sy"), scales, strict=True))
+        constants |= dict(zip(("za", "zb", "zy"), zero_points.astype(np.int8), strict=True))
+        expected = run_node(node, constants, {"a": a, "b": b})
+        for target in (np.zeros_like(a), a.copy(), b.copy()):
+            # A separate output, and one that overwrites either input.
+            first = target if (target == a).all() else a
+            second = target if (target == b).all() else b
+            pointers = addresses(first, second, target)
+            kernels.add(*pointers, len(a), *addresses(scales, zero_points))
+            np.testing.assert_array_equal(target, expected)
+
+
+def test_dense_layers_equal_those_of_onnxruntime(kernels):
+    rng = np.random.default_rng(0)
+    inputs, outputs, rows = 3, 4000, 300
+    names = ["x", "sx", "zx", "w", "sw", "zw", "b", "sy", "zy"]
+    node = helper.make_node("QGemm", names, ["y"], domain="com.microsoft", transB=1)
+    x = rng.integers(-128, 128, (rows, inputs)).astype(np.int8)
+    weights = rng.integers(-127, 128, (outputs, inputs)).astype(np.int8)
+    bias = rng.integers(-30000, 30000, outputs).astype(np.int32)
+    weight_scales = rng.uniform(0.0005, 0.01, outputs).astype(np.float32)
+    scales = np.array([0.05, 0.03], np.float32)
+    zero_points = np.array([-7, 11], np.int32)
+    constants = {
+        "sx": scales[0],
+        "zx": np.int8(zero_points[0]),
+        "w": weights,
+        "sw": weight_scales,
+        "zw": np.zeros(outputs, np.int8),
+        "b": bias,
+        "sy": scales[1],
+        "zy": np.int8(zero_points[1]),
+    }
+    expected = run_node(node, constants, {"x": x})
+    assert (np.abs(expected) < 127).mean() > 0.3
+    found = np.zeros_like(expected)
+    shape = np.array([inputs, outputs], np.int32)
+    parameters = addresses(weights, bias, scales, zero_points, weight_scales, shape)
+    kernels.dense(*addresses(x, found), rows, *parameters)
+    np.testing.assert_array_equal(found, expected)
+
+
+def floats(exponents):
+    return st.builds(
+        lambda mantissa, exponent: float(np.float32(np.ldexp(float(mantissa), exponent))),
+        st.integers(-(2**24), 2**24),
+        st.integers(*exponents),
+    )
+
+
+@given(floats((-30, -10)), floats((-30, -10)), floats((-60, 0)))
+def test_fused_products_and_sums_are_the_nearest_float(kernels, a, b, c):
+    exact = Fraction(a) * Fraction(b) + Fraction(c)
+    found = kernels.fused(a, b, c)
+    distance = abs(Fraction(found) - exact)
+    for side in (-np.inf, np.inf):
+        neighbour = float(np.nextafter(np.float32(found), np.float32(side)))
+        assert distance <= abs(Fraction(neighbour) - exact)

@@ -41,3 +41,21 @@ def test_a_file_serves_for_an_unknown_chip(tmp_path):
     file.write_text("flash_origin: 0x0\nram_start: 0x20000000\nram_kib: 0\n")
     with pytest.raises(ValueError, match=r"own.yaml: ram_origin: field required.*ram_kib"):
         memory_map(device, file)
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"ram_origin": "0x100000"}, "overlap"),
+        ({"ram_origin": "0xFFFFFF00"}, "32-bit"),
+        ({"ram_origin": "0x20000004"}, "multiple of 8"),
+        ({"flash_origin": "-1"}, "flash_origin"),
+    ],
+)
+def test_maps_that_cannot_be_are_refused(changes, problem, tmp_path):
+    values = {"flash_origin": "0x0", "ram_origin": "0x20000000", "ram_kib": "100"} | changes
+    file = tmp_path / "own.yaml"
+    file.write_text("".join(f"{name}: {value}\n" for name, value in values.items()))
+    with pytest.raises(ValueError, match=rf"own.yaml: .*{problem}") as raised:
+        memory_map(load_device("nucleo-u575zi-q"), file)
+    assert "\n" not in str(raised.value)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from int8_networks import int8_model
@@ -104,6 +105,46 @@ def test_a_failure_half_way_leaves_nothing(request_for, tmp_path, monkeypatch):
     monkeypatch.setattr(package, "write_report", fail)
     with pytest.raises(OSError, match="disk full"):
         build_firmware(request_for("cortex-m7"), tmp_path / "new")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_what_is_no_firmware_is_not_replaced(kind, request_for, tmp_path):
+    place = tmp_path / "mine"
+    own = place if kind == "file" else place / "notes.txt"
+    own.parent.mkdir(exist_ok=True)
+    own.write_text("keep")
+    with pytest.raises(ValueError, match=r"mine is there and is no firmware folder"):
+        build_firmware(request_for("cortex-m7"), place)
+    assert own.read_text() == "keep"
+
+
+def test_an_interrupted_replacement_keeps_the_old_folder(request_for, tmp_path, monkeypatch):
+    folder = tmp_path / "firmware"
+    build_firmware(request_for("cortex-m7"), folder)
+    before = contents(folder)
+    rename = Path.rename
+
+    def interrupted(self, target):
+        if Path(target) == folder and not self.name.endswith(".old"):
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        build_firmware(request_for("cortex-m7"), folder)
+    assert contents(folder) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["firmware"]
+
+
+def test_folders_made_for_a_failed_build_go_again(request_for, tmp_path):
+    request = request_for("cortex-m7")
+    device = request.profile.device.model_copy(update={"sram_kib": 1})
+    small = FirmwareRequest(
+        request.model, request.profile.model_copy(update={"device": device}), request.toolchain
+    )
+    with pytest.raises(DoesNotFitError):
+        build_firmware(small, tmp_path / "a" / "b" / "firmware")
     assert list(tmp_path.iterdir()) == []
 
 

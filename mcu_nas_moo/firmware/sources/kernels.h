@@ -1,9 +1,10 @@
 /*
- * Quantised convolutions in NCHW layout, for one image.
+ * Quantised layers in NCHW layout, for one image.
  *
- * Numbers are those of ONNX's QLinearConv as onnxruntime computes it: int32 sums, one float32 scale
- * per output channel, rounding to nearest with ties to even, saturation to int8. Integer sums may be
- * taken in any order, so the loops are arranged for few instructions. Weights have zero point 0.
+ * Numbers are those of QLinearConv, QGemm and QLinearAdd as onnxruntime computes them on processors
+ * with fused multiply-add. Convolutions and dense layers: int32 sums, one float32 scale per output
+ * channel, rounding to nearest with ties to even, saturation to int8. Integer sums may be taken in
+ * any order, so the loops are arranged for few instructions. Weights have zero point 0.
  */
 #ifndef MCU_NAS_KERNELS_H
 #define MCU_NAS_KERNELS_H
@@ -79,7 +80,7 @@ static inline __attribute__((always_inline)) void mcu_nas_pointwise_pixels(
     }
 }
 
-/* 1x1 convolution, stride 1; a dense layer over every pixel. */
+/* 1x1 convolution, stride 1: a dense layer at every pixel. With one pixel, a dense layer. */
 static MCU_NAS_ONCE void mcu_nas_pointwise(
     const int8_t *input, int8_t *output, const int8_t *weights, const int32_t *bias,
     const mcu_nas_quantisation *q, int in_channels, int out_channels, int pixels) {
@@ -200,10 +201,10 @@ static MCU_NAS_ONCE void mcu_nas_convolution(
                 int32_t sum = bias[channel];
                 for (int c = 0; c < in_channels; ++c) {
                     for (int ky = first_row; ky < end_row; ++ky) {
-                        const int8_t *in = input + (c * g->in_height + top + ky) * g->in_width + left;
+                        const int8_t *row = input + (c * g->in_height + top + ky) * g->in_width;
                         const int8_t *weight = weights + (c * kernel + ky) * kernel;
                         for (int kx = first; kx < end; ++kx) {
-                            sum += (in[kx] - q->input_zero_point) * weight[kx];
+                            sum += (row[left + kx] - q->input_zero_point) * weight[kx];
                         }
                     }
                 }
@@ -211,6 +212,24 @@ static MCU_NAS_ONCE void mcu_nas_convolution(
             }
         }
         weights += in_channels * kernel * kernel;
+    }
+}
+
+/*
+ * Sum of two tensors, each with a scale and a zero point; the output may overwrite one of them. With
+ * r = scale / output scale, it is round(a * ra + (b * rb + constant)), every step fused.
+ */
+static MCU_NAS_ONCE void mcu_nas_add(const int8_t *a, const int8_t *b, int8_t *output, int count,
+                                     float a_scale, int32_t a_zero_point, float b_scale,
+                                     int32_t b_zero_point, float output_scale,
+                                     int32_t output_zero_point) {
+    const float ra = a_scale / output_scale, rb = b_scale / output_scale;
+    const float zeros = mcu_nas_fma(ra, (float)a_zero_point, rb * (float)b_zero_point);
+    const float constant = (float)output_zero_point - zeros;
+    for (int i = 0; i < count; ++i) {
+        const float sum = mcu_nas_fma((float)a[i], ra, mcu_nas_fma((float)b[i], rb, constant));
+        const int32_t rounded = mcu_nas_round(sum);
+        output[i] = (int8_t)(rounded < INT8_MIN ? INT8_MIN : rounded > INT8_MAX ? INT8_MAX : rounded);
     }
 }
 

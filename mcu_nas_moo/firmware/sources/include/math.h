@@ -29,6 +29,29 @@ static inline int32_t mcu_nas_round(float value) {
 #endif
 }
 
+/* a * b + c, rounded once. */
+static inline float mcu_nas_fma(float a, float b, float c) {
+#if defined(__ARM_FP) && (__ARM_FP & 4)
+    return __builtin_fmaf(a, b, c);
+#else
+    /* The product is exact in double. The sum is rounded to odd, so that rounding it again to float
+       does no harm: Boldo and Melquiond, IEEE Transactions on Computers 57 (2008). */
+    const double product = (double)a * (double)b;
+    double sum = product + (double)c;
+    const double back = sum - product;
+    const double lost = (product - (sum - back)) + ((double)c - back);
+    if (lost != 0.0) {
+        uint64_t bits;
+        __builtin_memcpy(&bits, &sum, sizeof bits);
+        if ((bits & 1u) == 0) {
+            bits += (lost > 0.0) == (sum > 0.0) ? 1u : UINT64_MAX;
+        }
+        __builtin_memcpy(&sum, &bits, sizeof sum);
+    }
+    return (float)sum;
+#endif
+}
+
 static inline float fmaxf(float a, float b) { return a > b ? a : b; }
 static inline float fminf(float a, float b) { return a < b ? a : b; }
 

@@ -1,0 +1,35 @@
+"""The int8 network that ``mcu-nas export`` left, for the commands that come after it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mcu_nas_moo.onnx_export.int8_model import Int8Model
+    from mcu_nas_moo.selection.deployment_folder import DeploymentFolder
+    from mcu_nas_moo.selection.subnet_file import SubnetFile
+
+
+def exported_model(chosen: SubnetFile, file: Path, folders: DeploymentFolder) -> Int8Model:
+    """The exported network of a subnet.
+
+    Args:
+        chosen: the subnet in ``file``.
+        file: for messages.
+        folders: where the network should be.
+
+    Raises:
+        ValueError: if there is none, it is damaged, or it is of another subnet.
+    """
+    from mcu_nas_moo.onnx_export.int8_model import read_int8_model
+
+    model = read_int8_model(folders.int8_onnx)
+    found = model.subnet
+    if (found.space, found.classes, found.genes) != (chosen.space, chosen.classes, chosen.genes):
+        raise ValueError(
+            f"{folders.int8_onnx} is the network {found.name}, not that of {file}; export this one "
+            "with `mcu-nas export`, or name its folder with --out"
+        )
+    return model
