@@ -27,7 +27,11 @@ def commands(text: str) -> list[str]:
 
 
 def run(command: str, folder: Path) -> str:
-    """What a command prints, without trailing blanks; exit codes other than 0 are said."""
+    """What a command prints, without trailing blanks.
+
+    Raises:
+        RuntimeError: if it fails: the page is about what works.
+    """
     print(f"$ {command}", flush=True)
     started = time.perf_counter()
     environment = os.environ | {
@@ -46,7 +50,9 @@ def run(command: str, folder: Path) -> str:
     )
     output = "\n".join(line.rstrip() for line in done.stdout.strip("\n").splitlines())
     print(f"{output}\n[{time.perf_counter() - started:.0f} s]", flush=True)
-    return output + (f"\n[exit code {done.returncode}]" if done.returncode else "")
+    if done.returncode:
+        raise RuntimeError(f"{command!r} ended with code {done.returncode}; the page is as it was")
+    return output
 
 
 def remade(page: str, folder: Path) -> str:

@@ -24,7 +24,7 @@ from mcu_nas_moo.emulation.verification import Verification, verify
 from mcu_nas_moo.firmware import package
 from mcu_nas_moo.firmware.c_source import MODEL
 from mcu_nas_moo.firmware.package import FirmwareRequest, build_firmware
-from mcu_nas_moo.firmware.report import FirmwareReport, read_report
+from mcu_nas_moo.firmware.report import FirmwareReport, file_sums, read_report, write_report
 from mcu_nas_moo.firmware.toolchain import find_toolchain
 from mcu_nas_moo.onnx_export.export import ExportSettings, export_subnet
 from mcu_nas_moo.onnx_export.image_sample import ImageListing
@@ -121,6 +121,7 @@ def generator_alone(built: Path, folder: Path, model_path: Path, *, float_roundi
     script = folder / package.EMULATION / "board.ld"
     toolchain.link(report.core, list(objects.values()), script, folder / package.BOARD_IMAGE)
     shutil.copy(folder / package.BOARD_IMAGE, folder / package.IMAGE)
+    write_report(report.model_copy(update={"files": file_sums(folder)}), folder)
 
 
 def compare_generator(checked: Checked, data: Path, work: Path, toolchain: str) -> list[list[str]]:
@@ -243,7 +244,7 @@ def main() -> None:
         for one in compared
         for row in compare_generator(one, options.data, options.work, toolchain)
     ]
-    heads = ["subnet", "convolutions", "instr/MAC", "Flash bytes", "RAM bytes", "bit-exact"]
+    heads = ["subnet", "layers", "instr/MAC", "Flash bytes", "RAM bytes", "bit-exact"]
     text = "\n\n".join(
         [
             "# Firmware of random subnets",
@@ -253,7 +254,7 @@ def main() -> None:
             "RAM: .data, .bss and the deepest stack. The cost model speaks of another runtime.",
             "\n".join(summary(results, options.images)),
             table_of_subnets(results),
-            "## Own kernels against the generator's\n\nOn cortex-m7, the same flags and images.",
+            "## Own kernels against the generator's\n\nOn cortex-m7, with the same flags.",
             markdown_table(heads, rows, left=2),
         ]
     )

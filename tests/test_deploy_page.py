@@ -49,10 +49,17 @@ def test_every_command_has_its_output():
 
 
 def test_the_script_puts_output_under_its_command(tmp_path):
-    page = "Text\n\n```console\n$ echo one; echo two\nold\n\n$ exit 3\n```\n\n```sh\n$ no\n```\n"
+    page = (
+        "Text\n\n```console\n$ echo one; echo two\nold\n\n$ echo three\n```\n\n```sh\n$ no\n```\n"
+    )
     expected = (
-        "Text\n\n```console\n$ echo one; echo two\none\ntwo\n\n$ exit 3\n\n[exit code 3]\n```\n\n"
+        "Text\n\n```console\n$ echo one; echo two\none\ntwo\n\n$ echo three\nthree\n```\n\n"
         "```sh\n$ no\n```\n"
     )
     assert deploy_walkthrough.remade(page, tmp_path) == expected
     assert deploy_walkthrough.remade(expected, tmp_path) == expected
+
+
+def test_a_command_that_fails_ends_the_script(tmp_path):
+    with pytest.raises(RuntimeError, match="'exit 3' ended with code 3"):
+        deploy_walkthrough.remade("```console\n$ exit 3\n```\n", tmp_path)

@@ -1,0 +1,48 @@
+"""What README and issue say of benchmarks/results/firmware.md, read off its tables."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "benchmarks" / "results" / "firmware.md").read_text(encoding="utf-8")
+ROWS = [
+    [cell.strip() for cell in line.strip("|").split("|")]
+    for line in TEXT.splitlines()
+    if line.startswith("| mbconv-")
+]
+SUBNETS = [row for row in ROWS if len(row) == 10]
+KERNELS = [row for row in ROWS if len(row) == 6]
+
+
+def test_twenty_random_subnets_of_both_spaces_are_bit_exact_on_three_cores():
+    for space in ("mbconv-stage", "mbconv-block"):
+        assert sum(row[0].startswith(space) for row in SUBNETS) >= 10
+    assert len(SUBNETS) >= 20
+    for row in SUBNETS:
+        counts = [int(count) for count in row[7].split("/")]
+        assert len(counts) == 3
+        assert min(counts) >= 100
+        assert float(row[3]) <= 1.05
+        assert max(map(float, row[4:7])) <= 10
+
+
+def test_own_kernels_take_fewer_instructions_and_less_memory():
+    for name in {row[0] for row in KERNELS}:
+        generated, rounded, own = (row for row in KERNELS if row[0] == name)
+        for column in (2, 3, 4):
+            least = min(float(row[column].replace(",", "")) for row in (generated, rounded))
+            assert float(own[column].replace(",", "")) < least
+        assert {row[5] for row in (generated, rounded, own)} == {"yes"}
+
+
+def test_the_readme_tells_these_figures():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (section,) = re.findall(r"## From the front to firmware\n(.*?)\n## ", readme, flags=re.DOTALL)
+    text = " ".join(section.split())
+    every = [float(cell) for row in SUBNETS for cell in row[4:7]]
+    assert f"On {len(SUBNETS)} random subnets" in text
+    assert f"{min(every):.2f} to {max(every):.2f} instructions per MAC" in text
+    generated = sorted(round(float(row[2])) for row in KERNELS if row[1] == "as generated")
+    assert f"take {generated[0]} and {generated[1]}" in text
