@@ -43,7 +43,13 @@ from mcu_nas_moo.cli.search_problem import plain_console
     help="Images to check on.",
 )
 @click.option("--tflite", is_flag=True, help="Write float.tflite and int8.tflite too.")
-@click.option("--seed", default=0, show_default=True, help="Of the samples of images.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Of the samples of images.",
+)
 @bad_input_in_one_line
 def export(
     subnet: Path,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from difflib import get_close_matches
 from functools import reduce
 from pathlib import Path
@@ -47,10 +48,14 @@ _SOURCE = (
         help="The known reference front of a problem instead, without a search: the exact one, or "
         "the best known where the space is too large.",
     ),
-    click.option("--profile", help="Which device's search or reference front."),
+    click.option(
+        "--profile", help="Which device's search or reference front: a name, or a YAML file."
+    ),
     click.option("--space", help="Which space's search or reference front."),
     click.option("--objectives", help="Which objectives' search or reference front."),
 )
+#: What two files of the same subnet have in common; figures may differ.
+_IDENTITY = ("name", "space", "classes", "genes")
 _FILTERS = tuple(
     click.option(f"--max-{name}", type=float, help=f"Only subnets with {what}.")
     for name, what in (
@@ -202,7 +207,8 @@ def _check_free(path: Path, file: SubnetFile) -> None:
     if not path.exists():
         return
     try:
-        same = read_subnet(path).genes == file.genes
+        found = read_subnet(path)
+        same = all(getattr(found, name) == getattr(file, name) for name in _IDENTITY)
     except ValueError:
         same = False
     if not same:
@@ -230,6 +236,9 @@ def _chosen_front(
         "flash_kib": max_flash_kib,
     }
     at_most = {metric: limit for metric, limit in given.items() if limit is not None}
+    for metric, limit in at_most.items():
+        if math.isnan(limit):
+            raise ValueError(f"--max-{metric.replace('_', '-')} must be a number, not nan")
     if (folder is not None) + (storage is not None) + exact > 1:
         raise ValueError("give one of --from, --storage and --exact")
     if study_name is not None and storage is None:
@@ -257,7 +266,12 @@ def _chosen_front(
         found = (
             SearchFolder(folder)
             if folder
-            else find_search(profile=profile, space=space, objectives=names)
+            else find_search(
+                profile=profile,
+                space=space,
+                objectives=names,
+                say=lambda text: click.echo(f"Note: {text}", err=True),
+            )
         )
         everything, source = found.read(), str(found.root)
     chosen = front_of(everything, at_most)

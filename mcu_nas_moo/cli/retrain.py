@@ -154,6 +154,7 @@ def _train(
         console.print(f"Continuing after epoch {trainer.epoch} of {settings.all_epochs}.")
     try:
         retrained = training.retrain(trainer, console)
+        retrained.save(folder.weights)  # whatever becomes of the measurement
         with console.status("Measuring accuracies ..."):
             report = report_on(trainer, supernet)
     except KeyboardInterrupt:

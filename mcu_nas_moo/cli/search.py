@@ -53,7 +53,8 @@ if TYPE_CHECKING:
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option(
     "--storage",
-    help="Storage of Optuna: a URL such as sqlite:///study.db, or a file for a journal.  "
+    help="Storage of Optuna: a URL such as sqlite:///study.db, or a file for a journal. A "
+    "database is many times slower than the default.  "
     "[default: study.journal in the output folder]",
 )
 @click.option("--study-name", help="In that storage.  [default: names of the problem]")
@@ -90,7 +91,7 @@ def search(
     \b
     Examples:
       mcu-nas search --profile cortex-m7 --algo ppo
-      mcu-nas search --profile cortex-m4 --trials 3000 --storage sqlite:///study.db
+      mcu-nas search --profile cortex-m4 --trials 3000 --seed 1
       mcu-nas search --latency-ms 10 --objectives error,latency,sram
 
     The search is an Optuna study; optuna-dashboard opens it while it runs. The results are
@@ -125,7 +126,12 @@ def search(
     except KeyboardInterrupt:
         _stopped(study, task, folder, reference)
     if progress.finished < trials:
-        console.print(f"All combinations are evaluated after {progress.finished:,} trials.")
+        text = f"All combinations are evaluated after {progress.finished:,} trials"
+        if progress.under_way:
+            text += (
+                f", but for {len(progress.under_way):,} under way in, or left by, other processes"
+            )
+        console.print(f"{text}.")
     _finish(study, task, folder, reference, console)
 
 

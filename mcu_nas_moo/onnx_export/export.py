@@ -82,10 +82,12 @@ def export_subnet(
 
     Raises:
         ValueError: if a package is missing, images are too few or of other classes than the
-            weights, weights are damaged or of another subnet, or the network cannot be quantised.
-            Nothing is written then.
+            weights, weights are damaged or of another subnet, the network cannot be quantised, or
+            the export folder is a file. Nothing is written then.
     """
     settings = settings or ExportSettings()
+    if folder.export.exists() and not folder.export.is_dir():
+        raise ValueError(f"{folder.export} is a file; remove it, or choose another --out")
     require("onnxruntime", "export")
     if settings.tflite:
         from mcu_nas_moo.onnx_export.tflite import require_packages
@@ -123,8 +125,8 @@ def _export(
         write_int8_model,
     )
     from mcu_nas_moo.onnx_export.preprocessing import normalise, pixels_at
-    from mcu_nas_moo.onnx_export.quantise import IMAGE, quantise
-    from mcu_nas_moo.retraining.fake_quantisation import image_range
+    from mcu_nas_moo.onnx_export.quantise import quantise
+    from mcu_nas_moo.retraining.fake_quantisation import known_ranges
 
     module, norm = trained.module.cpu(), trained.normalise
     description = Description(
@@ -157,12 +159,10 @@ def _export(
         return checks.compare(name, logits, truth, targets)
 
     say("quantising and comparing int8.onnx with torch")
-    # All possible pixels are known, whatever the calibration images show.
-    ranges = {IMAGE: image_range(norm)}
-    model = quantise(float_model, calibration_inputs, ranges | (trained.ranges or {}))
+    model = quantise(float_model, calibration_inputs, known_ranges(norm, trained.ranges))
     outcomes.append(int8_outcome(INT8_ONNX, model, folder / INT8_ONNX))
     if trained.ranges is not None:
-        by_images = quantise(float_model, calibration_inputs, ranges)
+        by_images = quantise(float_model, calibration_inputs, known_ranges(norm, None))
         unwanted = folder / "by-images.onnx"
         outcomes.append(int8_outcome("int8, ranges of images", by_images, unwanted))
         unwanted.unlink()

@@ -80,18 +80,31 @@ class ImageListing:
         return decode_images([self.paths[row] for row in rows], self.targets[rows].tolist())
 
     def balanced(self, rows: IntArray, count: int, seed: int) -> IntArray:
-        """A random sample of ``rows``, in random order, in which classes differ by one at most.
+        """Those of ``rows`` that :func:`balanced_sample` draws."""
+        return rows[balanced_sample(self.targets[rows], count, seed)]
 
-        Unless one has too few images; then the others give more.
-        """
-        rng = np.random.default_rng(seed)
-        shuffled = rng.permutation(rows)
-        targets = self.targets[shuffled]
-        # Place of each image among those of its class: the first of all classes come first.
-        place = np.empty(len(rows), dtype=np.int64)
-        for number in np.unique(targets):
-            of_class = targets == number
-            place[of_class] = np.arange(of_class.sum())
-        chosen = np.argsort(place, kind="stable")[:count]
-        sample: IntArray = shuffled[rng.permutation(chosen)]
-        return sample
+
+def balanced_sample(targets: IntArray, count: int, seed: int) -> IntArray:
+    """A random sample of images, in random order, in which classes differ by one at most.
+
+    Unless one has too few images; then the others give more.
+
+    Args:
+        targets: class number of each image, ``(N,)``.
+        count: images to draw; all if there are fewer.
+        seed: same seed, same sample.
+
+    Returns:
+        places of the images in ``targets``.
+    """
+    rng = np.random.default_rng(seed)
+    shuffled = rng.permutation(len(targets))
+    classes = targets[shuffled]
+    # Place of each image among those of its class: the first of all classes come first.
+    place = np.empty(len(targets), dtype=np.int64)
+    for number in np.unique(classes):
+        of_class = classes == number
+        place[of_class] = np.arange(of_class.sum())
+    chosen = np.argsort(place, kind="stable")[:count]
+    sample: IntArray = shuffled[rng.permutation(chosen)]
+    return sample

@@ -10,6 +10,8 @@ the scales, too fine a grid to imitate.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -27,12 +29,21 @@ ACTIVATION_LIMITS, WEIGHT_LIMITS = (-128, 127), (-127, 127)
 RANGE_MOMENTUM = 0.01
 
 
+class NonFiniteRangeError(ValueError):
+    """Values that int8 should hold are infinite or not a number."""
+
+
 def scale_and_zero_point(low: float, high: float) -> tuple[float, int]:
     """Int8 quantisation of a tensor with values from ``low`` to ``high``.
 
     A value is ``scale * (q - zero_point)``, with ``q`` in [-128, 127]. The range is widened to
     hold 0, which padding needs to be exact.
+
+    Raises:
+        NonFiniteRangeError: if a bound is not finite.
     """
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise NonFiniteRangeError(f"int8 cannot hold values from {low} to {high}")
     low, high = min(low, 0.0), max(high, 0.0)
     least, greatest = ACTIVATION_LIMITS
     scale = (high - low) / (greatest - least)
@@ -64,6 +75,13 @@ def image_range(normalise: Normalisation) -> tuple[float, float]:
         for pixel in (0, 255)
     ]
     return min(bounds), max(bounds)
+
+
+def known_ranges(
+    normalise: Normalisation, learnt: dict[str, tuple[float, float]] | None
+) -> dict[str, tuple[float, float]]:
+    """Ranges that calibration images need not show: of the image, and those learnt if any."""
+    return {IMAGE: image_range(normalise)} | (learnt or {})
 
 
 class Int8Simulation(SubnetModule):
@@ -150,8 +168,11 @@ def calibrated(module: SubnetModule, images: Images, normalise: Normalisation) -
     """``module`` in int8, with ranges that hold every value seen for the given training images.
 
     Each batch is quantised by the ranges known so far, as in fake-quantised training.
+
+    Raises:
+        NonFiniteRangeError: if the network's values are not finite.
     """
-    simulation = Int8Simulation(module, {IMAGE: image_range(normalise)})
+    simulation = Int8Simulation(module, known_ranges(normalise, None))
     simulation.momentum = None
     simulation.training = True  # only here: the parts are those of the float network
     for batch in images.batches(EVALUATION_BATCH):

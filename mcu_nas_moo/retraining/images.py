@@ -6,7 +6,15 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mcu_nas_moo.accuracy.data import Images, read_images, split_validation
+import numpy as np
+
+from mcu_nas_moo.accuracy.data import (
+    Images,
+    decode_images,
+    list_images,
+    read_images,
+    split_validation,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,17 +37,28 @@ class ImageFolder:
     def read(cls, root: Path) -> ImageFolder:
         """Read and split the training images; see :func:`~mcu_nas_moo.accuracy.data.read_images`.
 
+        The test images are tried too: one that is damaged should not be found after hours.
+
         Raises:
-            ValueError: if there are none, one cannot be decoded, or ``root/test`` has other
-                classes than ``root/train``.
+            ValueError: if there are none, a class has a single one, one cannot be decoded, or
+                ``root/test`` has other classes than ``root/train``.
         """
-        images = read_images(root / "train")
-        names = class_names(root / "train")
-        if (root / "test").is_dir() and class_names(root / "test") != names:
-            raise ValueError(
-                f"{root / 'test'} has other class folders than {root / 'train'}; give both the same"
-            )
-        return cls(root, names, *split_validation(images))
+        paths, targets, names = list_images(root / "train")
+        for name, count in zip(names, np.bincount(targets), strict=True):
+            if count < 2:
+                raise ValueError(
+                    f"{root / 'train' / name} has a single image; each class needs 2 at least, one "
+                    "to train and one to validate with: add images or remove the class"
+                )
+        if (root / "test").is_dir():
+            test_paths, test_targets, test_names = list_images(root / "test")
+            if test_names != names:
+                raise ValueError(
+                    f"{root / 'test'} has other class folders than {root / 'train'}; give both "
+                    "the same"
+                )
+            decode_images(test_paths, test_targets)
+        return cls(root, names, *split_validation(decode_images(paths, targets)))
 
     def to(self, device: str) -> ImageFolder:
         """The same images on another device."""
@@ -60,8 +79,3 @@ class ImageFolder:
         for tensor in (self.train.pixels, self.train.targets):
             digest.update(tensor.cpu().contiguous().numpy().data)
         return digest.hexdigest()[:16]
-
-
-def class_names(folder: Path) -> tuple[str, ...]:
-    """Names of the class folders, in the order in which classes are numbered."""
-    return tuple(path.name for path in sorted(folder.iterdir()) if path.is_dir())

@@ -6,21 +6,27 @@ import json
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+import torch
 from rich.table import Table
 
 from mcu_nas_moo.accuracy.supernet import EVALUATION_BATCH, accuracy
 from mcu_nas_moo.files import write_atomically
-from mcu_nas_moo.retraining.fake_quantisation import Int8Simulation, calibrated
+from mcu_nas_moo.onnx_export.export import ExportSettings
+from mcu_nas_moo.onnx_export.image_sample import balanced_sample
+from mcu_nas_moo.retraining.fake_quantisation import Int8Simulation, calibrated, known_ranges
 from mcu_nas_moo.retraining.weights import shared_weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    import onnx
+
     from mcu_nas_moo.accuracy.data import Images, Normalisation
     from mcu_nas_moo.accuracy.weights import TrainedSupernet
     from mcu_nas_moo.networks.torch_module import SubnetModule
     from mcu_nas_moo.retraining.trainer import Retrainer
+    from mcu_nas_moo.typing import FloatArray
 
 #: What the weights of a report are, by name.
 WEIGHTS = {
@@ -34,6 +40,9 @@ ONNXRUNTIME, SIMULATION = "onnxruntime", "simulation in float32 (onnxruntime is 
 
 def report_on(trainer: Retrainer, supernet: TrainedSupernet | None = None) -> dict[str, Any]:
     """Accuracies of a finished retraining on the validation and, if there are any, test images.
+
+    The int8 figures are those of the networks that ``mcu-nas export`` makes by default, calibrated
+    on the same images.
 
     Args:
         trainer: at its last epoch.
@@ -50,18 +59,17 @@ def report_on(trainer: Retrainer, supernet: TrainedSupernet | None = None) -> di
     test = images.test()
     splits = {"validation": images.validation} | ({"test": test} if test is not None else {})
     result = trainer.result()
+    calibration = export_calibration(images.train)
     figures = {}
     if supernet is not None and supernet.spaces[0].spec.classes == classes:
         shared = shared_weights(trainer.subnet, images.train, images.class_names, supernet)
-        figures["shared"] = _accuracies(
-            shared.module, None, trainer.calibration, splits, shared.normalise
-        )
+        figures["shared"] = _accuracies(shared.module, None, calibration, splits, shared.normalise)
     figures["float"] = _accuracies(
-        trainer.float_network(), None, trainer.calibration, splits, trainer.normalise
+        trainer.float_network(), None, calibration, splits, trainer.normalise
     )
     if result.ranges is not None:
         figures["qat"] = _accuracies(
-            result.module, result.ranges, trainer.calibration, splits, trainer.normalise
+            result.module, result.ranges, calibration, splits, trainer.normalise
         )
     numbers = {split: len(part) for split, part in splits.items()}
     return {
@@ -72,6 +80,14 @@ def report_on(trainer: Retrainer, supernet: TrainedSupernet | None = None) -> di
         "history": trainer.history,
         "training": result.training,
     }
+
+
+def export_calibration(train: Images) -> Images:
+    """The training images that ``mcu-nas export`` calibrates on by default; all if too few."""
+    settings = ExportSettings()
+    targets = train.targets.cpu().numpy()
+    rows = balanced_sample(targets, settings.calibration_images, settings.seed)
+    return train[torch.from_numpy(rows)]
 
 
 def _accuracies(
@@ -105,24 +121,39 @@ def int8_accuracies(
     Raises:
         ValueError: if onnxruntime is not installed.
     """
-    from mcu_nas_moo.networks.to_onnx import INPUT, to_onnx
-    from mcu_nas_moo.onnx_export import preprocessing
+    from mcu_nas_moo.networks.to_onnx import INPUT
     from mcu_nas_moo.onnx_export.int8_model import session
-    from mcu_nas_moo.onnx_export.quantise import quantise
 
-    def inputs(images: Images) -> Any:
-        pixels = preprocessing.pixels_at(images, module.layers[0].in_size[0])
-        return preprocessing.normalise(pixels, normalise.mean, normalise.std)
-
-    network = session(quantise(to_onnx(module), inputs(calibration), ranges))
+    network = session(int8_network(module, ranges, calibration, normalise))
     shares = {}
     for split, images in splits.items():
         correct = 0
         for batch in images.batches(EVALUATION_BATCH):
-            (logits,) = network.run(None, {INPUT: inputs(batch)})
+            (logits,) = network.run(None, {INPUT: _inputs(module, batch, normalise)})
             correct += int((logits.argmax(1) == batch.targets.cpu().numpy()).sum())
         shares[split] = correct / len(images)
     return shares
+
+
+def int8_network(
+    module: SubnetModule,
+    ranges: dict[str, tuple[float, float]] | None,
+    calibration: Images,
+    normalise: Normalisation,
+) -> onnx.ModelProto:
+    """The int8 network as ``mcu-nas export`` makes it."""
+    from mcu_nas_moo.networks.to_onnx import to_onnx
+    from mcu_nas_moo.onnx_export.quantise import quantise
+
+    seen = _inputs(module, calibration, normalise)
+    return quantise(to_onnx(module), seen, known_ranges(normalise, ranges))
+
+
+def _inputs(module: SubnetModule, images: Images, normalise: Normalisation) -> FloatArray:
+    from mcu_nas_moo.onnx_export import preprocessing
+
+    pixels = preprocessing.pixels_at(images, module.layers[0].in_size[0])
+    return preprocessing.normalise(pixels, normalise.mean, normalise.std)
 
 
 def _has_onnxruntime() -> bool:

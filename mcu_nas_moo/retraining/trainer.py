@@ -18,7 +18,11 @@ from mcu_nas_moo.accuracy.supernet import accuracy, calibration_images, recalibr
 from mcu_nas_moo.files import write_atomically
 from mcu_nas_moo.networks.torch_module import SubnetModule
 from mcu_nas_moo.retraining.distillation import Teacher, distillation_loss
-from mcu_nas_moo.retraining.fake_quantisation import Int8Simulation, calibrated
+from mcu_nas_moo.retraining.fake_quantisation import (
+    Int8Simulation,
+    NonFiniteRangeError,
+    calibrated,
+)
 from mcu_nas_moo.retraining.weights import RetrainedSubnet, supernet_part
 
 if TYPE_CHECKING:
@@ -186,7 +190,7 @@ class Retrainer:
         """Train for one epoch; ``advance`` is called after each step.
 
         Raises:
-            ValueError: if the loss is not finite.
+            ValueError: if the loss or the weights are no longer finite.
         """
         settings, started = self.settings, time.perf_counter()
         # Seeded by epoch, so that a resumed run sees what an unbroken one would have.
@@ -198,13 +202,17 @@ class Retrainer:
         )
         network = (self.simulation or self.module).train()
         for step, rows in enumerate(batches):
-            rate = settings.learning_rate_at(self.epoch + step / self.steps_per_epoch)
+            # In the middle of the step: at the start of warm-up and the end it would be 0.
+            rate = settings.learning_rate_at(self.epoch + (step + 0.5) / self.steps_per_epoch)
             for group in self.optimiser.param_groups:
                 group["lr"] = rate
             batch = self.images.train[rows]
-            loss = self._loss(network, augment(batch.pixels, generator), batch.targets)
+            try:
+                loss = self._loss(network, augment(batch.pixels, generator), batch.targets)
+            except NonFiniteRangeError as error:
+                raise self._exploded(self.epoch + 1) from error
             if not loss.isfinite():
-                raise self._exploded(rate)
+                raise self._exploded(self.epoch + 1)
             self.optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             self.optimiser.step()
@@ -214,16 +222,21 @@ class Retrainer:
                 at = self.epoch * self.steps_per_epoch + step
                 writer.add_scalar("loss", float(loss.detach()), at)
                 writer.add_scalar("learning_rate", rate, at)
+        if not (is_finite(self.module) and is_finite(self.average)):
+            raise self._exploded(self.epoch + 1)
         self.epoch += 1
         self.seconds += time.perf_counter() - started
 
-    def _exploded(self, rate: float) -> ValueError:
-        option = "--qat-learning-rate" if self.simulation else "--learning-rate"
+    def _exploded(self, epoch: int) -> ValueError:
+        if self.simulation:
+            option, peak = "--qat-learning-rate", self.settings.qat_learning_rate
+        else:
+            option, peak = "--learning-rate", self.settings.learning_rate
         # A checkpoint stands in the way of other settings.
         first = f"delete {self.folder} and " if self.checkpoint.exists() else ""
         return ValueError(
-            f"the loss is no longer finite in epoch {self.epoch + 1}, at a learning rate of "
-            f"{rate:.3g}; {first}give a lower {option}"
+            f"loss or weights are no longer finite in epoch {epoch}, with a peak learning rate of "
+            f"{peak:.3g}; {first}give a lower {option}"
         )
 
     def _loss(
@@ -266,12 +279,21 @@ class Retrainer:
         return figures
 
     def begin_quantising(self) -> None:
-        """Go on from the averaged weights, batch norms frozen, with a fresh optimiser."""
+        """Go on from the averaged weights, batch norms frozen, with a fresh optimiser.
+
+        Raises:
+            ValueError: if the network's values are no longer finite.
+        """
         average = self.averaged()
+        if not is_finite(average):  # statistics overflow before weights do
+            raise self._exploded(self.epoch)
         self.float_state = {name: value.clone() for name, value in average.state_dict().items()}
         self.module.load_state_dict(self.float_state)
         if self.settings.qat_epochs:
-            self.simulation = calibrated(self.module.eval(), self.calibration, self.normalise)
+            try:
+                self.simulation = calibrated(self.module.eval(), self.calibration, self.normalise)
+            except NonFiniteRangeError as error:
+                raise self._exploded(self.epoch) from error
             self.average = weight_average(self.module, self.settings.ema)
             self.optimiser = self._fresh_optimiser()
 
@@ -310,11 +332,11 @@ class Retrainer:
 
 
 def weight_average(module: nn.Module, decay: float) -> AveragedModel:
-    """Exponential moving average of the weights of ``module``, which begins at them.
+    """Exponential moving average of the weights of ``module``.
 
-    Over the first steps the average is shorter, so that it forgets where training began: the
-    decay after n updates is at most ``(1 + n) / (10 + n)``, as in TensorFlow's
-    ``ExponentialMovingAverage``.
+    The first update copies the weights, as torch's ``AveragedModel`` does. Over the next ones the
+    average is short: the decay after n updates is at most ``(1 + n) / (10 + n)``, as in
+    TensorFlow's ``ExponentialMovingAverage``.
     """
 
     def blend(average: Any, current: Any, updates: torch.Tensor | int) -> None:
@@ -324,6 +346,11 @@ def weight_average(module: nn.Module, decay: float) -> AveragedModel:
     average = AveragedModel(module, multi_avg_fn=blend)
     average.eval()
     return average
+
+
+def is_finite(module: nn.Module) -> bool:
+    """Whether all weights and statistics of a network are finite numbers."""
+    return all(bool(value.isfinite().all()) for value in module.state_dict().values())
 
 
 def retrain(trainer: Retrainer, console: Console | None = None) -> RetrainedSubnet:
@@ -360,9 +387,11 @@ def retrain(trainer: Retrainer, console: Console | None = None) -> RetrainedSubn
             trainer.history.append({"epoch": trainer.epoch, **figures})
             if trainer.epoch == settings.epochs:
                 trainer.begin_quantising()
-            trainer.save()
+            # At the epoch's last step and before the checkpoint: one that continues keeps them.
             for name, value in figures.items():
-                writer.add_scalar(f"validation_accuracy/{name}", value, trainer.epoch * steps)
+                writer.add_scalar(f"validation_accuracy/{name}", value, trainer.epoch * steps - 1)
+            writer.flush()
+            trainer.save()
             shown = ", ".join(f"{name} {value:.1%}" for name, value in figures.items())
             progress.console.print(
                 f"{label}: validation {shown}; {trainer.seconds:.0f} s in all",

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mcu_nas_moo.files import write_atomically
+from mcu_nas_moo.profiles import load_profile
 from mcu_nas_moo.selection.front import front_of, nothing_feasible, on_front
 from mcu_nas_moo.selection.subnet_file import write_subnet
 from mcu_nas_moo.selection.subnets import METRICS, SearchedProblem, Subnets
 from mcu_nas_moo.spaces import load_space
-from mcu_nas_moo.yaml_files import Facts, read_values, validate
+from mcu_nas_moo.yaml_files import Facts, is_path, read_values, validate
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from mcu_nas_moo.bench.reference import Reference
     from mcu_nas_moo.task import Task
@@ -231,13 +232,21 @@ def find_search(
     profile: str | None = None,
     space: str | None = None,
     objectives: Sequence[str] | None = None,
+    say: Callable[[str], object] = lambda text: None,
 ) -> SearchFolder:
     """The search in ``root`` that was written last, of all or of the given problem.
 
+    Args:
+        root: holds a folder for each search.
+        profile: name, or path of its file.
+        space: name.
+        objectives: names.
+        say: is told of damaged searches that are passed over in looking for a given problem.
+
     Raises:
-        ValueError: if there is none.
+        ValueError: if there is none; or, if any problem will do, the last search is damaged.
     """
-    wanted: dict[str, str] = {
+    given: dict[str, str] = {
         name: value
         for name, value in (
             ("profile", profile),
@@ -246,10 +255,19 @@ def find_search(
         )
         if value
     }
+    wanted = dict(given)
+    if profile and is_path(profile):
+        wanted["profile"] = load_profile(profile).name
     records = sorted(root.glob("*/search.json"), key=lambda path: path.stat().st_mtime)
     for path in reversed(records):
         folder = SearchFolder(path.parent)
-        problem = folder.read_record().problem
+        try:
+            problem = folder.read_record().problem
+        except ValueError as error:
+            if not wanted:
+                raise
+            say(f"passed over {folder.root}: {error}")
+            continue
         facts = {
             "profile": problem.profile,
             "space": problem.space,
@@ -257,7 +275,7 @@ def find_search(
         }
         if wanted.items() <= facts.items():
             return folder
-    options = "".join(f" --{name} {value}" for name, value in wanted.items())
+    options = "".join(f" --{name} {value}" for name, value in given.items())
     raise ValueError(
         f"{root}/ holds no results of such a search; run `mcu-nas search{options}` first, or name "
         "a folder with --from"

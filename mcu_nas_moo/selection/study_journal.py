@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
+    from typing import BinaryIO
+
+
+class DamagedJournalError(ValueError):
+    """A journal has lines that are none of Optuna's."""
+
+    def __init__(self, path: Path, error: Exception) -> None:
+        reason = " ".join(str(error).split())
+        super().__init__(
+            f"the study in {path} cannot be read ({reason}); restore or delete it, or choose "
+            "another --out"
+        )
 
 
 class StudyJournal(JournalFileBackend):
@@ -18,7 +31,9 @@ class StudyJournal(JournalFileBackend):
 
     Optuna's own waits for the disk some thirty times in each trial, which takes many times longer
     than a trial here. A process that is killed loses nothing all the same; a power cut may lose
-    the last seconds, which the search then does again. Optuna and its dashboard read the file.
+    the last seconds, which the search then does again. Half a line at the end, where a process was
+    killed or the disk was full, is cut off before the next line, which it would spoil. Optuna and
+    its dashboard read the file.
 
     Args:
         path: of the file; made if missing.
@@ -33,10 +48,29 @@ class StudyJournal(JournalFileBackend):
         lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
         self._lock_of_writers.acquire()
         try:
-            with self._path.open("ab") as file:
+            with self._path.open("r+b") as file:
+                file.seek(_end_of_lines(file))
                 file.write(lines.encode())
+                file.truncate()
         finally:
             self._lock_of_writers.release()
+
+    def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:  # type: ignore[override]
+        try:
+            yield from super().read_logs(log_number_from)
+        except ValueError as error:  # a JSONDecodeError is one
+            raise DamagedJournalError(self._path, error) from error
+
+
+def _end_of_lines(file: BinaryIO) -> int:
+    """Where the last whole line ends."""
+    end = file.seek(0, os.SEEK_END)
+    while end:
+        file.seek(end - 1)
+        if file.read(1) == b"\n":
+            break
+        end -= 1
+    return end
 
 
 def open_journal(path: Path) -> JournalStorage:
@@ -47,9 +81,7 @@ def open_journal(path: Path) -> JournalStorage:
     """
     try:
         return JournalStorage(StudyJournal(path))
+    except DamagedJournalError:
+        raise
     except Exception as error:  # whatever Optuna finds in it
-        reason = " ".join(str(error).split())
-        raise ValueError(
-            f"the study in {path} cannot be read ({reason}); restore or delete it, or choose "
-            "another --out"
-        ) from error
+        raise DamagedJournalError(path, error) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from dataclasses import dataclass, field
+from json import JSONDecodeError
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from mcu_nas_moo.selection.subnets import METRICS, SearchedProblem, Subnets
 from mcu_nas_moo.yaml_files import validate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import optuna
     from optuna.samplers import BaseSampler
@@ -96,35 +97,37 @@ def storage_for_reading(storage: str) -> BaseStorage:
 
 
 def open_study(storage: BaseStorage, name: str, task: Task) -> optuna.Study:
-    """The study ``name`` of ``task``, made if there is none.
+    """The study ``name`` of ``task``, made if there is none; an empty one is taken.
 
     Raises:
         ValueError: if the storage has a study of that name that searches something else.
     """
     import optuna
+    from optuna.study import StudyDirection
 
     from mcu_nas_moo.objective import McuNasObjective
 
     problem, objective = SearchedProblem.of(task), McuNasObjective(task=task)
-    if name in optuna.get_all_study_names(storage):
-        study = optuna.load_study(study_name=name, storage=storage)
-        if PROBLEM in study.user_attrs:
-            difference = problem.difference(problem_of(study))
-        else:
-            difference = "trials that `mcu-nas search` did not make"
-        if difference is not None:
-            raise ValueError(
-                f"the storage has a study {name} with {difference}; choose another --study-name"
-            )
-        return study
+    directions = [StudyDirection.MINIMIZE] * task.n_obj
     study = optuna.create_study(
-        storage=storage, study_name=name, directions=["minimize"] * task.n_obj
+        storage=storage, study_name=name, directions=directions, load_if_exists=True
     )
-    with warnings.catch_warnings():
-        # Names of objectives are experimental in Optuna, but its dashboard shows them.
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        study.set_metric_names(objective.metric_names)
-    study.set_user_attr(PROBLEM, problem.model_dump(mode="json"))
+    new = PROBLEM not in study.user_attrs  # or another process is just making it
+    difference = None
+    if not new:
+        difference = problem.difference(problem_of(study))
+    elif study.get_trials(deepcopy=False) or study.directions != directions:
+        difference = "trials or directions that `mcu-nas search` did not make"
+    if difference is not None:
+        raise ValueError(
+            f"the storage has a study {name} with {difference}; choose another --study-name"
+        )
+    if new:
+        with warnings.catch_warnings():
+            # Names of objectives are experimental in Optuna, but its dashboard shows them.
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            study.set_metric_names(objective.metric_names)
+        study.set_user_attr(PROBLEM, problem.model_dump(mode="json"))
     return study
 
 
@@ -198,24 +201,36 @@ def subnets_of(study: optuna.Study) -> Subnets:
 
 @dataclass
 class Progress:
-    """How far a search is; grows trial by trial.
+    """How far a study is; grows with its trials, whichever process ran them.
 
     Attributes:
         finished: trials.
         feasible: of them, those that meet all limits; repeated subnets count again.
         front: objectives ``(n, n_obj)`` of the feasible trials that no other dominates, each once.
+        under_way: numbers of the trials that have not ended.
     """
 
     n_obj: int
     finished: int = 0
     feasible: int = 0
     front: FloatArray = field(init=False)
+    under_way: set[int] = field(default_factory=set)
+    _read_to: int = 0
 
     def __post_init__(self) -> None:
         self.front = np.zeros((0, self.n_obj))
 
-    def add(self, trial: FrozenTrial) -> bool:
-        """Count a finished trial; whether it changed the front."""
+    def read(self, trials: Sequence[FrozenTrial]) -> bool:
+        """Count what is new in all trials of the study, by number; whether the front changed."""
+        from optuna.trial import TrialState
+
+        new = [*sorted(self.under_way), *range(self._read_to, len(trials))]
+        self._read_to = len(trials)
+        self.under_way = {number for number in new if not trials[number].state.is_finished()}
+        changed = [self._add(trials[n]) for n in new if trials[n].state == TrialState.COMPLETE]
+        return any(changed)
+
+    def _add(self, trial: FrozenTrial) -> bool:
         self.finished += 1
         if not feasible(np.array([list(trial.constraints.values())]))[0]:
             return False
@@ -249,19 +264,18 @@ def search(
             after each trial.
 
     Returns:
-        how far it came: fewer trials than asked for if PPO has evaluated all combinations.
+        how far the study came: fewer trials than asked for only if PPO has evaluated all
+        combinations that are not under way.
 
     Raises:
         ValueError: for an unknown algorithm, or if the storage fails.
     """
     import optuna
-    from optuna.trial import TrialState
 
     from mcu_nas_moo.objective import McuNasObjective
 
     progress = Progress(task.n_obj)
-    for trial in finished_trials(study):
-        progress.add(trial)
+    progress.read(study.get_trials(deepcopy=False))
     study.sampler = make_sampler(algorithm, task, trials, seed, progress.finished)
     watch(progress, True)
     if progress.finished >= trials:
@@ -276,14 +290,15 @@ def search(
     study.set_user_attr(STARTS, [*starts_of(study), start])
 
     def after(study: optuna.Study, trial: FrozenTrial) -> None:
-        if trial.state == TrialState.COMPLETE:
-            watch(progress, progress.add(trial))
-        if len(finished_trials(study)) >= trials:  # those of other processes count
+        watch(progress, progress.read(study.get_trials(deepcopy=False)))
+        if progress.finished >= trials:
             study.stop()
 
     try:
         study.optimize(McuNasObjective(task=task), callbacks=[after])
-    except optuna.exceptions.StorageInternalError as error:
+        # Another process may have ended since the last trial.
+        watch(progress, progress.read(study.get_trials(deepcopy=False)))
+    except (optuna.exceptions.StorageInternalError, JSONDecodeError) as error:
         reason = " ".join(str(error.__cause__ or error).split())
         raise ValueError(f"the storage of the study failed: {reason}") from error
     return progress

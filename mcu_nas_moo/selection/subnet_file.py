@@ -9,7 +9,8 @@ import yaml
 from pydantic import Field
 
 from mcu_nas_moo.files import write_atomically
-from mcu_nas_moo.spaces import load_space
+from mcu_nas_moo.naming import unknown_name
+from mcu_nas_moo.spaces import list_spaces, load_space
 from mcu_nas_moo.yaml_files import Facts, read_values, validate
 
 if TYPE_CHECKING:
@@ -70,8 +71,27 @@ def read_subnet(path: Path) -> SubnetFile:
     try:
         subnet.layers()
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        raise ValueError(f"{path}: {_explained(subnet, error)}") from None
     return subnet
+
+
+def _explained(subnet: SubnetFile, error: ValueError) -> ValueError:
+    """What is wrong with the genes, if it is another space or a slip; else ``error`` itself."""
+    if subnet.space not in list_spaces():
+        return error
+    for other in set(list_spaces()) - {subnet.space}:
+        try:
+            load_space(other).encode(subnet.genes)
+        except ValueError:
+            continue
+        return ValueError(
+            f"these are genes of {other}, not of {subnet.space}; correct the line of the space"
+        )
+    known = [gene.name for gene in subnet.search_space().genes]
+    for name in subnet.genes:
+        if name not in known:
+            return unknown_name("gene", name, known)
+    return error
 
 
 def write_subnet(subnet: SubnetFile, path: Path) -> None:

@@ -87,6 +87,21 @@ def test_bad_input_is_answered_in_one_line(here, image_folder, options, message)
     assert sorted(here.rglob("*")) == before
 
 
+def test_a_file_where_the_export_goes(here, image_folder):
+    (here / "ro").mkdir()
+    (here / "ro" / "export").write_text("mine")
+    result = run("tiny.yaml", "--data", image_folder, "--out", "ro")
+    assert result.exit_code == 2
+    assert "ro/export is a file; remove it, or choose another --out" in result.output
+    assert (here / "ro" / "export").read_text() == "mine"
+
+
+def test_seeds_are_not_negative(here, image_folder):
+    result = run("tiny.yaml", "--data", image_folder, "--seed", -1)
+    assert result.exit_code == 2
+    assert "--seed" in result.output
+
+
 def test_missing_images(here):
     result = run("tiny.yaml", "--data", "nowhere")
     assert result.exit_code == 2

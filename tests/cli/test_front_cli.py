@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import math
 import re
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -150,6 +152,9 @@ def test_a_study_in_a_storage_gives_the_same_list():
         (["list", "--profile", "cortex-m4"], "run `mcu-nas search --profile cortex-m4` first"),
         (["list", "--storage", "sqlite:///none.db"], "no storage"),
         (["list", "--max-latency-ms", "0.1"], "no feasible subnet has latency of at most 0.1 ms"),
+        (["list", "--max-latency-ms", "nan"], "--max-latency-ms must be a number"),
+        (["list", "--exact", "--max-error", "nan"], "--max-error must be a number"),
+        (["list", "--profile", "none.yaml"], "expected a profile file"),
         (["list", "--sort", "speed"], "unknown objective"),
         (["list", "--exact", "--profile", "cortex-m9"], "unknown profile"),
         (["list", "--exact", "--objectives", "error,energy"], "mcu-nas enumerate"),
@@ -182,3 +187,33 @@ def test_damaged_results_are_refused(tmp_path, found, searched):
     result = run("list", "--from", tmp_path)
     assert result.exit_code == 2
     assert "line 2: damaged" in result.output
+
+
+def test_pick_replaces_no_file_of_another_name_or_of_other_classes(tmp_path):
+    path = tmp_path / "chosen.yaml"
+    assert run("pick", "--knee", "--out", path).exit_code == 0
+    text = path.read_text()
+    for change in (("classes: 10", "classes: 5"), ("name: cortex-m7", "name: mine")):
+        path.write_text(text.replace(*change, 1))
+        result = run("pick", "--knee", "--out", path)
+        assert result.exit_code == 2
+        assert "holds something else" in result.output
+        assert path.read_text() == text.replace(*change, 1) != text
+
+
+def test_the_profile_may_be_a_file(tmp_path):
+    path = tmp_path / "board.yaml"
+    shipped = Path(__file__).parents[2] / "constraint_profiles" / "cortex-m7.yaml"
+    path.write_text(shipped.read_text())
+    assert listed("--profile", path) == listed()
+
+
+def test_a_damaged_search_of_another_problem_is_passed_over(searched, tmp_path, monkeypatch):
+    shutil.copytree(searched / "search", tmp_path / "search")
+    (tmp_path / "search" / "other").mkdir()
+    (tmp_path / "search" / "other" / "search.json").write_text("{")
+    monkeypatch.chdir(tmp_path)
+    assert run("list").exit_code == 2
+    result = run("list", "--profile", "cortex-m7")
+    assert result.exit_code == 0
+    assert "Note: passed over search/other" in result.stderr

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from mcu_nas_moo.accuracy.weights import TrainedSupernet
 from mcu_nas_moo.cli.retrain import retrain
+from mcu_nas_moo.retraining import report as reports
 from mcu_nas_moo.retraining import trainer as training
 from mcu_nas_moo.retraining.weights import RetrainedSubnet
 from mcu_nas_moo.selection.subnet_file import SubnetFile, read_subnet, write_subnet
@@ -108,6 +109,24 @@ def test_stopped_by_the_user(subnet, image_folder, tmp_path, monkeypatch):
 
 def test_a_teacher_of_other_classes_is_refused(subnet, image_folder):
     refused(run(subnet, "--data", image_folder, *QUICK), "10 classes", "have 2", "--no-distil")
+
+
+def test_weights_are_kept_if_the_measurement_fails(subnet, image_folder, tmp_path, monkeypatch):
+    def fail(*arguments):
+        raise ValueError("no measurement")
+
+    monkeypatch.setattr(reports, "report_on", fail)
+    refused(run(subnet, "--data", image_folder, "--no-distil", *QUICK), "no measurement")
+    folder = tmp_path / "deploy" / "smallest" / "retrained"
+    assert RetrainedSubnet.load(folder / "weights.safetensors").class_names == ("blue", "red")
+
+
+def test_a_damaged_test_image_is_found_before_training(subnet, image_folder, tmp_path):
+    shutil.copytree(image_folder, tmp_path / "images")
+    (tmp_path / "images" / "test" / "red" / "003.png").write_bytes(b"nothing")
+    result = run(subnet, "--data", tmp_path / "images", "--no-distil", *QUICK)
+    refused(result, "cannot decode image", "003.png")
+    assert not (tmp_path / "deploy").exists()
 
 
 def test_missing_and_wrong_images(subnet, image_folder, tmp_path):

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from mcu_nas_moo.cli.search import search
 from mcu_nas_moo.objective import McuNasObjective
 from mcu_nas_moo.selection import study_search
+from mcu_nas_moo.selection.study_journal import open_journal
 from mcu_nas_moo.selection.subnet_file import read_subnet
 
 DEFAULT = Path("search") / "mbconv-stage--cortex-m7--error-latency"
@@ -91,6 +92,25 @@ def test_an_interrupted_search_writes_what_is_finished(monkeypatch):
     assert len(study_search.finished_trials(study)) == 15
 
 
+def test_two_searches_of_one_study_say_what_is_true(monkeypatch):
+    whole = McuNasObjective.__call__
+    calls = []
+
+    def with_company(self, trial):
+        calls.append(trial.number)
+        if len(calls) == 4:
+            storage = open_journal(DEFAULT / "study.journal")
+            other = study_search.open_study(storage, DEFAULT.name, self.task)
+            study_search.search(other, self.task, "random", 9)
+        return whole(self, trial)
+
+    monkeypatch.setattr(McuNasObjective, "__call__", with_company)
+    result = run("--trials", 12, "--algo", "random")
+    assert result.exit_code == 0, result.output
+    assert "12 trials: " in result.output
+    assert "All combinations" not in result.output
+
+
 def test_any_storage_of_optuna_and_any_space(tmp_path):
     storage = f"sqlite:///{tmp_path}/study.db"
     words = ("--space", "mbconv-block", "--profile", "cortex-m4", "--algo", "tpe")
@@ -153,7 +173,8 @@ def test_folders_and_studies_of_others_are_left_alone(tmp_path):
     assert "choose another --out" in result.output
     assert os.listdir("photos") == ["cat.jpg"]
     storage = f"sqlite:///{tmp_path}/s.db"
-    optuna.create_study(storage=storage, study_name="theirs", directions=["minimize"] * 2)
+    theirs = optuna.create_study(storage=storage, study_name="theirs", directions=["minimize"] * 2)
+    theirs.add_trial(optuna.trial.create_trial(values=[0.1, 2.0]))
     result = run("--trials", 3, "--storage", storage, "--study-name", "theirs")
     assert result.exit_code == 2
     assert "choose another --study-name" in result.output

@@ -1,9 +1,11 @@
 """Retraining from start to finish on two classes that a small network can tell apart."""
 
 import dataclasses
+import shutil
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mcu_nas_moo.accuracy.supernet import Supernet, accuracy
 from mcu_nas_moo.accuracy.weights import TrainedSupernet
@@ -126,6 +128,87 @@ def test_a_loss_that_explodes_names_the_learning_rate(subnet, images, supernet, 
         retrain(trainer)
 
 
+@pytest.mark.parametrize(
+    ("change", "option"),
+    [
+        ({"qat_learning_rate": 1e20}, "--qat-learning-rate"),
+        ({"learning_rate": 1e20, "epochs": 1}, "--learning-rate"),
+        ({"learning_rate": 1e20, "epochs": 1, "batch_size": 108}, "--learning-rate"),
+        ({"learning_rate": 1e15, "epochs": 1, "batch_size": 108, "qat_epochs": 0}, "--learning-"),
+    ],
+    ids=["int8", "loss", "a single step", "without int8"],
+)
+def test_values_that_explode_anywhere_name_the_option(
+    subnet, images, supernet, tmp_path, change, option
+):
+    settings = dataclasses.replace(SETTINGS, **change)
+    trainer = Retrainer(subnet, images, settings, tmp_path, supernet=supernet)
+    with pytest.raises(ValueError, match=rf"no longer finite in epoch \d.*give a lower {option}"):
+        retrain(trainer)
+    if trainer.checkpoint.exists():
+        saved = torch.load(trainer.checkpoint, weights_only=True)
+        assert all(value.isfinite().all() for value in saved["module"].values())
+
+
+def test_weights_too_large_for_int8_name_the_option(subnet, images, supernet, tmp_path):
+    trainer = Retrainer(subnet, images, SETTINGS, tmp_path, supernet=supernet)
+    *_, weights, _ = trainer.average.parameters()  # of the classifier; finite, their sums are not
+    weights.data.fill_(3e38)
+    with pytest.raises(ValueError, match=r"no longer finite.*give a lower --learning-rate"):
+        trainer.begin_quantising()
+
+
+@pytest.mark.parametrize("epoch", [1, 4])
+def test_weights_broken_by_the_last_step_are_not_kept(
+    subnet, images, supernet, tmp_path, epoch, monkeypatch
+):
+    trainer = Retrainer(subnet, images, SETTINGS, tmp_path, supernet=supernet)
+    steps = []
+    step = torch.optim.SGD.step
+
+    def breaking(self, *arguments):
+        step(self, *arguments)
+        steps.append(1)
+        if len(steps) == epoch * trainer.steps_per_epoch:
+            self.param_groups[0]["params"][0].data[0] = float("nan")
+
+    monkeypatch.setattr(torch.optim.SGD, "step", breaking)
+    with pytest.raises(ValueError, match=rf"no longer finite in epoch {epoch}, .*give a lower"):
+        retrain(trainer)
+    assert trainer.checkpoint.exists() == (epoch > 1)
+
+
+def accuracies_logged(folder):
+    """Steps and values by tag, as TensorBoard shows them."""
+    events = EventAccumulator(str(folder / "tensorboard"), size_guidance={"scalars": 0})
+    events.Reload()
+    return {
+        tag: [(event.step, event.value) for event in events.Scalars(tag)]
+        for tag in events.Tags()["scalars"]
+    }
+
+
+def test_events_of_a_resumed_training_are_those_of_an_unbroken_one(
+    finished, subnet, images, supernet, tmp_path
+):
+    unbroken = accuracies_logged(finished[0].folder)
+    assert [len(unbroken[f"validation_accuracy/{name}"]) for name in ("last", "int8")] == [5, 2]
+    first = Retrainer(subnet, images, SETTINGS, tmp_path, supernet=supernet)
+    train_epoch = first.train_epoch
+
+    def train_and_stop(writer, advance):
+        train_epoch(writer, advance)
+        if first.epoch == 3:  # logged in part, and not in the checkpoint
+            raise KeyboardInterrupt
+
+    first.train_epoch = train_and_stop
+    with pytest.raises(KeyboardInterrupt):
+        retrain(first)
+    for _ in range(2):  # to the end, and once more when all is done
+        retrain(Retrainer(subnet, images, SETTINGS, tmp_path, supernet=supernet))
+        assert accuracies_logged(tmp_path) == unbroken
+
+
 def test_fewer_images_than_a_batch(subnet, images, supernet, tmp_path):
     settings = dataclasses.replace(SETTINGS, batch_size=109)
     with pytest.raises(ValueError, match="108 training images are less than one batch of 109"):
@@ -231,3 +314,40 @@ def test_a_supernet_of_other_spaces_is_refused(subnet, supernet):
     other = subnet.model_copy(update={"space": "mbconv-stage"})
     with pytest.raises(ValueError, match="trained for small, not 'mbconv-stage'"):
         supernet_part(supernet, other, 2)
+
+
+def test_every_step_has_a_learning_rate_above_zero(subnet, images, supernet, tmp_path, monkeypatch):
+    trainer = Retrainer(subnet, images, SETTINGS, tmp_path, supernet=supernet)
+    step, rates = torch.optim.SGD.step, []
+
+    def recorded(self, *arguments):
+        rates.append(self.param_groups[0]["lr"])
+        step(self, *arguments)
+
+    monkeypatch.setattr(torch.optim.SGD, "step", recorded)
+    retrain(trainer)
+    floats = rates[: 3 * trainer.steps_per_epoch]
+    assert len(rates) == 5 * trainer.steps_per_epoch
+    assert min(rates) > 0
+    assert SETTINGS.learning_rate * 0.95 < max(floats) <= SETTINGS.learning_rate
+    assert max(rates[len(floats) :]) <= SETTINGS.qat_learning_rate
+
+
+def test_test_images_are_tried_at_the_start(image_folder, tmp_path):
+    shutil.copytree(image_folder, tmp_path / "images")
+    damaged = tmp_path / "images" / "test" / "red" / "004.png"
+    damaged.write_bytes(damaged.read_bytes()[:900])
+    with pytest.raises(ValueError, match=r"cannot decode image .*red.004\.png"):
+        ImageFolder.read(tmp_path / "images")
+    shutil.rmtree(tmp_path / "images" / "test" / "red")
+    (tmp_path / "images" / "test" / "red").mkdir()
+    with pytest.raises(ValueError, match=r"test.red has no images"):
+        ImageFolder.read(tmp_path / "images")
+
+
+def test_a_class_of_a_single_image_is_refused(image_folder, tmp_path):
+    shutil.copytree(image_folder / "train", tmp_path / "train")
+    for path in sorted((tmp_path / "train" / "red").iterdir())[1:]:
+        path.unlink()
+    with pytest.raises(ValueError, match=r"train.red has a single image; each class needs 2"):
+        ImageFolder.read(tmp_path)

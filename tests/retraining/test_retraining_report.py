@@ -1,23 +1,33 @@
 """The report on a retraining against figures computed anew."""
 
+import dataclasses
 import io
 import json
 
 import numpy as np
 import onnxruntime
 import pytest
+import torch
+from onnx import numpy_helper
 from rich.console import Console
 
 from mcu_nas_moo.accuracy.data import resize
 from mcu_nas_moo.networks.to_onnx import to_onnx
+from mcu_nas_moo.onnx_export.export import ExportSettings, export_subnet
 from mcu_nas_moo.onnx_export.preprocessing import normalise, pixels_at
 from mcu_nas_moo.onnx_export.quantise import quantise
+from mcu_nas_moo.onnx_export.subject import ExportData
 from mcu_nas_moo.retraining import report as reports
-from mcu_nas_moo.retraining.fake_quantisation import Int8Simulation
+from mcu_nas_moo.retraining.fake_quantisation import (
+    Int8Simulation,
+    image_range,
+    scale_and_zero_point,
+)
 from mcu_nas_moo.retraining.report import accuracy_table, report_on, write_report
 from mcu_nas_moo.retraining.settings import RetrainingSettings
 from mcu_nas_moo.retraining.trainer import Retrainer, retrain
 from mcu_nas_moo.retraining.weights import shared_weights
+from mcu_nas_moo.selection.deployment_folder import DeploymentFolder
 
 
 @pytest.fixture(scope="module")
@@ -56,13 +66,48 @@ def test_float_accuracies_are_those_of_the_networks(trainer, report, supernet, i
 
 def test_int8_accuracy_is_that_of_onnxruntime(trainer, report, images):
     result, test = trainer.result(), images.test()
-    model = quantise(
-        to_onnx(result.module), seen(trainer.calibration, result.normalise), result.ranges
-    )
+    model = quantise(to_onnx(result.module), seen(images.train, result.normalise), result.ranges)
     session = onnxruntime.InferenceSession(model.SerializeToString())
     (logits,) = session.run(None, {"image": seen(test, result.normalise)})
     assert report["accuracy"]["qat"]["int8"]["test"] == share_correct(logits, test)
     assert report["int8"] == "onnxruntime"
+
+
+def test_int8_accuracy_is_that_of_the_exported_network(subnet, images, supernet, tmp_path):
+    """Without learnt ranges, so that they depend on the images that calibrate."""
+    settings = RetrainingSettings(epochs=1, qat_epochs=0, batch_size=50, learning_rate=1e-4)
+    trainer = Retrainer(subnet, images, settings, tmp_path / "retrained", supernet=supernet)
+    folder = DeploymentFolder(tmp_path)
+    retrain(trainer).save(folder.weights)
+    # Darker images to calibrate on: only the known range of pixels makes up for them.
+    dark = dataclasses.replace(images.train, pixels=images.train.pixels // 4)
+    for train in (images.train, dark):
+        calibration = reports.export_calibration(train)
+        model = reports.int8_network(trainer.float_network(), None, calibration, trainer.normalise)
+        assert quantisation_of_image(model) == pytest.approx(
+            scale_and_zero_point(*image_range(trainer.normalise))
+        )
+    exported = export_subnet(
+        subnet, images.root, folder, ExportSettings(calibration_images=len(images.train))
+    )
+    int8 = next(outcome for outcome in exported.outcomes if outcome.network == "int8.onnx")
+    assert report_on(trainer)["accuracy"]["float"]["int8"]["test"] == int8.accuracy
+
+
+def quantisation_of_image(model):
+    values = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    outer = next(node for node in model.graph.node if node.op_type == "QuantizeLinear")
+    return tuple(float(values[name]) for name in outer.input[1:])
+
+
+@pytest.mark.parametrize("count", [40, 500])
+def test_calibration_images_are_those_of_the_export(images, monkeypatch, count):
+    monkeypatch.setattr(reports, "ExportSettings", lambda: ExportSettings(count))
+    available = min(count, len(images.train))
+    exported = ExportData(images.root).samples(available, 10, 0).calibration
+    ours = reports.export_calibration(images.train)
+    assert torch.equal(ours.pixels, exported.pixels)
+    assert torch.equal(ours.targets, exported.targets)
 
 
 def test_without_onnxruntime_int8_is_simulated_and_says_so(trainer, images, monkeypatch):

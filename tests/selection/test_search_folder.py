@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -174,6 +175,20 @@ def test_the_last_search_of_a_problem_is_found(tmp_path, some_subnets, record):
     assert find_search(root, "cortex-m7", "mbconv-stage", ["error", "latency"]).root.name == "1"
     with pytest.raises(ValueError, match="--space mbconv-block"):
         find_search(root, space="mbconv-block")
+    device = tmp_path / "device.yaml"
+    shipped = Path(__file__).parents[2] / "constraint_profiles" / "cortex-m4.yaml"
+    device.write_text(shipped.read_text())
+    assert find_search(root, profile=str(device)).root.name == "0"
+    # A damaged search is in the way only if it may be the one that is meant.
+    (root / "2" / "search.json").write_text("{")
+    os.utime(root / "2" / "search.json", (2, 2))
+    notes = []
+    assert find_search(root, profile="cortex-m7", say=notes.append).root.name == "1"
+    assert len(notes) == 1
+    assert "passed over" in notes[0]
+    assert "search.json" in notes[0]
+    with pytest.raises(ValueError, match=r"2.search\.json"):
+        find_search(root)
 
 
 def test_table_text_of_no_subnets_has_a_head(some_subnets):

@@ -169,6 +169,78 @@ def test_an_interruption_keeps_what_is_finished(task, tmp_path):
     assert len(finished_trials(study)) == 20
 
 
+@pytest.mark.parametrize("kind", ["journal", "sqlite"])
+def test_trials_of_another_process_count(task, tmp_path, kind):
+    def opened():
+        if kind == "journal":
+            return open_study(open_journal(tmp_path / "study.journal"), "s", task)
+        return open_study(open_storage(f"sqlite:///{tmp_path}/s.db"), "s", task)
+
+    seen = []
+
+    def watch(progress, changed):
+        seen.append(progress.finished)
+        if len(seen) == 3:  # in between, and under another seed
+            search(opened(), task, "random", 7, seed=9)
+
+    study = opened()
+    progress = search(study, task, "random", 10, watch=watch)
+    assert seen == [0, 1, 2, 8, 9, 10, 10]
+    assert len(finished_trials(study)) == progress.finished == 10
+    subnets = subnets_of(study)
+    rows = np.flatnonzero(subnets.feasible)
+    truth = rows[pairwise_front(subnets.objective_values[rows])]
+    assert {tuple(f) for f in progress.front} == {tuple(f) for f in subnets.objective_values[truth]}
+    assert progress.feasible == sum(
+        (np.array(list(t.constraints.values())) <= 0).all() for t in finished_trials(study)
+    )
+
+
+def test_a_trial_that_never_ends_is_said_to_be_under_way():
+    task = TwoGenesTask()
+    study = in_memory(task)
+    study.enqueue_trial({"a": 1, "b": 4})
+    killed = study.ask()
+    killed.suggest_int("a", 1, 3)
+    killed.suggest_categorical("b", (1, 2, 4, 8))
+    progress = search(study, task, "ppo", 1000)
+    assert (progress.finished, progress.under_way) == (11, {0})
+
+
+def test_half_a_line_at_the_end_is_cut_off(task, tmp_path):
+    path = tmp_path / "study.journal"
+    search(open_study(open_journal(path), "s", task), task, "random", 5)
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'{"op_code":8,"worker_id":"0')
+    search(open_study(open_journal(path), "s", task), task, "random", 8)
+    assert path.read_bytes().startswith(whole + b"{")
+    assert len(finished_trials(open_study(open_journal(path), "s", task))) == 8
+    path.write_bytes(b'{"op_code":0,"wor')  # nothing but half a line
+    assert len(open_study(open_journal(path), "s", task).trials) == 0
+    assert path.read_bytes().count(b'"op_code"') == path.read_bytes().count(b"\n") > 0
+
+
+@pytest.mark.parametrize(
+    ("opened", "message"),
+    [
+        (open_journal, r"study\.journal cannot be read .*another --out"),
+        (lambda path: open_storage(str(path)), "the storage of the study failed"),
+    ],
+    ids=["ours", "optuna"],
+)
+def test_a_journal_that_is_damaged_during_the_search(task, tmp_path, opened, message):
+    path = tmp_path / "study.journal"
+
+    def damage(progress, changed):
+        if progress.finished == 3:
+            with path.open("a") as file:
+                file.write("nonsense\n")
+
+    study = open_study(opened(path), "s", task)
+    with pytest.raises(ValueError, match=message):
+        search(study, task, "random", 6, watch=damage)
+
+
 def test_a_study_of_another_problem_is_refused(task):
     storage = optuna.storages.InMemoryStorage()
     open_study(storage, "s", task)
@@ -176,9 +248,27 @@ def test_a_study_of_another_problem_is_refused(task):
         open_study(storage, "s", ToyTask(limits={"latency_ms": 9.0}))
     with pytest.raises(ValueError, match="objectives error,latency, not error,energy"):
         open_study(storage, "s", ToyTask(("error", "energy")))
-    optuna.create_study(storage=storage, study_name="theirs", directions=["minimize"] * 2)
-    with pytest.raises(ValueError, match="did not make"):
-        open_study(storage, "theirs", task)
+    theirs = optuna.create_study(storage=storage, study_name="theirs", directions=["minimize"] * 2)
+    theirs.add_trial(optuna.trial.create_trial(values=[0.1, 2.0]))
+    optuna.create_study(storage=storage, study_name="upwards", directions=["minimize", "maximize"])
+    for name in ("theirs", "upwards"):
+        with pytest.raises(ValueError, match="did not make"):
+            open_study(storage, name, task)
+
+
+def test_two_processes_may_make_a_study_at_once(task, monkeypatch):
+    storage = optuna.storages.InMemoryStorage()
+    create_study, seen = optuna.create_study, []
+
+    def just_before(**settings):
+        if not seen:
+            seen.append(create_study(**settings))  # by the other one, which goes on later
+        return create_study(**settings)
+
+    monkeypatch.setattr(optuna, "create_study", just_before)
+    study = open_study(storage, "s", task)
+    assert study._study_id == seen[0]._study_id == open_study(storage, "s", task)._study_id
+    assert search(study, task, "random", 3).finished == 3
 
 
 def test_a_study_is_loaded_by_name_or_as_the_only_one(task, tmp_path):
