@@ -8,21 +8,13 @@ import click
 
 from mcu_nas_moo.cli.errors import bad_input_in_one_line
 from mcu_nas_moo.cli.search_problem import plain_console
+from mcu_nas_moo.cli.subnet_options import data_option, folder_option, subnet_argument
 
 
 @click.command(short_help="A subnet as float and int8 ONNX, checked against torch.")
-@click.argument("subnet", type=click.Path(path_type=Path))
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="Image folder with train/<class>/<image> and, for final figures, test/<class>/<image>.",
-)
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of the subnet; files go to its subfolder export.  [default: deploy/NAME]",
-)
+@subnet_argument
+@data_option
+@folder_option("; files go to its subfolder export")
 @click.option(
     "--weights",
     type=click.Path(path_type=Path),

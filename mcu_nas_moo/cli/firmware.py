@@ -12,6 +12,7 @@ import click
 from mcu_nas_moo.cli.errors import bad_input_in_one_line
 from mcu_nas_moo.cli.exported_model import exported_model
 from mcu_nas_moo.cli.search_problem import plain_console
+from mcu_nas_moo.cli.subnet_options import folder_option, profile_option, subnet_argument
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,13 +27,9 @@ class NotBuilt(click.ClickException):
 
 
 @click.command()
-@click.argument("subnet", type=click.Path(path_type=Path))
-@click.option("--profile", default="cortex-m7", show_default=True, help="Chip and limits.")
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of the subnet, where `mcu-nas export` wrote to.  [default: deploy/NAME]",
-)
+@subnet_argument
+@profile_option
+@folder_option(", where `mcu-nas export` wrote to")
 @click.option(
     "--toolchain",
     type=click.Choice(["auto", "gcc", "zig"]),

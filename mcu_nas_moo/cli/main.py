@@ -19,6 +19,7 @@ from mcu_nas_moo.cli.learned_costs import fit_costs, label_costs
 from mcu_nas_moo.cli.profile import profile
 from mcu_nas_moo.cli.retrain import retrain
 from mcu_nas_moo.cli.search import search
+from mcu_nas_moo.cli.subnet_options import data_option
 from mcu_nas_moo.cli.torch_device import device_option, start_torch
 from mcu_nas_moo.cli.verify import verify
 
@@ -28,12 +29,6 @@ if TYPE_CHECKING:
     from mcu_nas_moo.accuracy.data import Images
     from mcu_nas_moo.accuracy.weights import TrainedSupernet
 
-DATA = click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="Image folder with train/<class>/<image> and, for evaluate, test/<class>/<image>.",
-)
 WEIGHTS = click.option(
     "--weights", type=click.Path(path_type=Path), help="Supernet weights (default: shipped)."
 )
@@ -60,7 +55,7 @@ def supernet() -> None:
 
 
 @supernet.command()
-@DATA
+@data_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -120,7 +115,7 @@ def train(
 
 
 @supernet.command()
-@DATA
+@data_option
 @WEIGHTS
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("labels.csv"), show_default=True
@@ -162,7 +157,7 @@ def label(
 
 
 @supernet.command()
-@DATA
+@data_option
 @WEIGHTS
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("evaluation.csv"), show_default=True
@@ -188,7 +183,7 @@ def evaluate(
 
 
 @supernet.command()
-@DATA
+@data_option
 @WEIGHTS
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("ranking.csv"), show_default=True

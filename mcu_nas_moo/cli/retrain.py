@@ -9,6 +9,7 @@ import click
 
 from mcu_nas_moo.cli.errors import bad_input_in_one_line
 from mcu_nas_moo.cli.search_problem import plain_console
+from mcu_nas_moo.cli.subnet_options import data_option, folder_option, subnet_argument
 from mcu_nas_moo.cli.torch_device import device_option, start_torch
 from mcu_nas_moo.retraining.settings import LEARNING_RATES, RetrainingSettings
 
@@ -23,19 +24,9 @@ _DEFAULTS = RetrainingSettings()
 
 
 @click.command()
-@click.argument("subnet", type=click.Path(path_type=Path))
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="Image folder with train/<class>/<image> and, for final figures, test/<class>/<image>.",
-)
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=None,
-    help="Folder of the subnet; the same command continues there.  [default: deploy/NAME]",
-)
+@subnet_argument
+@data_option
+@folder_option("; the same command continues there")
 @click.option(
     "--from",
     "start",
@@ -168,6 +159,8 @@ def _train(
     path = folder.retrained / "report.json"
     write_report(report, path)
     console.print(accuracy_table(report))
+    minutes = retrained.training["seconds"] / 60
+    console.print(f"trained: {settings.all_epochs} epochs in {minutes:.1f} minutes on {device}")
     console.print(f"weights: {folder.weights}\nreport:  {path}")
 
 

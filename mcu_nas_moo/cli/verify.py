@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -10,8 +9,16 @@ import click
 from mcu_nas_moo.cli.errors import bad_input_in_one_line
 from mcu_nas_moo.cli.exported_model import exported_model
 from mcu_nas_moo.cli.search_problem import plain_console
+from mcu_nas_moo.cli.subnet_options import (
+    data_option,
+    folder_option,
+    profile_option,
+    subnet_argument,
+)
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
     from rich.progress import Progress
     from rich.table import Table
@@ -23,20 +30,9 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Run firmware on an emulated core and compare it with its model.")
-@click.argument("subnet", type=click.Path(path_type=Path))
-@click.option(
-    "--profile",
-    "profile_name",
-    default="cortex-m7",
-    show_default=True,
-    help="Device and limits that the firmware was built for: a name, or a YAML file.",
-)
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="Image folder with test/<class>/<image>.",
-)
+@subnet_argument
+@profile_option
+@data_option
 @click.option(
     "-n",
     "--images",
@@ -46,12 +42,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Test images to run on, as many of each class.",
 )
-@click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of the subnet, with its firmware; the report goes to its subfolder verified.  "
-    "[default: deploy/NAME]",
-)
+@folder_option(", with its firmware; the report goes to its subfolder verified")
 @click.option(
     "--emulator",
     "emulator_name",
@@ -60,11 +51,17 @@ if TYPE_CHECKING:
     show_default=True,
     help="auto is QEMU if it is installed, else Unicorn.",
 )
-@click.option("--seed", default=0, show_default=True, help="Of the sample of images.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Of the sample of images.",
+)
 @bad_input_in_one_line
 def verify(
     subnet: Path,
-    profile_name: str,
+    profile: str,
     data: Path,
     count: int,
     out: Path | None,
@@ -88,28 +85,28 @@ def verify(
 
     console = plain_console()
     chosen = read_subnet(subnet)
-    profile = load_profile(profile_name)
+    target = load_profile(profile)
     folder = DeploymentFolder.of(chosen, out)
-    firmware = folder.firmware(profile.name)
-    emulator = choose_emulator(profile.device.core, emulator_name)
+    firmware = folder.firmware(target.name)
+    emulator = choose_emulator(target.device.core, emulator_name)
     model = exported_model(chosen, subnet, folder)
-    check_firmware(firmware, model, profile)  # what is wrong is best said before images are read
+    check_firmware(firmware, model, target)  # what is wrong is best said before images are read
     test = ImageListing.of(data / "test")
     rows = _sample(test, model, count, seed)
     if len(rows) < count:
         console.print(f"There are only {len(rows):,} test images; all of them are used.")
     images = test.read(rows)
     with _progress(console) as progress:
-        bar = progress.add_task(f"{profile.name} on {emulator.title}", total=len(images))
+        bar = progress.add_task(f"{target.name} on {emulator.title}", total=len(images))
         result = verify_firmware(
             firmware,
             model,
-            profile,
+            target,
             images,
             emulator,
             advance=lambda done: progress.advance(bar, done),
         )
-    report = folder.verification(profile.name)
+    report = folder.verification(target.name)
     result.save(report)
     _show(console, result, test, rows)
     console.print(f"report: {report}", soft_wrap=True)
