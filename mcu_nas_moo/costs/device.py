@@ -63,7 +63,9 @@ class Device(Facts):
 
     board: str
     chip: str
-    core: Literal["cortex-m0plus", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m85"]
+    core: Literal[
+        "cortex-m0plus", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55", "cortex-m85"
+    ]
     clock_mhz: Positive
     flash_kib: Positive
     sram_kib: Positive

@@ -10,6 +10,7 @@ from int8_networks import CLASSES, subnet_of, write_int8_model
 from PIL import Image
 from tiny_firmware import as_built
 
+from mcu_nas_moo.cli.firmware import firmware
 from mcu_nas_moo.cli.verify import verify
 from mcu_nas_moo.emulation import qemu
 from mcu_nas_moo.emulation.qemu import qemu_installed
@@ -226,3 +227,24 @@ def test_missing_emulator(folder, run, monkeypatch):
 
 def test_no_images_are_refused(folder, run):
     fails(run(folder, "-n", "0"), "0 is not in the range")
+
+
+def test_a_chip_of_ones_own_with_another_core(folder, run, tmp_path):
+    """A Cortex-M55, which no shipped profile has."""
+    if not qemu_installed():
+        pytest.skip("QEMU is not installed")
+    profile = load_profile("cortex-m33").model_dump(mode="json") | {"name": "mine"}
+    profile["device"] |= {"chip": "OWN", "core": "cortex-m55", "flash_kib": 512, "sram_kib": 256}
+    (tmp_path / "mine.yaml").write_text(json.dumps(profile))
+    (tmp_path / "map.yaml").write_text("{flash_origin: 0, ram_origin: 0x20000000, ram_kib: 200}")
+    arguments = [folder / "subnet.yaml", "--out", folder / "deploy", "--toolchain", "zig"]
+    arguments += ["--profile", tmp_path / "mine.yaml"]
+    built = CliRunner().invoke(firmware, list(map(str, arguments)))
+    assert built.exit_code == 2
+    assert "where Flash and RAM of OWN lie is not known; give --memory-map" in built.output
+    arguments += ["--memory-map", tmp_path / "map.yaml"]
+    built = CliRunner().invoke(firmware, list(map(str, arguments)))
+    assert built.exit_code == 0, built.output
+    result = run(folder, "-n", "5", "--profile", str(tmp_path / "mine.yaml"))
+    assert result.exit_code == 0, result.output
+    assert "mps3-an547: a cortex-m55" in result.output
