@@ -11,7 +11,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.optim.swa_utils import AveragedModel
 
 from mcu_nas_moo.accuracy.data import Normalisation, augment, resize
 from mcu_nas_moo.accuracy.supernet import accuracy, calibration_images, recalibrate
@@ -23,6 +22,7 @@ from mcu_nas_moo.retraining.fake_quantisation import (
     NonFiniteRangeError,
     calibrated,
 )
+from mcu_nas_moo.retraining.weight_average import weight_average
 from mcu_nas_moo.retraining.weights import RetrainedSubnet, supernet_part
 
 if TYPE_CHECKING:
@@ -329,23 +329,6 @@ class Retrainer:
             ranges,
             training,
         )
-
-
-def weight_average(module: nn.Module, decay: float) -> AveragedModel:
-    """Exponential moving average of the weights of ``module``.
-
-    The first update copies the weights, as torch's ``AveragedModel`` does. Over the next ones the
-    average is short: the decay after n updates is at most ``(1 + n) / (10 + n)``, as in
-    TensorFlow's ``ExponentialMovingAverage``.
-    """
-
-    def blend(average: Any, current: Any, updates: torch.Tensor | int) -> None:
-        n = int(updates)
-        torch._foreach_lerp_(average, current, 1 - min(decay, (1 + n) / (10 + n)))
-
-    average = AveragedModel(module, multi_avg_fn=blend)
-    average.eval()
-    return average
 
 
 def is_finite(module: nn.Module) -> bool:

@@ -14,7 +14,8 @@ from mcu_nas_moo.retraining.distillation import Teacher, distillation_loss
 from mcu_nas_moo.retraining.fake_quantisation import Int8Simulation
 from mcu_nas_moo.retraining.images import ImageFolder
 from mcu_nas_moo.retraining.settings import RetrainingSettings
-from mcu_nas_moo.retraining.trainer import Retrainer, retrain, weight_average
+from mcu_nas_moo.retraining.trainer import Retrainer, retrain
+from mcu_nas_moo.retraining.weight_average import weight_average
 from mcu_nas_moo.retraining.weights import supernet_part
 
 SETTINGS = RetrainingSettings(epochs=3, qat_epochs=2, batch_size=12, ema=0.9)
