@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def exported_model(chosen: SubnetFile, file: Path, folders: DeploymentFolder) -> Int8Model:
-    """The exported network of a subnet.
+    """The exported network of a subnet; how many classes it tells apart, its images decided.
 
     Args:
         chosen: the subnet in ``file``.
@@ -21,13 +21,16 @@ def exported_model(chosen: SubnetFile, file: Path, folders: DeploymentFolder) ->
         folders: where the network should be.
 
     Raises:
-        ValueError: if there is none, it is damaged, or it is of another subnet.
+        ValueError: if there is none, it is damaged or of another subnet, or a package is missing.
     """
+    from mcu_nas_moo.extras import require
     from mcu_nas_moo.onnx_export.int8_model import read_int8_model
 
+    for package in ("onnxruntime", "elftools"):  # one command installs all that is to come
+        require(package, "firmware")
     model = read_int8_model(folders.int8_onnx)
     found = model.subnet
-    if (found.space, found.classes, found.genes) != (chosen.space, chosen.classes, chosen.genes):
+    if (found.space, found.genes) != (chosen.space, chosen.genes):
         raise ValueError(
             f"{folders.int8_onnx} is the network {found.name}, not that of {file}; export this one "
             "with `mcu-nas export`, or name its folder with --out"

@@ -12,7 +12,12 @@ import click
 from mcu_nas_moo.cli.errors import bad_input_in_one_line
 from mcu_nas_moo.cli.exported_model import exported_model
 from mcu_nas_moo.cli.search_problem import plain_console
-from mcu_nas_moo.cli.subnet_options import folder_option, profile_option, subnet_argument
+from mcu_nas_moo.cli.subnet_options import (
+    folder_option,
+    profile_of,
+    profile_option,
+    subnet_argument,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,7 +49,7 @@ class NotBuilt(click.ClickException):
 )
 @bad_input_in_one_line
 def firmware(
-    subnet: Path, profile: str, out: Path | None, toolchain: str, memory_map: Path | None
+    subnet: Path, profile: str | None, out: Path | None, toolchain: str, memory_map: Path | None
 ) -> None:
     """Make C code, build files and firmware images of SUBNET for the chip of a profile.
 
@@ -55,14 +60,16 @@ def firmware(
     Ends with 0 if the image fits the chip, with 1 if it does not; the limits of the profile, which
     may be lower, are judged by `mcu-nas verify`.
     """
+    from mcu_nas_moo.extras import require
     from mcu_nas_moo.firmware.package import FirmwareRequest, build_firmware
     from mcu_nas_moo.firmware.toolchain import CompilerError, DoesNotFitError, find_toolchain
-    from mcu_nas_moo.profiles import load_profile
     from mcu_nas_moo.selection.deployment_folder import DeploymentFolder
     from mcu_nas_moo.selection.subnet_file import read_subnet
 
     chosen = read_subnet(subnet)
-    target = load_profile(profile)
+    target = profile_of(chosen, profile)
+    for package in ("emx_onnx_cgen", "jinja2"):
+        require(package, "firmware")
     compiler = find_toolchain(toolchain)
     folders = DeploymentFolder.of(chosen, out)
     model = exported_model(chosen, subnet, folders)
@@ -80,7 +87,12 @@ def firmware(
     console.print(f"Written to {folder} in {report.seconds:.1f} s.", soft_wrap=True)
     for problem in _beyond_limits(report):
         console.print(f"{problem}; `mcu-nas verify` will fail.", style="red", soft_wrap=True)
-    arguments = [str(subnet), "--profile", profile, *(("--out", str(out)) if out else ())]
+    arguments = [
+        str(subnet),
+        "--profile",
+        profile or target.name,
+        *(("--out", str(out)) if out else ()),
+    ]
     console.print(f"Next: mcu-nas verify {shlex.join(arguments)} --data DIR", soft_wrap=True)
 
 

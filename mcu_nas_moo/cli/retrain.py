@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -159,8 +160,8 @@ def _train(
     path = folder.retrained / "report.json"
     write_report(report, path)
     console.print(accuracy_table(report))
-    minutes = retrained.training["seconds"] / 60
-    console.print(f"trained: {settings.all_epochs} epochs in {minutes:.1f} minutes on {device}")
+    took = timedelta(seconds=retrained.training["seconds"])
+    console.print(f"trained: {settings.all_epochs} epochs in {took} on {device}")
     console.print(f"weights: {folder.weights}\nreport:  {path}")
 
 

@@ -10,6 +10,9 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mcu_nas_moo.profiles import Profile
+    from mcu_nas_moo.selection.subnet_file import SubnetFile
+
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
@@ -24,10 +27,16 @@ data_option = click.option(
 
 profile_option = click.option(
     "--profile",
-    default="cortex-m7",
-    show_default=True,
-    help="Chip and limits: the name of a profile, or a YAML file.",
+    help="Chip and limits: the name of a profile, or a YAML file.  [default: the one that SUBNET "
+    "names, else cortex-m7]",
 )
+
+
+def profile_of(chosen: SubnetFile, profile: str | None) -> Profile:
+    """The profile that was asked for, or the one that the subnet was searched for."""
+    from mcu_nas_moo.profiles import load_profile
+
+    return load_profile(profile or chosen.profile or "cortex-m7")
 
 
 def folder_option(

@@ -12,6 +12,7 @@ from mcu_nas_moo.cli.search_problem import plain_console
 from mcu_nas_moo.cli.subnet_options import (
     data_option,
     folder_option,
+    profile_of,
     profile_option,
     subnet_argument,
 )
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     type=click.IntRange(min=1),
     default=100,
     show_default=True,
-    help="Test images to run on, as many of each class.",
+    help="Test images to run on, equally many of each class.",
 )
 @folder_option(", with its firmware; the report goes to its subfolder verified")
 @click.option(
@@ -61,7 +62,7 @@ if TYPE_CHECKING:
 @bad_input_in_one_line
 def verify(
     subnet: Path,
-    profile: str,
+    profile: str | None,
     data: Path,
     count: int,
     out: Path | None,
@@ -79,13 +80,12 @@ def verify(
     from mcu_nas_moo.emulation.verification import check_firmware
     from mcu_nas_moo.emulation.verification import verify as verify_firmware
     from mcu_nas_moo.onnx_export.image_sample import ImageListing
-    from mcu_nas_moo.profiles import load_profile
     from mcu_nas_moo.selection.deployment_folder import DeploymentFolder
     from mcu_nas_moo.selection.subnet_file import read_subnet
 
     console = plain_console()
     chosen = read_subnet(subnet)
-    target = load_profile(profile)
+    target = profile_of(chosen, profile)
     folder = DeploymentFolder.of(chosen, out)
     firmware = folder.firmware(target.name)
     emulator = choose_emulator(target.device.core, emulator_name)

@@ -22,11 +22,12 @@ class MemoryMap(Facts):
     """Flash and RAM as a linker script names them.
 
     Args:
-        flash_origin, ram_origin: first addresses.
+        flash_origin, ram_origin: first addresses; the vector table, which starts the Flash, has to
+            be aligned to its size.
         flash_bytes, ram_bytes: lengths.
     """
 
-    flash_origin: int = Field(ge=0, lt=2**32)
+    flash_origin: int = Field(ge=0, lt=2**32, multiple_of=1024)
     flash_bytes: int = Field(gt=0)
     ram_origin: int = Field(ge=0, lt=2**32, multiple_of=8)
     ram_bytes: int = Field(gt=0)

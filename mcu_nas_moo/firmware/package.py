@@ -168,6 +168,7 @@ def _template_facts(source: CSource, model: Int8Model, request: FirmwareRequest)
         "table": rows,
         "core": request.profile.device.core,
         "chip": request.profile.device.chip,
+        "toolchain": request.toolchain.name,
         "gcc_flags": Toolchain("gcc", (), "").flags(request.profile.device.core),
     }
 

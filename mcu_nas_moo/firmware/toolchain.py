@@ -84,7 +84,7 @@ class Toolchain:
         """Flags that compile for a core.
 
         Raises:
-            ValueError: if there is no FPU variant for it here.
+            ValueError: if no code can be made for that core.
         """
         if core not in CORES:
             raise ValueError(f"no code can be made for {core}; only for {', '.join(CORES)}")

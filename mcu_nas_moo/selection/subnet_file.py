@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import yaml
-from pydantic import Field
+from pydantic import Field, StrictInt
 
 from mcu_nas_moo.files import write_atomically
 from mcu_nas_moo.naming import unknown_name
@@ -35,7 +35,7 @@ class SubnetFile(Facts):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     space: str
-    genes: dict[str, int]
+    genes: dict[str, StrictInt]
     classes: int = Field(default=10, ge=2)
     profile: str | None = None
     predicted: dict[str, float] = Field(default_factory=dict)

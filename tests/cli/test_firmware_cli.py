@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -123,7 +124,14 @@ def test_a_compiler_that_fails_ends_with_code_1(exported, tmp_path, monkeypatch)
     assert not (exported / "firmware").exists()
 
 
-def test_a_subnet_of_other_classes_is_noticed(exported, tmp_path):
-    subnet = subnet_of("mbconv-stage", "smallest").model_copy(update={"classes": 2})
+def test_the_profile_is_the_one_that_the_subnet_was_searched_for(exported, tmp_path):
+    subnet = subnet_of("mbconv-stage", "smallest").model_copy(update={"profile": "cortex-m33"})
     write_subnet(subnet, tmp_path / "subnet.yaml")
-    fails(run("subnet.yaml"), "not that of subnet.yaml")
+    assert run("subnet.yaml").exit_code == 0
+    assert read_report(exported / "firmware" / "cortex-m33").core == "cortex-m33"
+
+
+@pytest.mark.parametrize("package", ["onnxruntime", "elftools", "emx_onnx_cgen", "jinja2"])
+def test_missing_packages_name_one_command(exported, monkeypatch, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    fails(run("subnet.yaml"), f"needs {package}", "pip install 'mcu-nas-moo[firmware]'")

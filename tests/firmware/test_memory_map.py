@@ -50,6 +50,7 @@ def test_a_file_serves_for_an_unknown_chip(tmp_path):
         ({"ram_origin": "0xFFFFFF00"}, "32-bit"),
         ({"ram_origin": "0x20000004"}, "multiple of 8"),
         ({"flash_origin": "-1"}, "flash_origin"),
+        ({"flash_origin": "0x08000010"}, "multiple of 1024"),
     ],
 )
 def test_maps_that_cannot_be_are_refused(changes, problem, tmp_path):
