@@ -141,6 +141,18 @@ def compare_generator(checked: Checked, data: Path, work: Path, toolchain: str) 
     return rows
 
 
+def compare_toolchains(checked: Checked, by_zig: Checked) -> list[list[str]]:
+    """Rows of the table of compilers: one subnet on every core."""
+    rows = []
+    for found in (checked, by_zig):
+        for profile, verification in found.verifications.items():
+            tool = verification.toolchain
+            rows.append(
+                [checked.name, profile, f"{tool.name} {tool.version}", *cells(verification)]
+            )
+    return rows
+
+
 def cells(result: Verification) -> list[str]:
     """Instructions per MAC, Flash, RAM and equality of one run."""
     assert result.execution is not None, result.fault
@@ -244,7 +256,15 @@ def main() -> None:
         for one in compared
         for row in compare_generator(one, options.data, options.work, toolchain)
     ]
-    heads = ["subnet", "layers", "instr/MAC", "Flash bytes", "RAM bytes", "bit-exact"]
+    measured = ["instr/MAC", "Flash bytes", "RAM bytes", "bit-exact"]
+    by_name = {subnet.name: subnet for subnet in random_subnets(options.subnets)}
+    compilers = [
+        row
+        for one in compared
+        for row in compare_toolchains(
+            one, check(by_name[one.name], options.data, options.work, options.images, "zig")
+        )
+    ]
     text = "\n\n".join(
         [
             "# Firmware of random subnets",
@@ -255,7 +275,9 @@ def main() -> None:
             "\n".join(summary(results, options.images)),
             table_of_subnets(results),
             "## Own kernels against the generator's\n\nOn cortex-m7, with the same flags.",
-            markdown_table(heads, rows, left=2),
+            markdown_table(["subnet", "layers", *measured], rows, left=2),
+            "## Compilers",
+            markdown_table(["subnet", "profile", "compiler", *measured], compilers, left=3),
         ]
     )
     options.out.write_text(text + "\n", encoding="utf-8")

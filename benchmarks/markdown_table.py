@@ -17,8 +17,3 @@ def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]], left: 
 def p_text(p: float) -> str:
     """A p-value as it is written in a table."""
     return "< 0.0001" if p < 1e-4 else f"{p:.4f}"
-
-
-def spoken(names: Sequence[str]) -> str:
-    """Names as a sentence lists them."""
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

@@ -48,6 +48,17 @@ def test_every_command_has_its_output():
             assert len(part.strip().splitlines()) > 1, part
 
 
+def test_outputs_are_those_of_the_commands():
+    """As far as a reader can tell: the numbers of images in both."""
+    for block in BLOCKS:
+        for part in block.split("\n\n$ "):
+            command, _, output = part.removeprefix("$ ").partition("\n")
+            for count in re.findall(r"--(?:test-)?images (\d+)", command):
+                assert f"on {int(count):,} " in output, command
+            for epochs in re.findall(r"--epochs (\d+)", command):
+                assert f"{int(epochs) + 3} epochs in" in output
+
+
 def test_the_script_puts_output_under_its_command(tmp_path):
     page = (
         "Text\n\n```console\n$ echo one; echo two\nold\n\n$ echo three\n```\n\n```sh\n$ no\n```\n"

@@ -13,6 +13,7 @@ ROWS = [
     if line.startswith("| mbconv-")
 ]
 SUBNETS = [row for row in ROWS if len(row) == 10]
+COMPILERS = [row for row in ROWS if len(row) == 7]
 KERNELS = [row for row in ROWS if len(row) == 6]
 
 
@@ -39,10 +40,15 @@ def test_own_kernels_take_fewer_instructions_and_less_memory():
 
 def test_the_readme_tells_these_figures():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    by_zig = [float(row[3]) for row in COMPILERS if row[2].startswith("zig")]
+    assert len(by_zig) == 6
+    assert max(by_zig) <= 10
+    assert {row[6] for row in COMPILERS} == {"yes"}
     (section,) = re.findall(r"## From the front to firmware\n(.*?)\n## ", readme, flags=re.DOTALL)
     text = " ".join(section.split())
     every = [float(cell) for row in SUBNETS for cell in row[4:7]]
     assert f"On {len(SUBNETS)} random subnets" in text
     assert f"{min(every):.2f} to {max(every):.2f} instructions per MAC" in text
+    assert f"{min(by_zig):.1f} to {max(by_zig):.1f} by zig's clang" in text
     generated = sorted(round(float(row[2])) for row in KERNELS if row[1] == "as generated")
     assert f"take {generated[0]} and {generated[1]}" in text
