@@ -27,6 +27,11 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         partial.unlink(missing_ok=True)
 
 
+def write_text_atomically(path: Path, text: str) -> None:
+    """Write ``text`` as UTF-8, see :func:`write_atomically`."""
+    write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+
+
 def checksum(path: Path) -> str:
     """SHA-256 of a file, hexadecimal."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

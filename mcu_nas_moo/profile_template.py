@@ -11,7 +11,7 @@ import yaml
 
 from mcu_nas_moo.costs.device import Device, Figure, list_devices, load_device
 from mcu_nas_moo.costs.runtime import list_runtimes, load_runtime
-from mcu_nas_moo.files import write_atomically
+from mcu_nas_moo.files import write_text_atomically
 from mcu_nas_moo.profiles import Limits, load_profile
 from mcu_nas_moo.yaml_files import is_path, validate
 
@@ -160,7 +160,7 @@ def write_profile(
     if path.exists() and not overwrite:
         raise ValueError(f"{path} is there already; choose another name, or give --force")
     text = render_profile(str(path), device, runtime, start)
-    write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+    write_text_atomically(path, text)
 
 
 def _share_of(device: Device) -> Limits:

@@ -103,8 +103,7 @@ def expected(images):
 
 def board_map(core):
     """CHIP's sizes at the addresses of the board of a core."""
-    board = board_of(core)
-    return CHIP.moved(board.flash_origin, board.ram_origin)
+    return board_of(core).memory_map(CHIP)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from mcu_nas_moo.accuracy.artifacts import artifact_path, damaged
-from mcu_nas_moo.files import write_atomically
+from mcu_nas_moo.files import write_text_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,7 +60,7 @@ class Labels:
     def save(self, path: Path) -> None:
         """Write a CSV file; :meth:`load` reads it."""
         text = self.table.to_csv(index=False, float_format="%.4f", lineterminator="\n")
-        write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+        write_text_atomically(path, text)
 
     @classmethod
     def load(cls, path: Path | None = None) -> Labels:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from mcu_nas_moo.files import write_atomically
+from mcu_nas_moo.files import write_text_atomically
 from mcu_nas_moo.optimisers.register import check_hyperparameters
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def write_config(
     """
     facts: dict[str, Any] = {"hyperparameters": hyperparameters, **origin}
     text = json.dumps(facts, indent=1) + "\n"
-    write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+    write_text_atomically(path, text)
 
 
 def read_configs(paths: Iterable[Path]) -> dict[str, dict[str, object]]:

@@ -12,7 +12,7 @@ from mcu_nas_moo.bench.history import History, load_history, load_metadata
 from mcu_nas_moo.bench.reference import REFERENCE_FILE, Reference, load_reference
 from mcu_nas_moo.bench.run import run_optimiser
 from mcu_nas_moo.bench.task_facts import task_facts
-from mcu_nas_moo.files import write_atomically
+from mcu_nas_moo.files import write_text_atomically
 from mcu_nas_moo.optimisers.own import last_line, look_in, said
 from mcu_nas_moo.optimisers.register import (
     check_hyperparameters,
@@ -91,7 +91,7 @@ class Study:
             self._compare(path, facts)
         else:
             text = json.dumps(facts, indent=1) + "\n"
-            write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+            write_text_atomically(path, text)
 
     @staticmethod
     def _compare(path: Path, facts: dict[str, object]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mcu_nas_moo.bench.environment import machine, versions
 from mcu_nas_moo.bench.reference import known_reference
-from mcu_nas_moo.files import write_atomically
+from mcu_nas_moo.files import write_text_atomically
 from mcu_nas_moo.results.result_files import SUITE_FILE
 
 if TYPE_CHECKING:
@@ -42,9 +42,7 @@ def write_record(
         "machine": machine(),
     }
     content = json.dumps(facts, indent=1) + "\n"
-    write_atomically(
-        folder / SUITE_FILE, lambda partial: partial.write_text(content, encoding="utf-8")
-    )
+    write_text_atomically(folder / SUITE_FILE, content)
 
 
 def kept_reference(studies: Sequence[Study]) -> Reference | None:

@@ -12,7 +12,7 @@ from mcu_nas_moo.analysis.indicators import hypervolume_ratios_at
 from mcu_nas_moo.bench.config_file import write_config
 from mcu_nas_moo.bench.run import PACKAGES, run_optimiser
 from mcu_nas_moo.bench.tunable import default_values, tunable
-from mcu_nas_moo.files import write_atomically
+from mcu_nas_moo.files import write_text_atomically
 from mcu_nas_moo.naming import unknown_name
 from mcu_nas_moo.optimisers.register import (
     check_hyperparameters,
@@ -258,9 +258,7 @@ class Tuning:
             for t in self._trials[stage]
         ]
         text = json.dumps(facts, indent=1) + "\n"
-        write_atomically(
-            self._path(stage), lambda partial: partial.write_text(text, encoding="utf-8")
-        )
+        write_text_atomically(self._path(stage), text)
 
     def _load(self, stage: int) -> None:
         path = self._path(stage)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from mcu_nas_moo.files import write_atomically
+from mcu_nas_moo.files import write_text_atomically
 
 if TYPE_CHECKING:
     from mcu_nas_moo.costs.runtime import Runtime
@@ -32,7 +32,7 @@ def write_runtime(runtime: Runtime, path: Path) -> bool:
     text = runtime_text(runtime)
     if path.is_file() and path.read_text() == text:
         return False
-    write_atomically(path, lambda partial: partial.write_text(text))
+    write_text_atomically(path, text)
     return True
 
 

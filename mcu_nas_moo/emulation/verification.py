@@ -8,7 +8,7 @@ import numpy as np
 
 from mcu_nas_moo.emulation.emulator import FirmwareError
 from mcu_nas_moo.extras import require
-from mcu_nas_moo.files import write_atomically
+from mcu_nas_moo.files import write_text_atomically
 from mcu_nas_moo.firmware.elf import read_firmware_image
 from mcu_nas_moo.firmware.package import BOARD_IMAGE, CHIP_IMAGE, IMAGE
 from mcu_nas_moo.firmware.report import FirmwareReport, ToolchainFacts, check_files, read_report
@@ -181,7 +181,7 @@ class Verification(Facts):
     def save(self, path: Path) -> None:
         """Write the report as JSON."""
         text = self.model_dump_json(indent=2) + "\n"
-        write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+        write_text_atomically(path, text)
 
 
 def compare_outputs(

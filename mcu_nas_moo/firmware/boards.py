@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mcu_nas_moo.firmware.memory_map import MemoryMap
+
 
 @dataclass(frozen=True)
 class Board:
@@ -32,6 +34,15 @@ class Board:
     def instructions_per_tick(self) -> float:
         """Instructions between two ticks of SysTick."""
         return 1000 / self.clock_mhz
+
+    def memory_map(self, chip: MemoryMap) -> MemoryMap:
+        """The board's addresses with the sizes of a chip, as far as the board has as much."""
+        return MemoryMap(
+            flash_origin=self.flash_origin,
+            flash_bytes=min(chip.flash_bytes, self.flash_bytes_max),
+            ram_origin=self.ram_origin,
+            ram_bytes=min(chip.ram_bytes, self.ram_bytes_max),
+        )
 
 
 _MIB = 1 << 20

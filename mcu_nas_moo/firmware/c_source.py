@@ -102,15 +102,17 @@ def _with_arena(code: str, model: onnx.ModelProto, plan: ArenaPlan) -> str:
     """Put the kernels before the layers, and every buffer of the model's function in the arena."""
     head, layers, body = _parts(code)
     weights = {item.name: item.dims for item in model.graph.initializer}
-    offset = dict(plan.offsets)
-    places = {re.sub(r"[^0-9A-Za-z]", "_", name): name for name in offset}
+    offsets = plan.offsets
+    places = {re.sub(r"[^0-9A-Za-z]", "_", name): name for name in offsets}
+    if len(places) < len(offsets):
+        raise ValueError("two tensors of the int8 network have the same name in C; rename one")
 
     def place(match: re.Match[str]) -> str:
         buffer, first, rest = match.group("buffer", "first", "rest")
         tensor = places.get(re.sub(r"^tmp\d+_", "", buffer))
         if tensor is None or first != "1":
             raise ValueError(f"emx-onnx-cgen made a buffer {buffer!r} that is not in the plan")
-        at = offset[tensor]
+        at = offsets[tensor]
         return f"    int8_t (*const {buffer}){rest} = (void *)({ARENA} + {at});"
 
     body, count = re.subn(
@@ -140,7 +142,7 @@ def _with_arena(code: str, model: onnx.ModelProto, plan: ArenaPlan) -> str:
         f"extern int8_t {ARENA}[];",
         *(
             f"#define {name} ({ARENA} + {at})"
-            for name, at in sorted(offset.items())
+            for name, at in sorted(offsets.items())
             if name.endswith("_scratch")
         ),
         "",

@@ -42,10 +42,6 @@ class MemoryMap(Facts):
             raise ValueError("Flash and RAM overlap")
         return self
 
-    def moved(self, flash_origin: int, ram_origin: int) -> MemoryMap:
-        """The same sizes at other addresses."""
-        return self.model_copy(update={"flash_origin": flash_origin, "ram_origin": ram_origin})
-
     def linker_script(self) -> str:
         """A script for GNU ld and LLVM's lld."""
         template = (files("mcu_nas_moo.firmware") / "templates" / "memory.ld").read_text("utf-8")

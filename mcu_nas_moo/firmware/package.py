@@ -82,7 +82,7 @@ def build_firmware(
         made = temporary / folder.name
         say("generating C")
         source = generate_c(request.model.model)
-        write_sources(source, request.model, chip_map, request, made)
+        write_sources(source, chip_map, request, made)
         say("compiling and linking")
         try:
             board, board_map = _build(request, chip_map, made)
@@ -109,13 +109,19 @@ def _beside(folder: Path) -> Iterator[Path]:
 
 
 def write_sources(
-    source: CSource,
-    model: Int8Model,
-    chip_map: MemoryMap,
-    request: FirmwareRequest,
-    folder: Path,
+    source: CSource, chip_map: MemoryMap, request: FirmwareRequest, folder: Path
 ) -> None:
-    """Write everything of the folder that is text."""
+    """Write everything that a firmware is built from.
+
+    Args:
+        source: generated code of the network.
+        chip_map: addresses of the chip.
+        request: what is built.
+        folder: where; it must not exist yet.
+
+    Raises:
+        ValueError: if jinja2 is not installed.
+    """
     (folder / EMULATION).mkdir(parents=True)
     (folder / "include").mkdir()
     shipped = files("mcu_nas_moo.firmware")
@@ -123,7 +129,7 @@ def write_sources(
         (folder / name).write_text((shipped / "sources" / name).read_text("utf-8"), "utf-8")
     harness = (shipped / "sources" / "verify_main.c").read_text("utf-8")
     (folder / EMULATION / "verify_main.c").write_text(harness, "utf-8")
-    facts = _template_facts(source, model, request)
+    facts = _template_facts(source, request)
     jinja2 = require("jinja2", "firmware")
     environment = jinja2.Environment(
         trim_blocks=True,
@@ -141,7 +147,8 @@ def write_sources(
     (folder / "chip.ld").write_text(chip_map.linker_script(), "utf-8")
 
 
-def _template_facts(source: CSource, model: Int8Model, request: FirmwareRequest) -> dict[str, Any]:
+def _template_facts(source: CSource, request: FirmwareRequest) -> dict[str, Any]:
+    model = request.model
     channels, height, width = model.input_shape
     preprocessing = model.preprocessing
     rows = []
@@ -197,12 +204,7 @@ def _build(
         board = board_of(core)
         if board is None:
             return None, None
-        board_map = chip_map.moved(board.flash_origin, board.ram_origin).model_copy(
-            update={
-                "flash_bytes": min(chip_map.flash_bytes, board.flash_bytes_max),
-                "ram_bytes": min(chip_map.ram_bytes, board.ram_bytes_max),
-            }
-        )
+        board_map = board.memory_map(chip_map)
         script = folder / EMULATION / "board.ld"
         script.write_text(board_map.linker_script(), "utf-8")
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mcu_nas_moo.files import checksum, write_atomically
+from mcu_nas_moo.files import checksum, write_text_atomically
 from mcu_nas_moo.firmware.memory_map import MemoryMap
 from mcu_nas_moo.yaml_files import Facts, read_values, validate
 
@@ -118,4 +118,4 @@ def read_report(folder: Path) -> FirmwareReport:
 def write_report(report: FirmwareReport, folder: Path) -> None:
     """Write the report of a firmware folder."""
     text = report.model_dump_json(indent=2, exclude_none=True) + "\n"
-    write_atomically(folder / REPORT, lambda partial: partial.write_text(text, encoding="utf-8"))
+    write_text_atomically(folder / REPORT, text)

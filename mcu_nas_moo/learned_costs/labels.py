@@ -10,7 +10,7 @@ import pandas as pd
 
 from mcu_nas_moo.accuracy.labels import sample_for_labels
 from mcu_nas_moo.costs import CostModel
-from mcu_nas_moo.files import write_atomically
+from mcu_nas_moo.files import write_text_atomically
 from mcu_nas_moo.learned_costs.predictor import METRICS, VIOLATION, constraint_violation
 from mcu_nas_moo.naming import unknown_name
 
@@ -62,7 +62,7 @@ class CostLabels:
         for name, values in self.values.items():
             table[name] = values
         text = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
-        write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+        write_text_atomically(path, text)
 
     @classmethod
     def load(cls, path: Path, space: MBConvSpace) -> CostLabels:

@@ -81,10 +81,6 @@ class Preprocessing:
             )
         return self._table[np.arange(channels)[None, :, None, None], pixels]
 
-    def normalised(self, pixels: Pixels) -> np.ndarray[Any, np.dtype[np.float32]]:
-        """The float32 input of the network before quantisation, for uint8 ``pixels``."""
-        return normalise(pixels, self.mean, self.std)
-
 
 def normalise(
     pixels: Pixels, mean: tuple[float, ...], std: tuple[float, ...]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mcu_nas_moo.bench.environment import versions
-from mcu_nas_moo.files import write_atomically
+from mcu_nas_moo.files import write_atomically, write_text_atomically
 from mcu_nas_moo.optimisers.register import file_stem
 from mcu_nas_moo.results.compact import RUN_FACTS
 from mcu_nas_moo.task import OBJECTIVES
@@ -149,7 +149,7 @@ def _lines(points: np.ndarray[Any, Any]) -> str:
 
 
 def _write(path: Path, text: str) -> Path:
-    write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+    write_text_atomically(path, text)
     return path
 
 

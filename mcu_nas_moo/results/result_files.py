@@ -13,7 +13,7 @@ import numpy as np
 
 from mcu_nas_moo.bench.history import load_history
 from mcu_nas_moo.bench.reference import REFERENCE_FILE, load_reference
-from mcu_nas_moo.files import write_atomically
+from mcu_nas_moo.files import write_text_atomically
 from mcu_nas_moo.results import compact
 from mcu_nas_moo.results.trajectory import Trajectory
 
@@ -307,9 +307,7 @@ def copy_record(folders: Sequence[Path], folder: Path) -> None:
     records = suite_records(folders)
     if len(records) == 1:
         text = json.dumps(records[0], indent=1) + "\n"
-        write_atomically(
-            folder / SUITE_FILE, lambda partial: partial.write_text(text, encoding="utf-8")
-        )
+        write_text_atomically(folder / SUITE_FILE, text)
 
 
 def _suite_record(path: Path) -> dict[str, Any]:

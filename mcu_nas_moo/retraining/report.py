@@ -10,7 +10,7 @@ import torch
 from rich.table import Table
 
 from mcu_nas_moo.accuracy.supernet import EVALUATION_BATCH, accuracy
-from mcu_nas_moo.files import write_atomically
+from mcu_nas_moo.files import write_text_atomically
 from mcu_nas_moo.onnx_export.export import ExportSettings
 from mcu_nas_moo.onnx_export.image_sample import balanced_sample
 from mcu_nas_moo.retraining.fake_quantisation import Int8Simulation, calibrated, known_ranges
@@ -163,7 +163,7 @@ def _has_onnxruntime() -> bool:
 def write_report(report: dict[str, Any], path: Path) -> None:
     """Write a report as JSON."""
     text = json.dumps(report, indent=2) + "\n"
-    write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+    write_text_atomically(path, text)
 
 
 def accuracy_table(report: dict[str, Any]) -> Table:

@@ -6,7 +6,7 @@ from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from mcu_nas_moo.files import write_atomically
+from mcu_nas_moo.files import write_text_atomically
 from mcu_nas_moo.selection.front import knee, on_front
 from mcu_nas_moo.selection.subnets import AXES
 
@@ -62,7 +62,7 @@ def write_front_page(
         name, rest = piece.split("}}", 1)
         text += [parts[name], rest]
     page = "".join(text)
-    write_atomically(path, lambda partial: partial.write_text(page, encoding="utf-8"))
+    write_text_atomically(path, page)
 
 
 def page_data(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mcu_nas_moo.files import write_atomically
+from mcu_nas_moo.files import write_text_atomically
 from mcu_nas_moo.profiles import load_profile
 from mcu_nas_moo.selection.front import front_of, nothing_feasible, on_front
 from mcu_nas_moo.selection.subnet_file import write_subnet
@@ -180,10 +180,10 @@ class SearchFolder:
         Raises:
             ValueError: if no subnet is feasible. Table and record are written nevertheless.
         """
-        _write_text(self.table, table_text(subnets, [gene.name for gene in task.space.genes]))
+        write_text_atomically(self.table, table_text(subnets, [gene.name for gene in task.space.genes]))
         text = json.dumps(record.model_dump(mode="json"), indent=2) + "\n"
         if not subnets.feasible.any():
-            _write_text(self.record, text)
+            write_text_atomically(self.record, text)
             raise ValueError(nothing_feasible(subnets))
         front = front_of(subnets)
         self._write_files(front)
@@ -193,7 +193,7 @@ class SearchFolder:
         write_front_page(self.page, task, subnets, front, reference)
         draw_front(self.picture, task, subnets, front, reference)
         # The record last: a folder with a record is complete.
-        _write_text(self.record, text)
+        write_text_atomically(self.record, text)
         return front
 
     def _write_files(self, front: Subnets) -> None:
@@ -280,7 +280,3 @@ def find_search(
         f"{root}/ holds no results of such a search; run `mcu-nas search{options}` first, or name "
         "a folder with --from"
     )
-
-
-def _write_text(path: Path, text: str) -> None:
-    write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))

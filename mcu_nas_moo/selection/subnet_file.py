@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import yaml
 from pydantic import Field, StrictInt
 
-from mcu_nas_moo.files import write_atomically
+from mcu_nas_moo.files import write_text_atomically
 from mcu_nas_moo.naming import unknown_name
 from mcu_nas_moo.spaces import list_spaces, load_space
 from mcu_nas_moo.yaml_files import Facts, read_values, validate
@@ -101,4 +101,4 @@ def write_subnet(subnet: SubnetFile, path: Path) -> None:
         text = json.dumps(values, indent=2) + "\n"
     else:
         text = yaml.safe_dump(values, sort_keys=False)
-    write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8"))
+    write_text_atomically(path, text)

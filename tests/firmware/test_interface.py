@@ -38,7 +38,7 @@ def folder(model, tmp_path_factory):
     request = FirmwareRequest(model, profile, Toolchain("gcc", (), ""))
     target = tmp_path_factory.mktemp("sources") / "firmware"
     source = generate_c(model.model)
-    write_sources(source, model, memory_map(profile.device), request, target)
+    write_sources(source, memory_map(profile.device), request, target)
     return target
 
 
