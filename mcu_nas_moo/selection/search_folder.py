@@ -180,7 +180,9 @@ class SearchFolder:
         Raises:
             ValueError: if no subnet is feasible. Table and record are written nevertheless.
         """
-        write_text_atomically(self.table, table_text(subnets, [gene.name for gene in task.space.genes]))
+        write_text_atomically(
+            self.table, table_text(subnets, [gene.name for gene in task.space.genes])
+        )
         text = json.dumps(record.model_dump(mode="json"), indent=2) + "\n"
         if not subnets.feasible.any():
             write_text_atomically(self.record, text)
