@@ -100,7 +100,10 @@ class Table:
         return "\n".join(lines) + "\n"
 
     def to_latex(self) -> str:
-        r"""A ``table`` in the style of ``booktabs``; needs ``\usepackage{booktabs}``."""
+        r"""A ``table``, made narrower if it is wider than the text.
+
+        Needs ``\usepackage{booktabs,graphicx}``.
+        """
 
         def cell(one: Cell) -> str:
             text = latex(one.text)
@@ -114,13 +117,14 @@ class Table:
             r"\centering",
             rf"\caption{{{caption}}}",
             rf"\label{{tab:{self.stem}}}",
+            r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
             rf"\begin{{tabular}}{{{columns}}}",
             r"\toprule",
             " & ".join(latex(text) for text in self.headings) + r" \\",
             r"\midrule",
             *(" & ".join(cell(one) for one in row) + r" \\" for row in self.rows),
             r"\bottomrule",
-            r"\end{tabular}",
+            r"\end{tabular}}",
             r"\end{table}",
         ]
         return "\n".join(lines) + "\n"

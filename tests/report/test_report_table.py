@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from html.parser import HTMLParser
 
 import pytest
@@ -109,3 +111,19 @@ def test_marks():
 def test_rows_must_fit_the_headings():
     with pytest.raises(ValueError, match="2 cells for 1 headings"):
         Table("t", ("a",), ((Cell("x"), Cell("y")),))
+
+
+def test_latex_compiles_and_fits_the_text(tmp_path):
+    program = shutil.which("pdflatex")
+    if program is None:
+        pytest.skip("no pdflatex is installed")
+    names = [f"algorithm-{number}" for number in range(20)]
+    wide = Table("A & B_1, 50 %", ("x", *names), ((Cell("1"),) * 21,) * 3)
+    narrow = Table("t", ("x", "y"), ((Cell("1", best=True), Cell("2", close=True)),))
+    page = r"\documentclass{article}\usepackage{booktabs,graphicx}\begin{document}"
+    page += wide.to_latex() + narrow.to_latex() + r"\end{document}"
+    (tmp_path / "page.tex").write_text(page, encoding="utf-8")
+    command = [program, "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-1000:]
+    assert "Overfull" not in done.stdout
