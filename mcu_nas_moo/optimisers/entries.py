@@ -17,7 +17,7 @@ class Entry(NamedTuple):
     Attributes:
         description: one line for users.
         load: imports what the optimiser needs and returns what builds it.
-        code: patterns of files in the package that decide what it proposes.
+        code: files of the package that decide what it proposes.
         libraries: installed packages that do so.
         settings: imports the dataclass of its hyperparameters; None if it has none to set.
         logs: writes to TensorBoard.

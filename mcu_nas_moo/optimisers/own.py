@@ -41,6 +41,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mcu_nas_moo.optimisers.code_fingerprint import code_fingerprint
 from mcu_nas_moo.optimisers.entries import Entry
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def describe(name: str) -> str:
 
 
 def own_fingerprint(name: str) -> str:
-    """Hash of the source of the module, and of the package's version if one announced it.
+    """Hash of what the module does, and of the package's version if one announced it.
 
     What the module imports is not followed.
     """
@@ -114,9 +115,11 @@ def own_fingerprint(name: str) -> str:
     value = name if point is None else point.value
     digest = hashlib.sha256(value.encode())
     find(value)
-    source = getattr(sys.modules[value.partition(":")[0]], "__file__", None)
-    if source is not None:
-        digest.update(Path(source).read_bytes())
+    file = getattr(sys.modules[value.partition(":")[0]], "__file__", None)
+    if file is not None and file.endswith(".py"):
+        digest.update(code_fingerprint([Path(file).read_text(encoding="utf-8")]).encode())
+    elif file is not None:  # compiled
+        digest.update(Path(file).read_bytes())
     if point is not None and point.dist is not None:
         digest.update(f"{point.dist.name} {point.dist.version}".encode())
     return digest.hexdigest()

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import mcu_nas_moo
 from mcu_nas_moo.naming import unknown_name
+from mcu_nas_moo.optimisers.code_fingerprint import code_fingerprint
 from mcu_nas_moo.optimisers.entries import ENTRIES, Entry
 from mcu_nas_moo.optimisers.own import announced, describe, is_own, own_entry, own_fingerprint
 
@@ -132,6 +133,8 @@ def load_optimiser(name: str) -> Factory:
 def optimiser_fingerprint(name: str) -> str:
     """Hash of the code and the libraries that decide what an optimiser proposes.
 
+    Imports, comments and docstrings of the code do not count.
+
     Raises:
         ValueError: for an unknown name.
     """
@@ -140,9 +143,8 @@ def optimiser_fingerprint(name: str) -> str:
     if name not in ENTRIES:
         digest.update(own_fingerprint(name).encode())
     package = Path(mcu_nas_moo.__file__).parent
-    for pattern in entry.code:
-        for path in sorted(package.glob(pattern)):
-            digest.update(path.read_bytes())
+    sources = ((package / part).read_text(encoding="utf-8") for part in entry.code)
+    digest.update(code_fingerprint(sources).encode())
     for library in entry.libraries:
         digest.update(f"{library} {installed_version(library)}".encode())
     return digest.hexdigest()[:16]

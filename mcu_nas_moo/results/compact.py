@@ -92,6 +92,12 @@ def _save(problem: ProblemResults, path: Path) -> Path:
     return path
 
 
+def rewrite_facts(file: CompactFile, facts: Mapping[str, Any]) -> None:
+    """Write a file again with other facts about the same rows."""
+    arrays = {**file.arrays, "facts": np.array(json.dumps(facts))}
+    write_atomically(file.path, lambda partial: _write_archive(partial, arrays))
+
+
 def _write_archive(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
     """Arrays as ``numpy.load`` reads them, with better compression than numpy writes."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:

@@ -147,11 +147,12 @@ def test_fingerprint_follows_the_source(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     path = tmp_path / "changing_search.py"
     seen = []
-    for text in ("from own_algorithms import Tries", "from own_algorithms import Tries  # new"):
+    start = "from own_algorithms import Tries"
+    for text in (start, f"{start}  # new", f"{start}\nTries.size = 3"):
         path.write_text(text)
         optimiser_fingerprint.cache_clear()
         seen.append(optimiser_fingerprint("changing_search:Tries"))
-    assert seen[0] != seen[1]
+    assert seen[0] == seen[1] != seen[2]
     assert seen[0] != optimiser_fingerprint("own_algorithms:Tries")
 
 
