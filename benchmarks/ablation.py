@@ -36,19 +36,19 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from mcu_nas_moo.analysis.indicators import hypervolume_ratios_at
-from mcu_nas_moo.analysis.statistics import caution
-from mcu_nas_moo.bench.reference import known_reference, remake_command
-from mcu_nas_moo.files import write_atomically
+from mcu_nas_moo.benchmark.analysis.indicators import hypervolume_ratios_at
+from mcu_nas_moo.benchmark.analysis.statistics import caution
+from mcu_nas_moo.benchmark.references.reference import known_reference, remake_command
+from mcu_nas_moo.common.files import write_atomically
+from mcu_nas_moo.optimisers.ppo import PPOOptimiser
+from mcu_nas_moo.optimisers.ppo.settings import PPOSettings
 from mcu_nas_moo.optimisers.register import optimiser_fingerprint
-from mcu_nas_moo.ppo import PPOOptimiser
-from mcu_nas_moo.ppo.settings import PPOSettings
-from mcu_nas_moo.task import Task
+from mcu_nas_moo.problem.task import Task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mcu_nas_moo.bench.reference import Reference
+    from mcu_nas_moo.benchmark.references.reference import Reference
 
 ROOT = Path(__file__).parent.parent
 

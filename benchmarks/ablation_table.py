@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from markdown_table import markdown_table, p_text
 
-from mcu_nas_moo.analysis.statistics import (
+from mcu_nas_moo.benchmark.analysis.statistics import (
     AHEAD,
     BEHIND,
     NOT_SHOWN,

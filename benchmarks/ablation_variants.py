@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mcu_nas_moo.ppo import PPOOptimiser
-from mcu_nas_moo.ppo.memory import Memory
+from mcu_nas_moo.optimisers.ppo import PPOOptimiser
+from mcu_nas_moo.optimisers.ppo.memory import Memory
 
 if TYPE_CHECKING:
-    from mcu_nas_moo.typing import Genotypes
+    from mcu_nas_moo.common.arrays import Genotypes
 
 
 class WithoutEarnings(PPOOptimiser):

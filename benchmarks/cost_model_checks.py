@@ -9,13 +9,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from mcu_nas_moo.calibration.calibrate import calibrate
-from mcu_nas_moo.calibration.measurements import Measurements, shipped_measurements
-from mcu_nas_moo.calibration.recipes import RECIPES, Recipe
-from mcu_nas_moo.costs import CostModel, list_devices, load_device, load_runtime
-from mcu_nas_moo.costs.core_factors import mlperf_runs
-from mcu_nas_moo.costs.memory import working_set
-from mcu_nas_moo.networks.table import Op
+from mcu_nas_moo.hardware import list_devices, load_device, load_runtime
+from mcu_nas_moo.hardware.calibration.calibrate import calibrate
+from mcu_nas_moo.hardware.calibration.core_factors import mlperf_runs
+from mcu_nas_moo.hardware.calibration.measurements import Measurements, shipped_measurements
+from mcu_nas_moo.hardware.calibration.recipes import RECIPES, Recipe
+from mcu_nas_moo.hardware.cost_model import CostModel
+from mcu_nas_moo.hardware.cost_model.memory import working_set
+from mcu_nas_moo.networks.layer_table import Op
 
 ST_7_3, ST_10 = RECIPES[:2]
 #: Boards and builds that ran MLPerf Tiny's ResNet-8 and are in no fit: device, runtime of the

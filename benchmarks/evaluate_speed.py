@@ -15,13 +15,13 @@ from rich.console import Console
 from rich.table import Table
 
 from mcu_nas_moo import Task, list_spaces
-from mcu_nas_moo.task import CHUNK
+from mcu_nas_moo.problem.task import CHUNK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mcu_nas_moo.costs import Costs
-    from mcu_nas_moo.typing import Genotypes
+    from mcu_nas_moo.common.arrays import Genotypes
+    from mcu_nas_moo.hardware.cost_model import Costs
 
 SIZES = (1, 100, 4096, 65_536)
 #: One for the memory rule of STM32Cube.AI, which takes longest, and one for the simplest.

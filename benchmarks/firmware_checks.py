@@ -19,23 +19,28 @@ import numpy as np
 from joblib import Parallel, delayed
 from markdown_table import markdown_table
 
-from mcu_nas_moo.emulation.choice import choose_emulator
-from mcu_nas_moo.emulation.verification import Verification, verify
-from mcu_nas_moo.firmware import package
-from mcu_nas_moo.firmware.c_source import MODEL
-from mcu_nas_moo.firmware.package import FirmwareRequest, build_firmware
-from mcu_nas_moo.firmware.report import FirmwareReport, file_sums, read_report, write_report
-from mcu_nas_moo.firmware.toolchain import find_toolchain
-from mcu_nas_moo.onnx_export.export import ExportSettings, export_subnet
-from mcu_nas_moo.onnx_export.image_sample import ImageListing
-from mcu_nas_moo.onnx_export.int8_model import read_int8_model
-from mcu_nas_moo.profiles import load_profile
-from mcu_nas_moo.selection.deployment_folder import DeploymentFolder
-from mcu_nas_moo.selection.subnet_file import SubnetFile
+from mcu_nas_moo.data.image_listing import ImageListing
+from mcu_nas_moo.deployment.emulation.choice import choose_emulator
+from mcu_nas_moo.deployment.emulation.verification import Verification, verify
+from mcu_nas_moo.deployment.export.int8_model import read_int8_model
+from mcu_nas_moo.deployment.export.subnet_export import ExportSettings, export_subnet
+from mcu_nas_moo.deployment.firmware import package
+from mcu_nas_moo.deployment.firmware.c_source import MODEL
+from mcu_nas_moo.deployment.firmware.firmware_report import (
+    FirmwareReport,
+    file_sums,
+    read_report,
+    write_report,
+)
+from mcu_nas_moo.deployment.firmware.package import FirmwareRequest, build_firmware
+from mcu_nas_moo.deployment.firmware.toolchain import find_toolchain
+from mcu_nas_moo.deployment.folder import DeploymentFolder
+from mcu_nas_moo.hardware.profile import load_profile
 from mcu_nas_moo.spaces import load_space
+from mcu_nas_moo.spaces.subnet_file import SubnetFile
 
 if TYPE_CHECKING:
-    from mcu_nas_moo.accuracy.data import Images
+    from mcu_nas_moo.data.images import Images
 
 SPACES = ("mbconv-stage", "mbconv-block")
 PROFILES = ("cortex-m7", "cortex-m4", "cortex-m33")

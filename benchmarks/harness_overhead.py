@@ -20,11 +20,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from mcu_nas_moo.analysis.indicators import hypervolume_curve, score
-from mcu_nas_moo.bench.front_search import pooled_reference
-from mcu_nas_moo.bench.reference import Reference, shipped_reference
-from mcu_nas_moo.bench.run import run_optimiser
-from mcu_nas_moo.task import Task
+from mcu_nas_moo.benchmark.analysis.indicators import hypervolume_curve, score
+from mcu_nas_moo.benchmark.references.front_search import pooled_reference
+from mcu_nas_moo.benchmark.references.reference import Reference, shipped_reference
+from mcu_nas_moo.benchmark.runs.run import run_optimiser
+from mcu_nas_moo.problem.task import Task
 
 
 def main() -> None:

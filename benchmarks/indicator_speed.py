@@ -27,20 +27,20 @@ import moocore
 import numpy as np
 from markdown_table import markdown_table
 
-from mcu_nas_moo.analysis.analysis import analyse
-from mcu_nas_moo.analysis.anytime import any_time_curve
-from mcu_nas_moo.archive import feasible
-from mcu_nas_moo.bench.reference import Reference, shipped_reference
-from mcu_nas_moo.bench.run import run_optimiser
-from mcu_nas_moo.results.results import ProblemResults
-from mcu_nas_moo.results.trajectory import Trajectory
-from mcu_nas_moo.task import Task
+from mcu_nas_moo.benchmark.analysis.anytime import any_time_curve
+from mcu_nas_moo.benchmark.analysis.problem_analysis import analyse
+from mcu_nas_moo.benchmark.references.reference import Reference, shipped_reference
+from mcu_nas_moo.benchmark.results.problem_results import ProblemResults
+from mcu_nas_moo.benchmark.results.trajectory import Trajectory
+from mcu_nas_moo.benchmark.runs.run import run_optimiser
+from mcu_nas_moo.problem.archive import feasible
+from mcu_nas_moo.problem.task import Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from mcu_nas_moo.bench.history import History
-    from mcu_nas_moo.typing import FloatArray
+    from mcu_nas_moo.benchmark.runs.history import History
+    from mcu_nas_moo.common.arrays import FloatArray
 
 OBJECTIVES = (("error", "latency"), ("error", "latency", "sram", "flash"))
 COLUMNS = ("what", "objectives", "time", "peer", "peer's time", "times faster")

@@ -19,18 +19,19 @@ from typing import TYPE_CHECKING
 
 from joblib import cpu_count
 
-from mcu_nas_moo.bench.front_search import pooled_reference
-from mcu_nas_moo.bench.reference import file_name, load_reference
-from mcu_nas_moo.enumeration import Enumerator, can_enumerate, exact_reference
-from mcu_nas_moo.profiles import list_profiles
-from mcu_nas_moo.results.results import load_results
+from mcu_nas_moo.benchmark.references.enumeration import Enumerator, can_enumerate
+from mcu_nas_moo.benchmark.references.exact_reference import exact_reference
+from mcu_nas_moo.benchmark.references.front_search import pooled_reference
+from mcu_nas_moo.benchmark.references.reference import file_name, load_reference
+from mcu_nas_moo.benchmark.results.problem_results import load_results
+from mcu_nas_moo.hardware.profile import list_profiles
+from mcu_nas_moo.problem.task import Task
 from mcu_nas_moo.spaces import list_spaces
-from mcu_nas_moo.task import Task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mcu_nas_moo.results.results import ProblemResults
+    from mcu_nas_moo.benchmark.results.problem_results import ProblemResults
 
 FOLDER = Path(__file__).parent / "reference_fronts"
 OBJECTIVES = (("error", "latency"), ("error", "latency", "sram", "flash"))

@@ -15,7 +15,7 @@ from pymoo.core.problem import Problem
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mcu_nas_moo.typing import FloatArray
+    from mcu_nas_moo.common.arrays import FloatArray
 
 #: Status of scipy.optimize.milp where no point meets the constraints.
 INFEASIBLE = 2

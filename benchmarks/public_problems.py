@@ -33,12 +33,12 @@ from pymoo.operators.mutation.bitflip import BitflipMutation
 from pymoo.operators.sampling.rnd import BinaryRandomSampling
 from pymoo.optimize import minimize
 
-from mcu_nas_moo.analysis.statistics import compare_pairs, quartiles
-from mcu_nas_moo.archive import feasible
-from mcu_nas_moo.files import write_atomically
-from mcu_nas_moo.operators import integer_operators
-from mcu_nas_moo.optimisers.local_search import ParetoLocalSearch
+from mcu_nas_moo.benchmark.analysis.statistics import compare_pairs, quartiles
+from mcu_nas_moo.common.files import write_atomically
 from mcu_nas_moo.optimisers.optimiser import Setting
+from mcu_nas_moo.optimisers.simple.local_search import ParetoLocalSearch
+from mcu_nas_moo.problem.adapters.pymoo_operators import integer_operators
+from mcu_nas_moo.problem.archive import feasible
 from mcu_nas_moo.spaces import Gene, SearchSpace
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     from pymoo.core.problem import Problem
 
-    from mcu_nas_moo.typing import BoolArray, FloatArray
+    from mcu_nas_moo.common.arrays import BoolArray, FloatArray
 
 #: Population sizes that NSGA-II runs with.
 POPULATIONS = (20, 50, 100)

@@ -24,24 +24,24 @@ import numpy as np
 from joblib import Parallel, delayed
 from markdown_table import markdown_table
 
-from mcu_nas_moo.bench.reference import known_reference
-from mcu_nas_moo.bench.run import run_optimiser
-from mcu_nas_moo.bench.task_facts import task_of_facts
-from mcu_nas_moo.files import write_text_atomically
-from mcu_nas_moo.optimisers.register import optimiser_fingerprint
-from mcu_nas_moo.results.compact import (
+from mcu_nas_moo.benchmark.references.reference import known_reference
+from mcu_nas_moo.benchmark.results.compact import (
     RUN_FACTS,
     read_compact,
     reference_in,
     rewrite_facts,
     trajectories_of,
 )
-from mcu_nas_moo.results.trajectory import Trajectory
+from mcu_nas_moo.benchmark.results.trajectory import Trajectory
+from mcu_nas_moo.benchmark.runs.run import run_optimiser
+from mcu_nas_moo.common.files import write_text_atomically
+from mcu_nas_moo.optimisers.register import optimiser_fingerprint
+from mcu_nas_moo.problem.task_facts import task_of_facts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mcu_nas_moo.results.compact import CompactFile
+    from mcu_nas_moo.benchmark.results.compact import CompactFile
 
 #: Facts of a run that are not times.
 DECIDED = tuple(name for name in RUN_FACTS if name not in ("optimiser_ms", "wall_s"))
@@ -104,7 +104,7 @@ def again(file: CompactFile, number: int) -> Verdict:
         reference,
         stored["budget"],
         stored["seed"],
-        hyperparameters=metadata["hyperparameters"],
+        hyperparameters=metadata.get("hyperparameters", {}),
     )
     made = Trajectory.of(history, task.space.canonical)
     (known,) = trajectories_of(alone(file, number), task)

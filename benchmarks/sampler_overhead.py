@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     import optuna
 
-    from mcu_nas_moo.typing import FloatArray, Genotypes
+    from mcu_nas_moo.common.arrays import FloatArray, Genotypes
 
 N_GENES, N_OPTIONS = 25, 6
 #: Trials that a mean is taken over.

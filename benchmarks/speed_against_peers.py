@@ -29,17 +29,17 @@ from pymoo.algorithms.moo.nsga2 import NSGA2
 from pymoo.optimize import minimize
 
 from mcu_nas_moo import McuNasObjective, McuNasProblem
-from mcu_nas_moo.bench.reference import known_reference
-from mcu_nas_moo.bench.run import run_optimiser
-from mcu_nas_moo.enumeration import Enumerator
+from mcu_nas_moo.benchmark.references.enumeration import Enumerator
+from mcu_nas_moo.benchmark.references.reference import known_reference
+from mcu_nas_moo.benchmark.runs.run import run_optimiser
 from mcu_nas_moo.optimisers.optimiser import Setting
 from mcu_nas_moo.optimisers.register import load_optimiser
-from mcu_nas_moo.task import Task
+from mcu_nas_moo.problem.task import Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from mcu_nas_moo.bench.reference import Reference
+    from mcu_nas_moo.benchmark.references.reference import Reference
 
 COLUMNS = ("what", "per second", "peer", "peer's per second", "times faster")
 #: Networks of a large batch, and of the loop over single ones.

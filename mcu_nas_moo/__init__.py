@@ -10,17 +10,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mcu_nas_moo.accuracy.predictor import AccuracyPredictor
-    from mcu_nas_moo.costs.estimate import estimate_cost
-    from mcu_nas_moo.env import SubnetEnv
-    from mcu_nas_moo.objective import McuNasObjective
-    from mcu_nas_moo.ppo import PPOOptimiser
-    from mcu_nas_moo.ppo.algorithm import PPO
-    from mcu_nas_moo.ppo.sampler import PPOSampler
-    from mcu_nas_moo.problem import McuNasProblem
-    from mcu_nas_moo.profiles import list_profiles, load_profile
+    from mcu_nas_moo.hardware.cost_model.estimate import estimate_cost
+    from mcu_nas_moo.hardware.profile import list_profiles, load_profile
+    from mcu_nas_moo.optimisers.ppo import PPOOptimiser
+    from mcu_nas_moo.optimisers.ppo.pymoo_algorithm import PPO
+    from mcu_nas_moo.optimisers.ppo.sampler import PPOSampler
+    from mcu_nas_moo.problem.adapters.gymnasium_env import SubnetEnv
+    from mcu_nas_moo.problem.adapters.optuna_objective import McuNasObjective
+    from mcu_nas_moo.problem.adapters.pymoo_problem import McuNasProblem
+    from mcu_nas_moo.problem.evaluators.accuracy_predictor import AccuracyPredictor
+    from mcu_nas_moo.problem.task import Task
     from mcu_nas_moo.spaces import list_spaces, load_space
-    from mcu_nas_moo.task import Task
 
 __all__ = [
     "PPO",
@@ -39,18 +39,18 @@ __all__ = [
 ]
 
 _HOME = {
-    "PPO": "ppo.algorithm",
-    "AccuracyPredictor": "accuracy.predictor",
-    "McuNasObjective": "objective",
-    "McuNasProblem": "problem",
-    "PPOOptimiser": "ppo",
-    "PPOSampler": "ppo.sampler",
-    "SubnetEnv": "env",
-    "Task": "task",
-    "estimate_cost": "costs.estimate",
-    "list_profiles": "profiles",
+    "PPO": "optimisers.ppo.pymoo_algorithm",
+    "AccuracyPredictor": "problem.evaluators.accuracy_predictor",
+    "McuNasObjective": "problem.adapters.optuna_objective",
+    "McuNasProblem": "problem.adapters.pymoo_problem",
+    "PPOOptimiser": "optimisers.ppo",
+    "PPOSampler": "optimisers.ppo.sampler",
+    "SubnetEnv": "problem.adapters.gymnasium_env",
+    "Task": "problem.task",
+    "estimate_cost": "hardware.cost_model.estimate",
+    "list_profiles": "hardware",
     "list_spaces": "spaces",
-    "load_profile": "profiles",
+    "load_profile": "hardware",
     "load_space": "spaces",
 }
 

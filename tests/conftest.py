@@ -16,7 +16,7 @@ from hypothesis import settings
 from PIL import Image
 from toy_task import ToyTask, brute_force_reference
 
-from mcu_nas_moo.spaces import load_space
+from mcu_nas_moo.spaces import MBConvSpace, MBConvSpec, load_space
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -77,6 +77,13 @@ def small_spec():
         ],
         "head": [8, 16],
     }
+
+
+@pytest.fixture(scope="session")
+def tiny_space(small_spec):
+    """A space with small networks, for supernets that train in a second."""
+    facts = {"name": "tiny", "granularity": "block", "classes": 2}
+    return MBConvSpace(MBConvSpec.model_validate(small_spec | facts))
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ from itertools import product
 
 import numpy as np
 
+from mcu_nas_moo.problem.task import Evaluation
 from mcu_nas_moo.spaces.genes import Gene, SearchSpace
-from mcu_nas_moo.task import Evaluation
 
 
 class ToySpace(SearchSpace):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from mcu_nas_moo.bench import front_search
-from mcu_nas_moo.bench.front_search import pooled_reference
-from mcu_nas_moo.bench.study import Run, Study
-from mcu_nas_moo.task import Task
+from pathlib import Path
+
+from mcu_nas_moo.benchmark.references import front_search
+from mcu_nas_moo.benchmark.references.front_search import pooled_reference
+from mcu_nas_moo.benchmark.runs.study import Run, Study
+from mcu_nas_moo.problem.task import Task
 
 PROBLEM = "mbconv-stage--cortex-m7--error-latency"
 
@@ -16,7 +18,9 @@ def small_searches(monkeypatch):
     monkeypatch.setattr(front_search, "EVOLUTION", 200)
     monkeypatch.setattr(front_search, "BATCH", 200)
     monkeypatch.setattr(front_search, "VARIATIONS", 1)
-    monkeypatch.setattr("mcu_nas_moo.bench.reference.shipped_folder", lambda: None)
+    monkeypatch.setattr(
+        "mcu_nas_moo.benchmark.references.reference.shipped_folder", lambda: Path("none")
+    )
 
 
 def make_study(folder, algorithms=("random", "nsga2"), seeds=(0, 1), budget=60, **options):

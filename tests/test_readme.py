@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from mcu_nas_moo.bench import front_search
+from mcu_nas_moo.benchmark.references import front_search
 from mcu_nas_moo.cli.bench import main as bench
 from mcu_nas_moo.cli.main import main as nas
 

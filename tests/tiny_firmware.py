@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mcu_nas_moo.firmware.boards import board_of
-from mcu_nas_moo.firmware.memory_map import MemoryMap
-from mcu_nas_moo.firmware.report import file_sums, read_report, write_report
-from mcu_nas_moo.firmware.toolchain import find_toolchain
+from mcu_nas_moo.deployment.firmware.boards import board_of
+from mcu_nas_moo.deployment.firmware.firmware_report import file_sums, read_report, write_report
+from mcu_nas_moo.deployment.firmware.memory_map import MemoryMap
+from mcu_nas_moo.deployment.firmware.toolchain import find_toolchain
 
 SIZE, CHANNELS, OUTPUTS = 4, 3, 3
 #: Flash where STM32 chips have it; RAM that ends within a page of 4 KiB.
@@ -120,7 +120,7 @@ def build(tmp_path_factory):
         (folder / "mcu_nas.h").write_text(HEADER)
         (folder / "model.c").write_text(SOURCE)
         (folder / "memory.ld").write_text(memory.linker_script())
-        shipped = Path(str(files("mcu_nas_moo.firmware") / "sources"))
+        shipped = Path(str(files("mcu_nas_moo.deployment.firmware") / "sources"))
         sources = [
             folder / "model.c",
             shipped / "verify_main.c",

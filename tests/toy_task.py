@@ -11,10 +11,10 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from mcu_nas_moo.archive import feasible
-from mcu_nas_moo.bench.reference import Reference
+from mcu_nas_moo.benchmark.references.reference import Reference
+from mcu_nas_moo.problem.archive import feasible
+from mcu_nas_moo.problem.task import Evaluation
 from mcu_nas_moo.spaces.genes import Gene, SearchSpace
-from mcu_nas_moo.task import Evaluation
 
 
 class ToySpace(SearchSpace):

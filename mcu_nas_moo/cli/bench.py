@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from mcu_nas_moo.bench.reference import Reference
-    from mcu_nas_moo.bench.study import Run, Study
-    from mcu_nas_moo.report.study_summary import Standing
-    from mcu_nas_moo.task import Task
+    from mcu_nas_moo.benchmark.references.reference import Reference
+    from mcu_nas_moo.benchmark.report.study_summary import Standing
+    from mcu_nas_moo.benchmark.runs.study import Run, Study
+    from mcu_nas_moo.problem.task import Task
 
 DEFAULT_ALGORITHMS = "random,local-search,ga,nsga2,nsga3,ppo"
 
@@ -142,11 +142,11 @@ def main(
     if listing:
         _show_choices(console)
         return
-    from mcu_nas_moo.bench.reachability import check_limits
-    from mcu_nas_moo.bench.study import Run, Study
-    from mcu_nas_moo.optimisers.own import look_in
+    from mcu_nas_moo.benchmark.report.study_report import write_report
+    from mcu_nas_moo.benchmark.runs.study import Run, Study
     from mcu_nas_moo.optimisers.register import check_optimiser
-    from mcu_nas_moo.report.study_report import write_report
+    from mcu_nas_moo.optimisers.user_optimisers import look_in
+    from mcu_nas_moo.problem.reachability import check_limits
 
     look_in(Path.cwd())
     names = [check_optimiser(name) for name in names_in(algos, "--algos")]
@@ -216,7 +216,7 @@ def _hyperparameters(
     Raises:
         ValueError: for a bad file, or if the files are about other algorithms only.
     """
-    from mcu_nas_moo.bench.config_file import read_configs
+    from mcu_nas_moo.benchmark.runs.hyperparameter_files import read_configs
 
     given = read_configs(configs)
     if given and not set(given) & set(algorithms):
@@ -266,9 +266,9 @@ def _study_name(
 
 
 def _show_choices(console: Console) -> None:
+    from mcu_nas_moo.benchmark.report.study_figures import LABELS
+    from mcu_nas_moo.hardware.profile import list_profiles, load_profile
     from mcu_nas_moo.optimisers.register import list_optimisers
-    from mcu_nas_moo.profiles import list_profiles, load_profile
-    from mcu_nas_moo.report.study_figures import LABELS
     from mcu_nas_moo.spaces import list_spaces, load_space
 
     groups = {
@@ -320,8 +320,8 @@ def _make_runs(
 
 def _show_distance(study: Study, runs: Sequence[Run], console: Console) -> None:
     """With learned costs: what the analytic model says to the networks that were found."""
-    from mcu_nas_moo.learned_costs.report import exceeds_by_analytic_model
-    from mcu_nas_moo.report.study_summary import pooled_front
+    from mcu_nas_moo.benchmark.report.study_summary import pooled_front
+    from mcu_nas_moo.problem.evaluators.cost_errors import exceeds_by_analytic_model
 
     task, histories = study.task, study.histories(runs)
     if not task.learned_metrics or not histories:
@@ -335,8 +335,8 @@ def _show_distance(study: Study, runs: Sequence[Run], console: Console) -> None:
 
 
 def _show_ranking(study: Study, standings: Sequence[Standing], console: Console) -> None:
-    from mcu_nas_moo.analysis.statistics import caution
-    from mcu_nas_moo.report.study_summary import ranked_table, verdict
+    from mcu_nas_moo.benchmark.analysis.statistics import caution
+    from mcu_nas_moo.benchmark.report.study_summary import ranked_table, verdict
 
     task = study.task
     title = f"{task.title}: {' and '.join(task.objectives)}, {study.budget:,} evaluations"

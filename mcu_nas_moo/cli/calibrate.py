@@ -12,8 +12,8 @@ from mcu_nas_moo.cli.errors import bad_input_in_one_line
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from mcu_nas_moo.calibration.calibrate import Calibration
-    from mcu_nas_moo.calibration.own_board import Refit
+    from mcu_nas_moo.hardware.calibration.board import Refit
+    from mcu_nas_moo.hardware.calibration.calibrate import Calibration
 
 _UNITS = {"flash_kib": "Flash", "sram_kib": "SRAM", "latency_ms": "latency"}
 
@@ -60,10 +60,10 @@ def calibrate(
 
 
 def _shipped(console: Console, out: Path | None, plot: Path | None) -> None:
-    from mcu_nas_moo.calibration.calibrate import calibrate as fit
-    from mcu_nas_moo.calibration.measurements import shipped_measurements
-    from mcu_nas_moo.calibration.recipes import RECIPES
-    from mcu_nas_moo.calibration.runtime_file import shipped_runtimes, write_runtime
+    from mcu_nas_moo.hardware.calibration.calibrate import calibrate as fit
+    from mcu_nas_moo.hardware.calibration.measurements import shipped_measurements
+    from mcu_nas_moo.hardware.calibration.recipes import RECIPES
+    from mcu_nas_moo.hardware.calibration.runtime_file import shipped_runtimes, write_runtime
 
     folder = out or shipped_runtimes()
     if folder.is_file():
@@ -73,7 +73,7 @@ def _shipped(console: Console, out: Path | None, plot: Path | None) -> None:
     _print_report(console, calibrations)
     _print_lineages(console, calibrations, rows.derived_families)
     if plot is not None:
-        from mcu_nas_moo.calibration.figures import draw_predicted_and_measured
+        from mcu_nas_moo.hardware.calibration.pictures import draw_predicted_and_measured
 
         draw_predicted_and_measured(calibrations, plot)
         console.print(f"picture: {plot}", soft_wrap=True)
@@ -148,10 +148,10 @@ def _figure(value: float | None, form: str) -> str:
 
 
 def _own_board(console: Console, measurements: Path, base: str, out: Path) -> None:
-    from mcu_nas_moo.calibration.measurements import read_measurements
-    from mcu_nas_moo.calibration.own_board import refit
-    from mcu_nas_moo.calibration.runtime_file import check_overwritable, write_runtime
-    from mcu_nas_moo.costs import load_runtime
+    from mcu_nas_moo.hardware import load_runtime
+    from mcu_nas_moo.hardware.calibration.board import refit
+    from mcu_nas_moo.hardware.calibration.measurements import read_measurements
+    from mcu_nas_moo.hardware.calibration.runtime_file import check_overwritable, write_runtime
 
     runtime = load_runtime(base)
     check_overwritable(out)

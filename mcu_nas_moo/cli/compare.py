@@ -14,7 +14,7 @@ from mcu_nas_moo.cli.search_problem import cores, one_thread_per_process, plain_
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mcu_nas_moo.analysis.head_to_head import Duel
+    from mcu_nas_moo.benchmark.analysis.head_to_head import Duel
 
 #: Where results are by default.
 RESULTS = Path("bench-results")
@@ -39,13 +39,13 @@ def compare(first: str, second: str, folders: tuple[Path, ...], jobs: int | None
     """
     one_thread_per_process()
     console = plain_console()
-    from mcu_nas_moo.analysis.head_to_head import (
+    from mcu_nas_moo.benchmark.analysis.head_to_head import (
         compare_algorithms,
         compare_results,
         duel_tables,
         tally,
     )
-    from mcu_nas_moo.analysis.statistics import caution
+    from mcu_nas_moo.benchmark.analysis.statistics import caution
     from mcu_nas_moo.optimisers.register import list_optimisers
 
     if all(Path(side).exists() and side not in list_optimisers() for side in (first, second)):

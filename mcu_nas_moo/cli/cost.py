@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from mcu_nas_moo.costs.estimate import CostEstimate, LayerEstimate
+    from mcu_nas_moo.hardware.cost_model.estimate import CostEstimate, LayerEstimate
 
 _WIDTH = 100
 #: Fewer columns than this tell no layer from another.
@@ -71,14 +71,14 @@ def cost(
     if plot is not None:
         _check_plot(plot, models)
     shape = _shape(input_shape)
-    from mcu_nas_moo.costs.estimate import estimate_cost
-    from mcu_nas_moo.profiles import load_profile
+    from mcu_nas_moo.hardware.cost_model.estimate import estimate_cost
+    from mcu_nas_moo.hardware.profile import load_profile
 
     profile = load_profile(profile_name).with_limits(flash_kib, sram_kib, latency_ms)
     # All before any output: bad input leaves nothing behind.
     estimates = [estimate_cost(model, profile, input_shape=shape) for model in models]
     if plot is not None:
-        from mcu_nas_moo.costs.figures import draw_memory
+        from mcu_nas_moo.hardware.cost_model.pictures import draw_memory
 
         draw_memory(plot, estimates[0])
     if as_json:
@@ -98,7 +98,7 @@ def cost(
 
 def _check_plot(plot: Path, models: Sequence[Path]) -> None:
     """Refuse a picture that could not be written before anything else is done."""
-    from mcu_nas_moo.costs.figures import FORMATS
+    from mcu_nas_moo.hardware.cost_model.pictures import FORMATS
 
     if len(models) > 1:
         raise ValueError(f"--plot shows one network, but {len(models)} models are given")
@@ -167,7 +167,7 @@ def _totals(estimate: CostEstimate) -> Table:
     """Each metric with its limit and what is known about its error."""
     from rich.text import Text
 
-    from mcu_nas_moo.costs.estimate import LIMITED, significant
+    from mcu_nas_moo.hardware.cost_model.estimate import LIMITED, significant
 
     table = _table()
     table.add_column("metric")
@@ -199,7 +199,7 @@ def _comparison(estimates: Sequence[CostEstimate]) -> Table:
     """A row per network under a row with the limits."""
     from rich.text import Text
 
-    from mcu_nas_moo.costs.estimate import LIMITED, significant
+    from mcu_nas_moo.hardware.cost_model.estimate import LIMITED, significant
 
     table = _table()
     table.add_column("model", overflow="ellipsis", no_wrap=True)

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from mcu_nas_moo.bench.reference import Reference
-    from mcu_nas_moo.enumeration import Enumerator
-    from mcu_nas_moo.task import Task
+    from mcu_nas_moo.benchmark.references.enumeration import Enumerator
+    from mcu_nas_moo.benchmark.references.reference import Reference
+    from mcu_nas_moo.problem.task import Task
 
 DEFAULT_OBJECTIVES = ("error,latency", "error,latency,sram,flash")
 
@@ -84,9 +84,10 @@ def enumerate_command(
     """
     one_thread_per_process()
     console = plain_console()
-    from mcu_nas_moo.enumeration import Enumerator, exact_reference
-    from mcu_nas_moo.profiles import list_profiles
-    from mcu_nas_moo.task import Task
+    from mcu_nas_moo.benchmark.references.enumeration import Enumerator
+    from mcu_nas_moo.benchmark.references.exact_reference import exact_reference
+    from mcu_nas_moo.hardware.profile import list_profiles
+    from mcu_nas_moo.problem.task import Task
 
     wanted = [names_in(text, "--objectives") for text in lists]
     for names in wanted:
@@ -122,7 +123,7 @@ def enumerate_command(
 
 def _in_name(limits: dict[str, float], profile: str) -> str:
     """The limits that are other ones than the profile's, as part of a file name."""
-    from mcu_nas_moo.profiles import load_profile
+    from mcu_nas_moo.hardware.profile import load_profile
 
     usual = load_profile(profile).limits
     other = {name: limit for name, limit in limits.items() if getattr(usual, name) != limit}
@@ -130,8 +131,8 @@ def _in_name(limits: dict[str, float], profile: str) -> str:
 
 
 def _path(task: Task, reference: Reference, out: Path | None, limits: str) -> Path:
-    from mcu_nas_moo.bench.reference import own_path, problem_name
-    from mcu_nas_moo.task import Task as OwnTask
+    from mcu_nas_moo.benchmark.references.reference import own_path, problem_name
+    from mcu_nas_moo.problem.task import Task as OwnTask
 
     own = OwnTask(task.space, task.profile, reference.objectives, predictor=task.predictor)
     return own_path(own) if out is None else out / f"{problem_name(own)}{limits}.npz"
@@ -141,7 +142,7 @@ def _state_path(tasks: Sequence[Task], out: Path | None) -> Path:
     """Where an interrupted enumeration is kept; another one has another name."""
     import hashlib
 
-    from mcu_nas_moo.bench.reference import own_path
+    from mcu_nas_moo.benchmark.references.reference import own_path
 
     folder = own_path(tasks[0]).parent if out is None else out
     text = " ".join(task.fingerprint for task in tasks)

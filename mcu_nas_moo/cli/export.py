@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from mcu_nas_moo.results.result_files import FoundStudy
-    from mcu_nas_moo.task import Task
+    from mcu_nas_moo.benchmark.results.result_files import FoundStudy
+    from mcu_nas_moo.problem.task import Task
 
 FORMATS = ("moocore", "ioh", "optuna", "csv", "compact")
 
@@ -83,10 +83,14 @@ def export(
         return
     if out is None or storage is not None or study_name is not None:
         raise ValueError(f"--format {form} needs --out; --storage and --study-name are for optuna")
-    from mcu_nas_moo.results.compact import save_compact
-    from mcu_nas_moo.results.export import export_csv, export_ioh, export_moocore
-    from mcu_nas_moo.results.result_files import copy_record
-    from mcu_nas_moo.results.results import chosen_runs
+    from mcu_nas_moo.benchmark.results.compact import save_compact
+    from mcu_nas_moo.benchmark.results.exchange_formats import (
+        export_csv,
+        export_ioh,
+        export_moocore,
+    )
+    from mcu_nas_moo.benchmark.results.problem_results import chosen_runs
+    from mcu_nas_moo.benchmark.results.result_files import copy_record
 
     write = {
         "moocore": export_moocore,
@@ -112,9 +116,9 @@ def _to_optuna(
 ) -> None:
     from rich.progress import track
 
-    from mcu_nas_moo.bench.history import load_history
-    from mcu_nas_moo.bench.task_facts import problem_name
-    from mcu_nas_moo.results.export_optuna import export_run, open_storage
+    from mcu_nas_moo.benchmark.results.optuna_export import export_run, open_storage
+    from mcu_nas_moo.benchmark.runs.history import load_history
+    from mcu_nas_moo.problem.task_facts import problem_name
 
     chosen = _full_histories(folders, names, seed)
     opened = open_storage(storage)
@@ -141,9 +145,9 @@ def _full_histories(
     Raises:
         ValueError: if there are none.
     """
-    from mcu_nas_moo.bench.history import load_metadata
-    from mcu_nas_moo.bench.task_facts import task_of_facts
-    from mcu_nas_moo.results.result_files import FoundStudy, find_results
+    from mcu_nas_moo.benchmark.results.result_files import FoundStudy, find_results
+    from mcu_nas_moo.benchmark.runs.history import load_metadata
+    from mcu_nas_moo.problem.task_facts import task_of_facts
 
     warnings: list[str] = []
     chosen = []

@@ -60,9 +60,9 @@ def export(
     the supernet's with recalibrated batch norms. Weights from quantisation-aware training bring the
     ranges of the activations along; otherwise training images show them.
     """
-    from mcu_nas_moo.onnx_export.export import ExportSettings, export_subnet
-    from mcu_nas_moo.selection.deployment_folder import DeploymentFolder
-    from mcu_nas_moo.selection.subnet_file import read_subnet
+    from mcu_nas_moo.deployment.export.subnet_export import ExportSettings, export_subnet
+    from mcu_nas_moo.deployment.folder import DeploymentFolder
+    from mcu_nas_moo.spaces.subnet_file import read_subnet
 
     console = plain_console()
     chosen = read_subnet(subnet)

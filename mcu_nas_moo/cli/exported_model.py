@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mcu_nas_moo.onnx_export.int8_model import Int8Model
-    from mcu_nas_moo.selection.deployment_folder import DeploymentFolder
-    from mcu_nas_moo.selection.subnet_file import SubnetFile
+    from mcu_nas_moo.deployment.export.int8_model import Int8Model
+    from mcu_nas_moo.deployment.folder import DeploymentFolder
+    from mcu_nas_moo.spaces.subnet_file import SubnetFile
 
 
 def exported_model(chosen: SubnetFile, file: Path, folders: DeploymentFolder) -> Int8Model:
@@ -23,8 +23,8 @@ def exported_model(chosen: SubnetFile, file: Path, folders: DeploymentFolder) ->
     Raises:
         ValueError: if there is none, it is damaged or of another subnet, or a package is missing.
     """
-    from mcu_nas_moo.extras import require
-    from mcu_nas_moo.onnx_export.int8_model import read_int8_model
+    from mcu_nas_moo.common.extras import require
+    from mcu_nas_moo.deployment.export.int8_model import read_int8_model
 
     for package in ("onnxruntime", "elftools"):  # one command installs all that is to come
         require(package, "firmware")

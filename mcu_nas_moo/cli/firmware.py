@@ -22,7 +22,7 @@ from mcu_nas_moo.cli.subnet_options import (
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from mcu_nas_moo.firmware.report import FirmwareReport
+    from mcu_nas_moo.deployment.firmware.firmware_report import FirmwareReport
 
 
 class NotBuilt(click.ClickException):
@@ -60,11 +60,15 @@ def firmware(
     Ends with 0 if the image fits the chip, with 1 if it does not; the limits of the profile, which
     may be lower, are judged by `mcu-nas verify`.
     """
-    from mcu_nas_moo.extras import require
-    from mcu_nas_moo.firmware.package import FirmwareRequest, build_firmware
-    from mcu_nas_moo.firmware.toolchain import CompilerError, DoesNotFitError, find_toolchain
-    from mcu_nas_moo.selection.deployment_folder import DeploymentFolder
-    from mcu_nas_moo.selection.subnet_file import read_subnet
+    from mcu_nas_moo.common.extras import require
+    from mcu_nas_moo.deployment.firmware.package import FirmwareRequest, build_firmware
+    from mcu_nas_moo.deployment.firmware.toolchain import (
+        CompilerError,
+        DoesNotFitError,
+        find_toolchain,
+    )
+    from mcu_nas_moo.deployment.folder import DeploymentFolder
+    from mcu_nas_moo.spaces.subnet_file import read_subnet
 
     chosen = read_subnet(subnet)
     target = profile_of(chosen, profile)

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from mcu_nas_moo.selection.subnet_file import SubnetFile
-    from mcu_nas_moo.selection.subnets import Subnets
+    from mcu_nas_moo.search.subnets import Subnets
+    from mcu_nas_moo.spaces.subnet_file import SubnetFile
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -109,7 +109,7 @@ def list_command(sort: str | None, rows: int, **options: Any) -> None:
     one_thread_per_process()
     console = plain_console()
     chosen, source = _chosen_front(**options)
-    from mcu_nas_moo.selection.front import sorted_by
+    from mcu_nas_moo.search.front import sorted_by
 
     order = list(range(len(chosen))) if sort is None else sorted_by(chosen, sort)
     shown = order[:rows] if rows else order
@@ -159,8 +159,8 @@ def pick(
     if out is not None and out.suffix not in (".yaml", ".yml", ".json"):
         raise ValueError(f"--out {out}: expected a file that ends in .yaml or .json")
     chosen, _ = _chosen_front(**options)
-    from mcu_nas_moo.selection import front as choice
-    from mcu_nas_moo.selection.subnet_file import write_subnet
+    from mcu_nas_moo.search import front as choice
+    from mcu_nas_moo.spaces.subnet_file import write_subnet
 
     if subnet is not None:
         row = _row(chosen, subnet)
@@ -202,7 +202,7 @@ def _check_free(path: Path, file: SubnetFile) -> None:
     Raises:
         ValueError: if ``path`` holds something else.
     """
-    from mcu_nas_moo.selection.subnet_file import read_subnet
+    from mcu_nas_moo.spaces.subnet_file import read_subnet
 
     if not path.exists():
         return
@@ -247,12 +247,12 @@ def _chosen_front(
     if problem_given and (folder is not None or storage is not None):
         raise ValueError("--profile, --space and --objectives go with --exact or search/ only")
     names = None if objectives is None else names_in(objectives, "--objectives")
-    from mcu_nas_moo.selection.front import front_of
+    from mcu_nas_moo.search.front import front_of
 
     if exact:
         everything, source = _reference_front(profile, space, objectives, at_most)
     elif storage is not None:
-        from mcu_nas_moo.selection.study_search import (
+        from mcu_nas_moo.search.study_search import (
             load_study,
             storage_for_reading,
             subnets_of,
@@ -261,7 +261,7 @@ def _chosen_front(
         study = load_study(storage_for_reading(storage), study_name)
         everything, source = subnets_of(study), f"study {study.study_name}"
     else:
-        from mcu_nas_moo.selection.search_folder import SearchFolder, find_search
+        from mcu_nas_moo.search.search_folder import SearchFolder, find_search
 
         found = (
             SearchFolder(folder)
@@ -288,9 +288,9 @@ def _reference_front(
     With limits on costs that are no objectives, the front of all four objectives is taken, which
     holds what is best under each limit.
     """
-    from mcu_nas_moo.bench.reference import known_reference, remake_command
-    from mcu_nas_moo.selection.subnets import SearchedProblem, Subnets
-    from mcu_nas_moo.task import OBJECTIVES
+    from mcu_nas_moo.benchmark.references.reference import known_reference, remake_command
+    from mcu_nas_moo.problem.task import OBJECTIVES
+    from mcu_nas_moo.search.subnets import SearchedProblem, Subnets
 
     task = task_of_options(
         space or "mbconv-stage", profile or "cortex-m7", objectives or DEFAULT_OBJECTIVES
@@ -315,7 +315,7 @@ def _table(chosen: Subnets, rows: Sequence[int]) -> Table:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    from mcu_nas_moo.costs.estimate import significant
+    from mcu_nas_moo.hardware.cost_model.estimate import significant
 
     metrics = chosen.metrics
     table = Table(box=SIMPLE_HEAD, pad_edge=False)

@@ -13,9 +13,9 @@ from mcu_nas_moo.cli.errors import bad_input_in_one_line
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from mcu_nas_moo.learned_costs.labels import CostLabels
-    from mcu_nas_moo.learned_costs.predictor import LearnedCosts
-    from mcu_nas_moo.profiles import Profile
+    from mcu_nas_moo.hardware.profile import Profile
+    from mcu_nas_moo.problem.evaluators.cost_labels import CostLabels
+    from mcu_nas_moo.problem.evaluators.cost_predictor import LearnedCosts
 
 PROFILE = click.option(
     "--profile", default="cortex-m7", show_default=True, help="Device: a name, or a YAML file."
@@ -41,8 +41,8 @@ def label_costs(profile: str, space: str, samples: int, out: Path, seed: int) ->
     Measure the subnets on a board, put what was measured in the place of the costs, remove the
     other cost columns, and give the file to fit-costs.
     """
-    from mcu_nas_moo.learned_costs.labels import analytic_labels
-    from mcu_nas_moo.profiles import load_profile
+    from mcu_nas_moo.hardware.profile import load_profile
+    from mcu_nas_moo.problem.evaluators.cost_labels import analytic_labels
     from mcu_nas_moo.spaces import load_space
 
     labels = analytic_labels(load_space(space), load_profile(profile), samples, seed)
@@ -96,10 +96,10 @@ def fit_costs(
     """
     from rich.console import Console
 
-    from mcu_nas_moo.costs import Costs
-    from mcu_nas_moo.learned_costs import fitting
-    from mcu_nas_moo.learned_costs.labels import CostLabels, analytic_labels
-    from mcu_nas_moo.profiles import load_profile
+    from mcu_nas_moo.hardware.cost_model import Costs
+    from mcu_nas_moo.hardware.profile import load_profile
+    from mcu_nas_moo.problem.evaluators import cost_fit as fitting
+    from mcu_nas_moo.problem.evaluators.cost_labels import CostLabels, analytic_labels
     from mcu_nas_moo.spaces import load_space
 
     if out.suffix != ".safetensors":
@@ -131,7 +131,7 @@ def fit_costs(
 def _compare_with_analytic(
     costs: LearnedCosts, labels: CostLabels, profile: Profile, console: Console
 ) -> None:
-    from mcu_nas_moo.learned_costs.report import compare_with_analytic, distance_table
+    from mcu_nas_moo.problem.evaluators.cost_errors import compare_with_analytic, distance_table
 
     found = compare_with_analytic(costs, labels.space, profile, fitted_on=labels.X)
     console.print(
@@ -158,9 +158,9 @@ def _per_cent(share: float) -> str:
 def _compare_with_measured(
     costs: LearnedCosts, labels: CostLabels, profile: Profile, seed: int, console: Console
 ) -> None:
-    from mcu_nas_moo.learned_costs.fitting import cross_validated_costs
-    from mcu_nas_moo.learned_costs.labels import analytic_costs
-    from mcu_nas_moo.learned_costs.report import distance_table, distances
+    from mcu_nas_moo.problem.evaluators.cost_errors import distance_table, distances
+    from mcu_nas_moo.problem.evaluators.cost_fit import cross_validated_costs
+    from mcu_nas_moo.problem.evaluators.cost_labels import analytic_costs
 
     with console.status("fitting without each fifth of the labels ..."):
         unseen = cross_validated_costs(labels, costs.metrics, seed)

@@ -26,8 +26,8 @@ from mcu_nas_moo.cli.verify import verify
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mcu_nas_moo.accuracy.data import Images
-    from mcu_nas_moo.accuracy.weights import TrainedSupernet
+    from mcu_nas_moo.data.images import Images
+    from mcu_nas_moo.training.supernet.weights import TrainedSupernet
 
 WEIGHTS = click.option(
     "--weights", type=click.Path(path_type=Path), help="Supernet weights (default: shipped)."
@@ -86,10 +86,14 @@ def train(
 ) -> None:
     """Train a supernet; started again with the same --out, continue."""
     device = start_torch(device)
-    from mcu_nas_moo.accuracy.data import read_images, split_validation
-    from mcu_nas_moo.accuracy.training import SupernetTrainer, TrainingSettings, train_supernet
-    from mcu_nas_moo.accuracy.weights import TrainedSupernet
+    from mcu_nas_moo.data.images import read_images, split_validation
     from mcu_nas_moo.spaces import list_spaces, load_space
+    from mcu_nas_moo.training.supernet.trainer import (
+        SupernetTrainer,
+        TrainingSettings,
+        train_supernet,
+    )
+    from mcu_nas_moo.training.supernet.weights import TrainedSupernet
 
     settings = TrainingSettings(
         epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, seed=seed
@@ -142,9 +146,9 @@ def label(
 ) -> None:
     """Evaluate sampled subnets on the validation images; started again, continue."""
     device = start_torch(device)
-    from mcu_nas_moo.accuracy.artifacts import register
-    from mcu_nas_moo.accuracy.labels import label_subnets, sample_for_labels
-    from mcu_nas_moo.accuracy.weights import TrainedSupernet
+    from mcu_nas_moo.training.supernet.labels import label_subnets, sample_for_labels
+    from mcu_nas_moo.training.supernet.shipped_files import register
+    from mcu_nas_moo.training.supernet.weights import TrainedSupernet
 
     trained = TrainedSupernet.load(weights, device)
     chosen = trained.spaces_named(spaces)
@@ -171,9 +175,9 @@ def evaluate(
 ) -> None:
     """Accuracy of the smallest, the largest and random subnets on validation and test images."""
     device = start_torch(device)
-    from mcu_nas_moo.accuracy.data import read_images
-    from mcu_nas_moo.accuracy.evaluation import evaluate_subnets
-    from mcu_nas_moo.accuracy.weights import TrainedSupernet
+    from mcu_nas_moo.data.images import read_images
+    from mcu_nas_moo.training.supernet.evaluation import evaluate_subnets
+    from mcu_nas_moo.training.supernet.weights import TrainedSupernet
 
     trained = TrainedSupernet.load(weights, device)
     _, calibration, validation = _images(data, device, trained)
@@ -206,9 +210,9 @@ def rank(
 ) -> None:
     """Train some subnets alone and compare their order with that of shared weights."""
     device = start_torch(device)
-    from mcu_nas_moo.accuracy.ranking import compare_rankings
-    from mcu_nas_moo.accuracy.training import TrainingSettings
-    from mcu_nas_moo.accuracy.weights import TrainedSupernet
+    from mcu_nas_moo.training.supernet.ranking import compare_rankings
+    from mcu_nas_moo.training.supernet.trainer import TrainingSettings
+    from mcu_nas_moo.training.supernet.weights import TrainedSupernet
 
     trained = TrainedSupernet.load(weights, device)
     images, calibration, validation = _images(data, device, trained)
@@ -240,10 +244,10 @@ def predictor() -> None:
 @bad_input_in_one_line
 def fit(labels_file: Path | None, weights: Path | None, out: Path, seed: int) -> None:
     """Fit the predictor to labels and report its quality by 5-fold cross-validation."""
-    from mcu_nas_moo.accuracy.artifacts import register
-    from mcu_nas_moo.accuracy.fitting import FOLDS, fit_and_judge
-    from mcu_nas_moo.accuracy.labels import Labels
-    from mcu_nas_moo.accuracy.weights import TrainedSupernet
+    from mcu_nas_moo.problem.evaluators.accuracy_fit import FOLDS, fit_and_judge
+    from mcu_nas_moo.training.supernet.labels import Labels
+    from mcu_nas_moo.training.supernet.shipped_files import register
+    from mcu_nas_moo.training.supernet.weights import TrainedSupernet
 
     labels = Labels.load(labels_file)
     fitted = fit_and_judge(TrainedSupernet.load(weights).spaces, labels, seed)
@@ -269,8 +273,8 @@ predictor.add_command(fit_costs)
 @bad_input_in_one_line
 def model_card(out: Path) -> None:
     """Write the model card of the shipped weights, labels and predictor from their figures."""
-    from mcu_nas_moo.accuracy.card import render_model_card
-    from mcu_nas_moo.files import write_atomically
+    from mcu_nas_moo.common.files import write_atomically
+    from mcu_nas_moo.problem.evaluators.model_card import render_model_card
 
     text = render_model_card()
     write_atomically(out, lambda path: path.write_text(text, encoding="utf-8"))
@@ -279,8 +283,8 @@ def model_card(out: Path) -> None:
 
 def _images(data: Path, device: str, trained: TrainedSupernet) -> tuple[Images, Images, Images]:
     """Training, calibration and validation images on ``device``, of the supernet's classes."""
-    from mcu_nas_moo.accuracy.data import read_images, split_validation
-    from mcu_nas_moo.accuracy.supernet import calibration_images
+    from mcu_nas_moo.data.images import read_images, split_validation
+    from mcu_nas_moo.training.supernet.supernet import calibration_images
 
     train, validation = split_validation(read_images(data / "train"))
     trained.check_classes(validation)
@@ -305,8 +309,8 @@ def _progress(description: str, total: int) -> Iterator[Callable[[int], object]]
 
 
 def _write_table(table: Any, out: Path) -> None:
-    from mcu_nas_moo.accuracy.artifacts import register
-    from mcu_nas_moo.files import write_atomically
+    from mcu_nas_moo.common.files import write_atomically
+    from mcu_nas_moo.training.supernet.shipped_files import register
 
     text = table.to_csv(index=False, float_format="%.4f", lineterminator="\n")
     write_atomically(out, lambda path: path.write_text(text, encoding="utf-8"))

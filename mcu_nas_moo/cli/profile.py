@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from mcu_nas_moo.costs.device import Figure
+    from mcu_nas_moo.hardware.device import Figure
 
 _WIDTH = 100
 
@@ -27,7 +27,7 @@ def profile() -> None:
 @bad_input_in_one_line
 def list_() -> None:
     """The shipped profiles."""
-    from mcu_nas_moo.profiles import list_profiles, load_profile
+    from mcu_nas_moo.hardware.profile import list_profiles, load_profile
 
     table = _table(
         ("profile", "chip", "core", "runtime"), ("Flash\nKiB", "SRAM\nKiB", "latency\nms")
@@ -47,8 +47,8 @@ def list_() -> None:
 @bad_input_in_one_line
 def devices(markdown: bool) -> None:
     """The devices and runtimes that a profile can name."""
-    from mcu_nas_moo.costs.device import device_table, list_devices, load_device
-    from mcu_nas_moo.costs.runtime import list_runtimes, load_runtime
+    from mcu_nas_moo.hardware.device import device_table, list_devices, load_device
+    from mcu_nas_moo.hardware.runtime import list_runtimes, load_runtime
 
     if markdown:
         click.echo(device_table(), nl=False)
@@ -86,8 +86,8 @@ def show(name: str) -> None:
     """What the profile NAME holds (or a profile file), with the source of each figure."""
     from rich.table import Table
 
-    from mcu_nas_moo.costs.runtime import load_runtime
-    from mcu_nas_moo.profiles import load_profile
+    from mcu_nas_moo.hardware.profile import load_profile
+    from mcu_nas_moo.hardware.runtime import load_runtime
 
     facts = load_profile(name)
     device, limits = facts.device, facts.limits
@@ -128,7 +128,7 @@ def new(
 
     Without --from, the network gets half of the memory of the device, and 100 ms.
     """
-    from mcu_nas_moo.profile_template import write_profile
+    from mcu_nas_moo.hardware.profile_template import write_profile
 
     write_profile(file, device, runtime, start, overwrite=force)
     click.echo(f"profile: {file}")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
-    from mcu_nas_moo.bench.study import Finished, Run
+    from mcu_nas_moo.benchmark.runs.study import Finished, Run
 
 KILLED = (
     "a process of the benchmark was killed, perhaps for lack of memory; the same command "

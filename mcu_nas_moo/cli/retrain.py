@@ -12,14 +12,14 @@ from mcu_nas_moo.cli.errors import bad_input_in_one_line
 from mcu_nas_moo.cli.search_problem import plain_console
 from mcu_nas_moo.cli.subnet_options import data_option, folder_option, subnet_argument
 from mcu_nas_moo.cli.torch_device import device_option, start_torch
-from mcu_nas_moo.retraining.settings import LEARNING_RATES, RetrainingSettings
+from mcu_nas_moo.training.subnet.settings import LEARNING_RATES, RetrainingSettings
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from mcu_nas_moo.accuracy.weights import TrainedSupernet
-    from mcu_nas_moo.selection.deployment_folder import DeploymentFolder
-    from mcu_nas_moo.selection.subnet_file import SubnetFile
+    from mcu_nas_moo.deployment.folder import DeploymentFolder
+    from mcu_nas_moo.spaces.subnet_file import SubnetFile
+    from mcu_nas_moo.training.supernet.weights import TrainedSupernet
 
 _DEFAULTS = RetrainingSettings()
 
@@ -106,8 +106,8 @@ def retrain(
 
     SUBNET is a subnet file, see mcu-nas front pick. Stopped, the same command continues.
     """
-    from mcu_nas_moo.selection.deployment_folder import DeploymentFolder
-    from mcu_nas_moo.selection.subnet_file import read_subnet
+    from mcu_nas_moo.deployment.folder import DeploymentFolder
+    from mcu_nas_moo.spaces.subnet_file import read_subnet
 
     chosen = read_subnet(subnet)
     rate = LEARNING_RATES[start] if learning_rate is None else learning_rate
@@ -129,9 +129,9 @@ def _train(
     supernet: TrainedSupernet,
     console: Console,
 ) -> None:
-    from mcu_nas_moo.retraining import trainer as training
-    from mcu_nas_moo.retraining.images import ImageFolder
-    from mcu_nas_moo.retraining.report import accuracy_table, report_on, write_report
+    from mcu_nas_moo.data.training_images import ImageFolder
+    from mcu_nas_moo.deployment.retraining_report import accuracy_table, report_on, write_report
+    from mcu_nas_moo.training.subnet import trainer as training
 
     with console.status("Reading images ..."):
         images = ImageFolder.read(data).to(device)
@@ -166,7 +166,7 @@ def _train(
 
 
 def _supernet(path: Path | None, device: str, subnet: SubnetFile) -> TrainedSupernet:
-    from mcu_nas_moo.accuracy.weights import TrainedSupernet
+    from mcu_nas_moo.training.supernet.weights import TrainedSupernet
 
     supernet = TrainedSupernet.load(path, device)
     supernet.spaces_named([subnet.space])  # other spaces should not wait for the images

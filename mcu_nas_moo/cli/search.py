@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     import optuna
     from rich.console import Console
 
-    from mcu_nas_moo.bench.reference import Reference
-    from mcu_nas_moo.selection.search_folder import SearchFolder
-    from mcu_nas_moo.selection.study_search import Progress
-    from mcu_nas_moo.task import Task
+    from mcu_nas_moo.benchmark.references.reference import Reference
+    from mcu_nas_moo.problem.task import Task
+    from mcu_nas_moo.search.search_folder import SearchFolder
+    from mcu_nas_moo.search.study_search import Progress
 
 
 @click.command()
@@ -102,12 +102,12 @@ def search(
     console = plain_console()
     import optuna
 
-    from mcu_nas_moo.bench.reference import known_reference
-    from mcu_nas_moo.results.export_optuna import open_storage
-    from mcu_nas_moo.selection.search_folder import SEARCHES, SearchFolder
-    from mcu_nas_moo.selection.study_journal import open_journal
-    from mcu_nas_moo.selection.study_search import make_sampler, open_study
-    from mcu_nas_moo.selection.subnets import SearchedProblem
+    from mcu_nas_moo.benchmark.references.reference import known_reference
+    from mcu_nas_moo.benchmark.results.optuna_export import open_storage
+    from mcu_nas_moo.search.search_folder import SEARCHES, SearchFolder
+    from mcu_nas_moo.search.study_journal import open_journal
+    from mcu_nas_moo.search.study_search import make_sampler, open_study
+    from mcu_nas_moo.search.subnets import SearchedProblem
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     limits = limits_given(flash_kib, sram_kib, latency_ms)
@@ -137,8 +137,8 @@ def search(
 
 def _name(task: Task, profile: str) -> str:
     """Space, profile and objectives, and the limits that are other ones than the profile's."""
-    from mcu_nas_moo.bench.reference import problem_name
-    from mcu_nas_moo.profiles import load_profile
+    from mcu_nas_moo.benchmark.references.reference import problem_name
+    from mcu_nas_moo.hardware.profile import load_profile
 
     usual = load_profile(profile).limits
     other = "".join(
@@ -167,7 +167,7 @@ def _run(
     )
     from rich.progress import Progress as Bars
 
-    from mcu_nas_moo.selection.study_search import search as run_search
+    from mcu_nas_moo.search.study_search import search as run_search
 
     with Bars(
         TextColumn(algo),
@@ -213,8 +213,8 @@ def _finish(
     console: Console | None,
 ) -> None:
     """Write the results and, on a console, say what they are."""
-    from mcu_nas_moo.selection.search_folder import SearchRecord
-    from mcu_nas_moo.selection.study_search import (
+    from mcu_nas_moo.search.search_folder import SearchRecord
+    from mcu_nas_moo.search.study_search import (
         finished_trials,
         problem_of,
         starts_of,
@@ -247,7 +247,7 @@ def _finish(
 
 def _is_default(folder: SearchFolder) -> bool:
     """Whether ``mcu-nas front`` finds the folder without being told."""
-    from mcu_nas_moo.selection.search_folder import SEARCHES
+    from mcu_nas_moo.search.search_folder import SEARCHES
 
     return folder.root.parent == SEARCHES
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from mcu_nas_moo.bench.reference import Reference
-    from mcu_nas_moo.task import Task
+    from mcu_nas_moo.benchmark.references.reference import Reference
+    from mcu_nas_moo.problem.task import Task
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -112,7 +112,7 @@ def task_of_options(
     Raises:
         ValueError: for bad options, or fewer than two objectives.
     """
-    from mcu_nas_moo.task import Task
+    from mcu_nas_moo.problem.task import Task
 
     names = names_in(objectives, "--objectives")
     task = Task(space, profile, names, limits=limits, predictors=predictors)
@@ -126,9 +126,13 @@ def task_of_options(
 
 def reference_of(task: Task, console: Console) -> Reference:
     """The known reference of ``task``, or a new pooled one, which takes some seconds."""
-    from mcu_nas_moo.bench.front_search import pooled_reference
-    from mcu_nas_moo.bench.reference import known_reference, remake_command, stale_note
-    from mcu_nas_moo.enumeration import can_enumerate
+    from mcu_nas_moo.benchmark.references.enumeration import can_enumerate
+    from mcu_nas_moo.benchmark.references.front_search import pooled_reference
+    from mcu_nas_moo.benchmark.references.reference import (
+        known_reference,
+        remake_command,
+        stale_note,
+    )
 
     reference = known_reference(task)
     if reference is None:

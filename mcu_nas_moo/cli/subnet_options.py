@@ -10,8 +10,8 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mcu_nas_moo.profiles import Profile
-    from mcu_nas_moo.selection.subnet_file import SubnetFile
+    from mcu_nas_moo.hardware.profile import Profile
+    from mcu_nas_moo.spaces.subnet_file import SubnetFile
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -34,7 +34,7 @@ profile_option = click.option(
 
 def profile_of(chosen: SubnetFile, profile: str | None) -> Profile:
     """The profile that was asked for, or the one that the subnet was searched for."""
-    from mcu_nas_moo.profiles import load_profile
+    from mcu_nas_moo.hardware.profile import load_profile
 
     return load_profile(profile or chosen.profile or "cortex-m7")
 

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from mcu_nas_moo.bench.reference import Reference
-    from mcu_nas_moo.bench.study import Run, Study
-    from mcu_nas_moo.bench.suite import PlannedProblem
+    from mcu_nas_moo.benchmark.references.reference import Reference
+    from mcu_nas_moo.benchmark.runs.study import Run, Study
+    from mcu_nas_moo.benchmark.runs.suite import PlannedProblem
 
 
 class _Work(NamedTuple):
@@ -75,10 +75,10 @@ def suite(
     """  # noqa: D301
     one_thread_per_process()
     console = plain_console()
-    from mcu_nas_moo.bench.suite import load_suite, plan
-    from mcu_nas_moo.bench.suite_folder import write_record
-    from mcu_nas_moo.optimisers.own import look_in
-    from mcu_nas_moo.results.results import load_results
+    from mcu_nas_moo.benchmark.results.problem_results import load_results
+    from mcu_nas_moo.benchmark.runs.suite import load_suite, plan
+    from mcu_nas_moo.benchmark.runs.suite_folder import write_record
+    from mcu_nas_moo.optimisers.user_optimisers import look_in
 
     for place in (Path.cwd(), file.parent.absolute()):
         look_in(place)  # for algorithms named module:Class
@@ -113,7 +113,7 @@ def _command(file: Path, seeds: int | None) -> str:
 
 def _prepared(entry: PlannedProblem, folder: Path, console: Console) -> _Work:
     """Check what is finished and fix what runs are scored against, before the work begins."""
-    from mcu_nas_moo.bench.suite_folder import kept_reference
+    from mcu_nas_moo.benchmark.runs.suite_folder import kept_reference
 
     task = entry.problem.task()
     studies = entry.studies(folder, task)

@@ -15,7 +15,7 @@ def start_torch(device: str) -> str:
     Raises:
         ValueError: if there is no such device.
     """
-    from mcu_nas_moo.accuracy.cpu import prepare_cpu
+    from mcu_nas_moo.training.cpu import prepare_cpu
 
     prepare_cpu()
     import torch

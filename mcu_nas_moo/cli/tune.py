@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from mcu_nas_moo.bench.reference import Reference
-    from mcu_nas_moo.bench.tuning import Tuning
-    from mcu_nas_moo.task import Task
+    from mcu_nas_moo.benchmark.references.reference import Reference
+    from mcu_nas_moo.benchmark.tuning.tuning import Tuning
+    from mcu_nas_moo.problem.task import Task
 
 #: Rows of the table at the end, per stage.
 SHOWN = 5
@@ -105,9 +105,9 @@ def tune(
     """
     one_thread_per_process()
     console = plain_console()
-    from mcu_nas_moo.bench.reachability import check_limits
-    from mcu_nas_moo.bench.tunable import tunable
-    from mcu_nas_moo.bench.tuning import Tuning
+    from mcu_nas_moo.benchmark.tuning.tunable import tunable
+    from mcu_nas_moo.benchmark.tuning.tuning import Tuning
+    from mcu_nas_moo.problem.reachability import check_limits
 
     tunable(algo)  # bad names are said before the work begins
     task = task_of_options(space, profile, objectives)
@@ -133,7 +133,7 @@ def tune(
 
 def _reference(folder: Path, task: Task, console: Console) -> Reference:
     """The reference of earlier starts in ``folder``, or the shipped or a new one."""
-    from mcu_nas_moo.bench.reference import REFERENCE_FILE, load_reference
+    from mcu_nas_moo.benchmark.references.reference import REFERENCE_FILE, load_reference
 
     path = folder / REFERENCE_FILE
     if path.exists():
@@ -192,7 +192,7 @@ def _table(tuning: Tuning, stage: int) -> Table:
     from rich.box import SIMPLE
     from rich.table import Table
 
-    from mcu_nas_moo.bench.tuning import ranking
+    from mcu_nas_moo.benchmark.tuning.tuning import ranking
 
     trials = tuning.finished(stage)
     title = f"Stage {stage} of {tuning.algorithm}: the best of {len(trials)} trials"

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from rich.progress import Progress
     from rich.table import Table
 
-    from mcu_nas_moo.emulation.verification import MemoryUse, Verification
-    from mcu_nas_moo.onnx_export.image_sample import ImageListing
-    from mcu_nas_moo.onnx_export.int8_model import Int8Model
-    from mcu_nas_moo.typing import IntArray
+    from mcu_nas_moo.common.arrays import IntArray
+    from mcu_nas_moo.data.image_listing import ImageListing
+    from mcu_nas_moo.deployment.emulation.verification import MemoryUse, Verification
+    from mcu_nas_moo.deployment.export.int8_model import Int8Model
 
 
 @click.command(short_help="Run firmware on an emulated core and compare it with its model.")
@@ -76,12 +76,12 @@ def verify(
 
     Ends with 0 if so, with 1 if not or if the firmware faults, and with 2 for bad input.
     """
-    from mcu_nas_moo.emulation.choice import choose_emulator
-    from mcu_nas_moo.emulation.verification import check_firmware
-    from mcu_nas_moo.emulation.verification import verify as verify_firmware
-    from mcu_nas_moo.onnx_export.image_sample import ImageListing
-    from mcu_nas_moo.selection.deployment_folder import DeploymentFolder
-    from mcu_nas_moo.selection.subnet_file import read_subnet
+    from mcu_nas_moo.data.image_listing import ImageListing
+    from mcu_nas_moo.deployment.emulation.choice import choose_emulator
+    from mcu_nas_moo.deployment.emulation.verification import check_firmware
+    from mcu_nas_moo.deployment.emulation.verification import verify as verify_firmware
+    from mcu_nas_moo.deployment.folder import DeploymentFolder
+    from mcu_nas_moo.spaces.subnet_file import read_subnet
 
     console = plain_console()
     chosen = read_subnet(subnet)
@@ -173,7 +173,7 @@ def _show(console: Console, result: Verification, test: ImageListing, rows: IntA
     if execution is not None and execution.outputs.first is not None:
         path = test.paths[rows[execution.outputs.first.image]]
         console.print(f"image {execution.outputs.first.image} is {path}", soft_wrap=True)
-        from mcu_nas_moo.onnx_export.host import warning
+        from mcu_nas_moo.deployment.export.host import warning
 
         doubt = warning()
         if doubt is not None:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mcu_nas_moo.networks.table import Layer, Op
+from mcu_nas_moo.networks.layer_table import Layer, Op
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

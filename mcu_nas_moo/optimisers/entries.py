@@ -49,7 +49,7 @@ def _named(module: str, name: str) -> Callable[[], Any]:
 def _ppo() -> Factory:
     import torch
 
-    from mcu_nas_moo.ppo import PPOOptimiser, PPOSettings
+    from mcu_nas_moo.optimisers.ppo import PPOOptimiser, PPOSettings
 
     # Runs are parallel already, and sums in one thread do not depend on the number of cores.
     torch.set_num_threads(1)
@@ -80,28 +80,28 @@ def _ppo() -> Factory:
 def _ppo_plain() -> Factory:
     import torch
 
-    from mcu_nas_moo.optimisers.plain_ppo import PlainPPO
+    from mcu_nas_moo.optimisers.wrapped.plain_ppo import PlainPPO
 
     torch.set_num_threads(1)
     return PlainPPO
 
 
 def _ppo_settings() -> type[Any]:
-    from mcu_nas_moo.ppo import PPOSettings
+    from mcu_nas_moo.optimisers.ppo import PPOSettings
 
     return PPOSettings
 
 
-_VARIATION = ("operators.py", "discrete.py")
-_NSGA = ("optimisers/pymoo_optimisers.py", *_VARIATION)
-_MANY = ("optimisers/many_objective.py", *_NSGA)
+_VARIATION = ("problem/adapters/pymoo_operators.py", "common/genotypes.py")
+_NSGA = ("optimisers/wrapped/pymoo_optimisers.py", *_VARIATION)
+_MANY = ("optimisers/wrapped/many_objective.py", *_NSGA)
 _PYMOO = ("numpy", "pymoo")
-_OPTUNA_STUDY = ("optimisers/optuna_study.py", "optimisers/known_networks.py")
-_OPTUNA_NSGA = ("optimisers/optuna_nsga.py", *_OPTUNA_STUDY, *_NSGA)
+_OPTUNA_STUDY = ("optimisers/wrapped/optuna_study.py", "optimisers/simple/known_networks.py")
+_OPTUNA_NSGA = ("optimisers/wrapped/optuna_nsga.py", *_OPTUNA_STUDY, *_NSGA)
 _OPTUNA = ("numpy", "optuna")
-_nsga_settings = _named("pymoo_optimisers", "NSGASettings")
-_optuna_settings = _named("optuna_nsga", "OptunaNSGASettings")
-#: The modules of ``ppo/`` that decide what is proposed; the others adapt it to frameworks.
+_nsga_settings = _named("wrapped.pymoo_optimisers", "NSGASettings")
+_optuna_settings = _named("wrapped.optuna_nsga", "OptunaNSGASettings")
+#: The modules of ``optimisers/ppo/`` that decide what is proposed; the others are its faces.
 _PPO_CORE = (
     *("agent", "memory", "optimiser", "reward"),
     *("search", "settings", "surrogate", "variation"),
@@ -111,94 +111,102 @@ _PPO_LIBRARIES = ("moocore", "numpy", "scipy", "stable-baselines3", "torch")
 ENTRIES = {
     "random": Entry(
         "uniform random search",
-        _named("random_search", "RandomSearch"),
-        ("optimisers/random_search.py",),
+        _named("simple.random_search", "RandomSearch"),
+        ("optimisers/simple/random_search.py",),
         any_time=True,
     ),
     "grid": Entry(
         "the largest even grid over the genes within the budget, then finer ones",
-        _named("grid", "Grid"),
-        ("optimisers/grid.py", "optimisers/known_networks.py"),
+        _named("simple.grid", "Grid"),
+        ("optimisers/simple/grid.py", "optimisers/simple/known_networks.py"),
     ),
     "exhaustive": Entry(
         "every network once; for spaces that are no larger than the budget",
-        _named("exhaustive", "Exhaustive"),
-        ("optimisers/exhaustive.py", "optimisers/known_networks.py"),
+        _named("simple.exhaustive", "Exhaustive"),
+        ("optimisers/simple/exhaustive.py", "optimisers/simple/known_networks.py"),
         any_time=True,
     ),
     "local-search": Entry(
         "Pareto local search: the neighbours of the archive, with restarts",
-        _named("local_search", "ParetoLocalSearch"),
-        ("optimisers/local_search.py", "optimisers/known_networks.py", "discrete.py"),
-        settings=_named("local_search", "LocalSearchSettings"),
+        _named("simple.local_search", "ParetoLocalSearch"),
+        (
+            "optimisers/simple/local_search.py",
+            "optimisers/simple/known_networks.py",
+            "common/genotypes.py",
+        ),
+        settings=_named("simple.local_search", "LocalSearchSettings"),
         any_time=True,
     ),
     "regularised-evolution": Entry(
         "ageing evolution, tournaments by violation and random Chebyshev weights",
-        _named("regularised_evolution", "RegularisedEvolution"),
-        ("optimisers/regularised_evolution.py", "optimisers/known_networks.py", "discrete.py"),
-        settings=_named("regularised_evolution", "RegularisedEvolutionSettings"),
+        _named("simple.regularised_evolution", "RegularisedEvolution"),
+        (
+            "optimisers/simple/regularised_evolution.py",
+            "optimisers/simple/known_networks.py",
+            "common/genotypes.py",
+        ),
+        settings=_named("simple.regularised_evolution", "RegularisedEvolutionSettings"),
         any_time=True,
     ),
     "ga": Entry(
         "single-objective GA (pymoo), swept over bounds within the reference range",
-        _named("epsilon_constraint", "EpsilonConstraintGA"),
-        ("optimisers/epsilon_constraint.py", *_NSGA),
+        _named("wrapped.epsilon_constraint", "EpsilonConstraintGA"),
+        ("optimisers/wrapped/epsilon_constraint.py", *_NSGA),
         _PYMOO,
-        _named("epsilon_constraint", "GASettings"),
+        _named("wrapped.epsilon_constraint", "GASettings"),
     ),
     "nsga2": Entry(
         "NSGA-II (pymoo) with operators for small alphabets",
-        _named("pymoo_optimisers", "nsga2"),
+        _named("wrapped.pymoo_optimisers", "nsga2"),
         _NSGA,
         _PYMOO,
         _nsga_settings,
     ),
     "nsga3": Entry(
         "NSGA-III (pymoo), Das-Dennis directions, same operators",
-        _named("pymoo_optimisers", "nsga3"),
+        _named("wrapped.pymoo_optimisers", "nsga3"),
         _NSGA,
         _PYMOO,
         _nsga_settings,
     ),
     "unsga3": Entry(
         "U-NSGA-III (pymoo), parents chosen by niche and rank, same operators",
-        _named("many_objective", "unsga3"),
+        _named("wrapped.many_objective", "unsga3"),
         _MANY,
         _PYMOO,
         _nsga_settings,
     ),
     "ctaea": Entry(
         "C-TAEA (pymoo), archives for convergence and diversity, same operators",
-        _named("many_objective", "ctaea"),
+        _named("wrapped.many_objective", "ctaea"),
         _MANY,
         _PYMOO,
-        _named("many_objective", "CTAEASettings"),
+        _named("wrapped.many_objective", "CTAEASettings"),
     ),
     "smsemoa": Entry(
         "SMS-EMOA (pymoo), selection by hypervolume, same operators",
-        _named("many_objective", "smsemoa"),
+        _named("wrapped.many_objective", "smsemoa"),
         _MANY,
         (*_PYMOO, "moocore"),
-        _named("many_objective", "SMSEMOASettings"),
+        _named("wrapped.many_objective", "SMSEMOASettings"),
     ),
     "agemoea": Entry(
         "AGE-MOEA (pymoo), adapts to the shape of the front, same operators",
-        _named("many_objective", "AGEMOEAOptimiser"),
+        _named("wrapped.many_objective", "AGEMOEAOptimiser"),
         _MANY,
         _PYMOO,
         _nsga_settings,
     ),
     "rvea": Entry(
         "RVEA (pymoo), adaptive reference vectors, same operators",
-        _named("many_objective", "rvea"),
+        _named("wrapped.many_objective", "rvea"),
         _MANY,
         _PYMOO,
-        _named("many_objective", "RVEASettings"),
+        _named("wrapped.many_objective", "RVEASettings"),
     ),
     "optuna-nsga2": Entry(
         "NSGA-II (Optuna) with a mutation for small alphabets; its time grows with the run",
-        _named("optuna_nsga", "optuna_nsga2"),
+        _named("wrapped.optuna_nsga", "optuna_nsga2"),
         _OPTUNA_NSGA,
         (*_OPTUNA, "pymoo"),  # whose Das-Dennis directions serve both
         _optuna_settings,
@@ -206,7 +214,7 @@ ENTRIES = {
     ),
     "optuna-nsga3": Entry(
         "NSGA-III (Optuna), Das-Dennis directions, same mutation; its time grows with the run",
-        _named("optuna_nsga", "optuna_nsga3"),
+        _named("wrapped.optuna_nsga", "optuna_nsga3"),
         _OPTUNA_NSGA,
         (*_OPTUNA, "pymoo"),  # whose Das-Dennis directions serve both
         _optuna_settings,
@@ -214,8 +222,8 @@ ENTRIES = {
     ),
     "tpe": Entry(
         "multivariate TPE (Optuna); its time per evaluation grows with the run",
-        _named("optuna_tpe", "tpe"),
-        ("optimisers/optuna_tpe.py", *_OPTUNA_STUDY, "discrete.py"),
+        _named("wrapped.optuna_tpe", "tpe"),
+        ("optimisers/wrapped/optuna_tpe.py", *_OPTUNA_STUDY, "common/genotypes.py"),
         _OPTUNA,
         any_time=True,
         ceiling=2000,
@@ -223,7 +231,7 @@ ENTRIES = {
     "ppo": Entry(
         "PPO policy (Stable-Baselines3), trained and chosen from on a surrogate of what is known",
         _ppo,
-        (*(f"ppo/{part}.py" for part in _PPO_CORE), "discrete.py"),
+        (*(f"optimisers/ppo/{part}.py" for part in _PPO_CORE), "common/genotypes.py"),
         _PPO_LIBRARIES,
         _ppo_settings,
         logs=True,
@@ -233,13 +241,13 @@ ENTRIES = {
         "PPO (Stable-Baselines3) in the usual way, once per latency target",
         _ppo_plain,
         (
-            "optimisers/plain_ppo.py",
-            "optimisers/paused_thread.py",
-            "rewards.py",
-            "optimisers/epsilon_constraint.py",
+            "optimisers/wrapped/plain_ppo.py",
+            "optimisers/wrapped/paused_thread.py",
+            "problem/rewards.py",
+            "optimisers/wrapped/epsilon_constraint.py",
         ),
         _PPO_LIBRARIES,
-        _named("plain_ppo", "PlainPPOSettings"),
+        _named("wrapped.plain_ppo", "PlainPPOSettings"),
         logs=True,
     ),
 }

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from mcu_nas_moo.task import Task
-    from mcu_nas_moo.typing import FloatArray, Genotypes
+    from mcu_nas_moo.common.arrays import FloatArray, Genotypes
+    from mcu_nas_moo.problem.task import Task
 
 
 class Optimiser(Protocol):

@@ -11,10 +11,16 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import mcu_nas_moo
-from mcu_nas_moo.naming import unknown_name
-from mcu_nas_moo.optimisers.code_fingerprint import code_fingerprint
+from mcu_nas_moo.common.code_fingerprint import code_fingerprint
+from mcu_nas_moo.common.naming import unknown_name
 from mcu_nas_moo.optimisers.entries import ENTRIES, Entry
-from mcu_nas_moo.optimisers.own import announced, describe, is_own, own_entry, own_fingerprint
+from mcu_nas_moo.optimisers.user_optimisers import (
+    announced,
+    describe,
+    is_own,
+    own_entry,
+    own_fingerprint,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

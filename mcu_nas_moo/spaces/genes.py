@@ -16,7 +16,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mcu_nas_moo.typing import Genotypes, IntArray
+    from mcu_nas_moo.common.arrays import Genotypes, IntArray
 
 
 @dataclass(frozen=True)

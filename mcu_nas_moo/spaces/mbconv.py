@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
-from mcu_nas_moo.networks.table import LayerTable, Op, Slot, Topology
+from mcu_nas_moo.common.yaml_files import Facts, load_named, names, validate
+from mcu_nas_moo.networks.layer_table import LayerTable, Op, Slot, Topology
 from mcu_nas_moo.spaces.genes import Gene, SearchSpace
-from mcu_nas_moo.yaml_files import Facts, load_named, names, validate
 
 if TYPE_CHECKING:
-    from mcu_nas_moo.typing import BoolArray, Genotypes, IntArray
+    from mcu_nas_moo.common.arrays import BoolArray, Genotypes, IntArray
 
 
 def _listed(options: Any) -> Any:

@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mcu_nas_moo.bench.reference import shipped_reference
-from mcu_nas_moo.bench.run import run_optimiser
-from mcu_nas_moo.ppo import PPOOptimiser
-from mcu_nas_moo.ppo.settings import PPOSettings
-from mcu_nas_moo.task import Task
+from mcu_nas_moo.benchmark.references.reference import shipped_reference
+from mcu_nas_moo.benchmark.runs.run import run_optimiser
+from mcu_nas_moo.optimisers.ppo import PPOOptimiser
+from mcu_nas_moo.optimisers.ppo.settings import PPOSettings
+from mcu_nas_moo.problem.task import Task
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 command = importlib.import_module("ablation")

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from mcu_nas_moo.ppo import PPOOptimiser
-from mcu_nas_moo.ppo.settings import PPOSettings
+from mcu_nas_moo.optimisers.ppo import PPOOptimiser
+from mcu_nas_moo.optimisers.ppo.settings import PPOSettings
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 variants = importlib.import_module("ablation_variants")
-optimiser_module = importlib.import_module("mcu_nas_moo.ppo.optimiser")
+optimiser_module = importlib.import_module("mcu_nas_moo.optimisers.ppo.optimiser")
 command = importlib.import_module("ablation")
 
 CHOICES = np.array([3, 2, 4])
@@ -70,7 +70,7 @@ def refuse(*_):
 
 def test_a_policy_alone_has_neither_offspring_nor_neighbours(monkeypatch):
     for place in ("optimiser.offspring", "search.offspring", "optimiser.neighbours"):
-        monkeypatch.setattr(f"mcu_nas_moo.ppo.{place}", refuse)
+        monkeypatch.setattr(f"mcu_nas_moo.optimisers.ppo.{place}", refuse)
     changes = command.VARIANTS["policy proposes alone"].changes
     told(made(variants.PolicyAlone, **changes), 4)
     with pytest.raises(AssertionError):

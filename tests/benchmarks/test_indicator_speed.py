@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mcu_nas_moo.archive import improvements
-from mcu_nas_moo.bench.reference import shipped_reference
-from mcu_nas_moo.bench.run import run_optimiser
-from mcu_nas_moo.task import Task
+from mcu_nas_moo.benchmark.references.reference import shipped_reference
+from mcu_nas_moo.benchmark.runs.run import run_optimiser
+from mcu_nas_moo.problem.archive import improvements
+from mcu_nas_moo.problem.task import Task
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 command = importlib.import_module("indicator_speed")

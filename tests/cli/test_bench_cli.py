@@ -10,20 +10,22 @@ import pytest
 from click.testing import CliRunner
 
 import mcu_nas_moo
-from mcu_nas_moo.bench.config_file import write_config
-from mcu_nas_moo.bench.history import load_history
+from mcu_nas_moo.benchmark.runs.history import load_history
+from mcu_nas_moo.benchmark.runs.hyperparameter_files import write_config
 from mcu_nas_moo.cli.bench import main
 
 
 @pytest.fixture(autouse=True)
 def small_and_apart(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("mcu_nas_moo.bench.front_search.SAMPLE", 400)
-    monkeypatch.setattr("mcu_nas_moo.bench.front_search.EVOLUTION", 200)
-    monkeypatch.setattr("mcu_nas_moo.bench.front_search.BATCH", 200)
-    monkeypatch.setattr("mcu_nas_moo.bench.front_search.VARIATIONS", 1)
-    monkeypatch.setattr("mcu_nas_moo.bench.reachability.SAMPLE", 500)
-    monkeypatch.setattr("mcu_nas_moo.bench.reference.shipped_folder", lambda: None)
+    monkeypatch.setattr("mcu_nas_moo.benchmark.references.front_search.SAMPLE", 400)
+    monkeypatch.setattr("mcu_nas_moo.benchmark.references.front_search.EVOLUTION", 200)
+    monkeypatch.setattr("mcu_nas_moo.benchmark.references.front_search.BATCH", 200)
+    monkeypatch.setattr("mcu_nas_moo.benchmark.references.front_search.VARIATIONS", 1)
+    monkeypatch.setattr("mcu_nas_moo.problem.reachability.SAMPLE", 500)
+    monkeypatch.setattr(
+        "mcu_nas_moo.benchmark.references.reference.shipped_folder", lambda: Path("none")
+    )
 
 
 def bench(*arguments):
@@ -125,7 +127,7 @@ def test_limits_make_a_folder_of_their_own(tmp_path):
 
 
 def test_a_failed_run_is_reported_after_the_others(monkeypatch):
-    from mcu_nas_moo.bench import study
+    from mcu_nas_moo.benchmark.runs import study
 
     original = study.run_optimiser
 
@@ -143,7 +145,7 @@ def test_a_failed_run_is_reported_after_the_others(monkeypatch):
 
 
 def test_without_a_finished_run_no_page_is_offered(monkeypatch):
-    from mcu_nas_moo.bench import study
+    from mcu_nas_moo.benchmark.runs import study
 
     def unlucky(*_):
         raise RuntimeError("bad\nluck")
@@ -159,7 +161,7 @@ def test_without_a_finished_run_no_page_is_offered(monkeypatch):
 
 
 def test_interruption_keeps_what_is_finished(monkeypatch, tmp_path):
-    from mcu_nas_moo.bench import study
+    from mcu_nas_moo.benchmark.runs import study
 
     original = study.run_optimiser
 

@@ -8,11 +8,11 @@ import pytest
 from click.testing import CliRunner
 
 from mcu_nas_moo import estimate_cost
-from mcu_nas_moo.calibration.measurements import shipped_networks
-from mcu_nas_moo.calibration.runtime_file import shipped_runtimes
 from mcu_nas_moo.cli.main import main
-from mcu_nas_moo.costs import list_runtimes, load_runtime
-from mcu_nas_moo.profiles import load_profile
+from mcu_nas_moo.hardware import list_runtimes, load_runtime
+from mcu_nas_moo.hardware.calibration.measurements import shipped_networks
+from mcu_nas_moo.hardware.calibration.runtime_file import shipped_runtimes
+from mcu_nas_moo.hardware.profile import load_profile
 
 OWN = """network,latency_ms
 mobilenetv1_a025_96x3_5,61

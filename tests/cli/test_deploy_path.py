@@ -12,7 +12,7 @@ from PIL import Image
 pytest.importorskip("emx_onnx_cgen")
 
 from mcu_nas_moo.cli.main import main
-from mcu_nas_moo.emulation.verification import Verification
+from mcu_nas_moo.deployment.emulation.verification import Verification
 
 CLASSES = ("ant", "bee", "wasp")
 

@@ -4,10 +4,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from mcu_nas_moo.bench.reference import known_reference, load_reference, shipped_reference
+from mcu_nas_moo.benchmark.references.enumeration import Enumerator
+from mcu_nas_moo.benchmark.references.reference import (
+    known_reference,
+    load_reference,
+    shipped_reference,
+)
 from mcu_nas_moo.cli.main import main
-from mcu_nas_moo.enumeration import Enumerator
-from mcu_nas_moo.task import Task
+from mcu_nas_moo.problem.task import Task
 
 #: So tight that few networks are feasible and nearly all branches are skipped.
 TIGHT = ("--latency-ms", 4.2)

@@ -7,12 +7,12 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from mcu_nas_moo.accuracy.data import Normalisation
 from mcu_nas_moo.cli.export_subnet import export
+from mcu_nas_moo.data.images import Normalisation
 from mcu_nas_moo.networks.torch_module import SubnetModule
-from mcu_nas_moo.retraining.weights import RetrainedSubnet
-from mcu_nas_moo.selection.subnet_file import SubnetFile, write_subnet
 from mcu_nas_moo.spaces import load_space
+from mcu_nas_moo.spaces.subnet_file import SubnetFile, write_subnet
+from mcu_nas_moo.training.subnet.weights import RetrainedSubnet
 
 pytest.importorskip("onnxruntime")
 

@@ -10,9 +10,9 @@ from int8_networks import subnet_of, write_int8_model
 pytest.importorskip("emx_onnx_cgen")
 
 from mcu_nas_moo.cli.main import main
-from mcu_nas_moo.firmware.report import read_report
-from mcu_nas_moo.profiles import load_profile
-from mcu_nas_moo.selection.subnet_file import write_subnet
+from mcu_nas_moo.deployment.firmware.firmware_report import read_report
+from mcu_nas_moo.hardware.profile import load_profile
+from mcu_nas_moo.spaces.subnet_file import write_subnet
 
 
 @pytest.fixture

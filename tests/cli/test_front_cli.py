@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from mcu_nas_moo.bench.reference import shipped_reference
+from mcu_nas_moo.benchmark.references.reference import shipped_reference
 from mcu_nas_moo.cli.front import front
 from mcu_nas_moo.cli.search import search
-from mcu_nas_moo.selection.search_folder import SearchFolder, find_search
-from mcu_nas_moo.selection.subnet_file import read_subnet
-from mcu_nas_moo.task import Task
+from mcu_nas_moo.problem.task import Task
+from mcu_nas_moo.search.search_folder import SearchFolder, find_search
+from mcu_nas_moo.spaces.subnet_file import read_subnet
 
 
 @pytest.fixture(scope="module")

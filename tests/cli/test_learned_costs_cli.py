@@ -10,8 +10,8 @@ from click.testing import CliRunner
 from mcu_nas_moo import Task
 from mcu_nas_moo.cli.bench import main as bench
 from mcu_nas_moo.cli.learned_costs import fit_costs, label_costs
-from mcu_nas_moo.learned_costs import fitting
-from mcu_nas_moo.learned_costs.predictor import LearnedCosts
+from mcu_nas_moo.problem.evaluators import cost_fit as fitting
+from mcu_nas_moo.problem.evaluators.cost_predictor import LearnedCosts
 
 
 @pytest.fixture(autouse=True)
@@ -20,11 +20,11 @@ def small_and_apart(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(fitting, "SETTINGS", replace(fitting.SETTINGS, members=2, steps=150))
     monkeypatch.setattr(fitting, "SAMPLES", 100)
-    monkeypatch.setattr("mcu_nas_moo.bench.front_search.SAMPLE", 400)
-    monkeypatch.setattr("mcu_nas_moo.bench.front_search.EVOLUTION", 200)
-    monkeypatch.setattr("mcu_nas_moo.bench.front_search.BATCH", 200)
-    monkeypatch.setattr("mcu_nas_moo.bench.front_search.VARIATIONS", 1)
-    monkeypatch.setattr("mcu_nas_moo.bench.reachability.SAMPLE", 500)
+    monkeypatch.setattr("mcu_nas_moo.benchmark.references.front_search.SAMPLE", 400)
+    monkeypatch.setattr("mcu_nas_moo.benchmark.references.front_search.EVOLUTION", 200)
+    monkeypatch.setattr("mcu_nas_moo.benchmark.references.front_search.BATCH", 200)
+    monkeypatch.setattr("mcu_nas_moo.benchmark.references.front_search.VARIATIONS", 1)
+    monkeypatch.setattr("mcu_nas_moo.problem.reachability.SAMPLE", 500)
 
 
 def run(command, *arguments, exit_code=0):

@@ -5,12 +5,12 @@ import pytest
 from click.testing import CliRunner
 
 from mcu_nas_moo import spaces
-from mcu_nas_moo.accuracy import artifacts
-from mcu_nas_moo.accuracy.labels import Labels
-from mcu_nas_moo.accuracy.predictor import AccuracyPredictor
-from mcu_nas_moo.accuracy.weights import TrainedSupernet
 from mcu_nas_moo.cli.main import main
+from mcu_nas_moo.problem.evaluators.accuracy_predictor import AccuracyPredictor
 from mcu_nas_moo.spaces import MBConvSpace, MBConvSpec
+from mcu_nas_moo.training.supernet import shipped_files as artifacts
+from mcu_nas_moo.training.supernet.labels import Labels
+from mcu_nas_moo.training.supernet.weights import TrainedSupernet
 
 
 def run(*arguments, exit_code=0):

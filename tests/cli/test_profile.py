@@ -9,10 +9,10 @@ import pytest
 from click.testing import CliRunner
 
 from mcu_nas_moo.cli.main import main
-from mcu_nas_moo.costs import list_devices, list_runtimes, load_device
-from mcu_nas_moo.costs.device import device_table
-from mcu_nas_moo.profile_template import DEFAULT_DEVICE
-from mcu_nas_moo.profiles import list_profiles, load_profile
+from mcu_nas_moo.hardware import list_devices, list_runtimes, load_device
+from mcu_nas_moo.hardware.device import device_table
+from mcu_nas_moo.hardware.profile import list_profiles, load_profile
+from mcu_nas_moo.hardware.profile_template import DEFAULT_DEVICE
 
 
 def run(*arguments, exit_code=0):

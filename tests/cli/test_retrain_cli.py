@@ -6,13 +6,13 @@ import shutil
 import pytest
 from click.testing import CliRunner
 
-from mcu_nas_moo.accuracy.weights import TrainedSupernet
 from mcu_nas_moo.cli.retrain import retrain
-from mcu_nas_moo.retraining import report as reports
-from mcu_nas_moo.retraining import trainer as training
-from mcu_nas_moo.retraining.weights import RetrainedSubnet
-from mcu_nas_moo.selection.subnet_file import SubnetFile, read_subnet, write_subnet
+from mcu_nas_moo.deployment import retraining_report as reports
 from mcu_nas_moo.spaces import load_space
+from mcu_nas_moo.spaces.subnet_file import SubnetFile, read_subnet, write_subnet
+from mcu_nas_moo.training.subnet import trainer as training
+from mcu_nas_moo.training.subnet.weights import RetrainedSubnet
+from mcu_nas_moo.training.supernet.weights import TrainedSupernet
 
 QUICK = ("--epochs", 1, "--qat-epochs", 1, "--batch-size", 27, "--device", "cpu")
 

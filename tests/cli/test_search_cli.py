@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from mcu_nas_moo.cli.search import search
-from mcu_nas_moo.objective import McuNasObjective
-from mcu_nas_moo.selection import study_search
-from mcu_nas_moo.selection.study_journal import open_journal
-from mcu_nas_moo.selection.subnet_file import read_subnet
+from mcu_nas_moo.problem.adapters.optuna_objective import McuNasObjective
+from mcu_nas_moo.search import study_search
+from mcu_nas_moo.search.study_journal import open_journal
+from mcu_nas_moo.spaces.subnet_file import read_subnet
 
 DEFAULT = Path("search") / "mbconv-stage--cortex-m7--error-latency"
 

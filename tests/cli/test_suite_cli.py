@@ -14,8 +14,8 @@ import yaml
 from click.testing import CliRunner
 
 import mcu_nas_moo
-from mcu_nas_moo.bench import study as study_module
-from mcu_nas_moo.bench.history import load_history
+from mcu_nas_moo.benchmark.runs import study as study_module
+from mcu_nas_moo.benchmark.runs.history import load_history
 from mcu_nas_moo.cli.bench import main
 
 SUITE = {
@@ -33,8 +33,8 @@ def keep_small(patch, folder):
     """Work in ``folder``; references that are made cost little, and none is shipped."""
     patch.chdir(folder)
     for name, value in (("SAMPLE", 400), ("EVOLUTION", 200), ("BATCH", 200), ("VARIATIONS", 1)):
-        patch.setattr(f"mcu_nas_moo.bench.front_search.{name}", value)
-    patch.setattr("mcu_nas_moo.bench.reference.shipped_folder", lambda: None)
+        patch.setattr(f"mcu_nas_moo.benchmark.references.front_search.{name}", value)
+    patch.setattr("mcu_nas_moo.benchmark.references.reference.shipped_folder", lambda: Path("none"))
 
 
 @pytest.fixture(autouse=True)

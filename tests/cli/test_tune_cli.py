@@ -17,7 +17,7 @@ SMALL = ("--trials", 3, "--budget", 40, "--seeds", 2, "--jobs", 1)
 @pytest.fixture(autouse=True)
 def apart(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("mcu_nas_moo.bench.reachability.SAMPLE", 500)
+    monkeypatch.setattr("mcu_nas_moo.problem.reachability.SAMPLE", 500)
 
 
 def bench(*arguments):
@@ -77,7 +77,7 @@ def test_bad_input(arguments, message, tmp_path):
 
 
 def test_interruption_keeps_finished_trials(monkeypatch, tmp_path):
-    from mcu_nas_moo.bench import tuning
+    from mcu_nas_moo.benchmark.tuning import tuning
 
     original, calls = tuning._score, []
 

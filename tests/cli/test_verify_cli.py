@@ -12,15 +12,15 @@ from tiny_firmware import as_built
 
 from mcu_nas_moo.cli.firmware import firmware
 from mcu_nas_moo.cli.verify import verify
-from mcu_nas_moo.emulation import qemu
-from mcu_nas_moo.emulation.qemu import qemu_installed
-from mcu_nas_moo.emulation.verification import Verification
-from mcu_nas_moo.firmware.elf import read_firmware_image
-from mcu_nas_moo.firmware.package import FirmwareRequest, build_firmware
-from mcu_nas_moo.firmware.toolchain import find_toolchain
-from mcu_nas_moo.onnx_export.int8_model import read_int8_model
-from mcu_nas_moo.profiles import load_profile
-from mcu_nas_moo.selection.subnet_file import write_subnet
+from mcu_nas_moo.deployment.emulation import qemu
+from mcu_nas_moo.deployment.emulation.qemu import qemu_installed
+from mcu_nas_moo.deployment.emulation.verification import Verification
+from mcu_nas_moo.deployment.export.int8_model import read_int8_model
+from mcu_nas_moo.deployment.firmware.elf import read_firmware_image
+from mcu_nas_moo.deployment.firmware.package import FirmwareRequest, build_firmware
+from mcu_nas_moo.deployment.firmware.toolchain import find_toolchain
+from mcu_nas_moo.hardware.profile import load_profile
+from mcu_nas_moo.spaces.subnet_file import write_subnet
 
 
 @pytest.fixture(scope="session")

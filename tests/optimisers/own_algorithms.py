@@ -9,7 +9,7 @@ from pymoo.algorithms.moo.rnsga2 import RNSGA2
 from pymoo.algorithms.moo.rvea import RVEA
 from pymoo.algorithms.moo.spea2 import SPEA2
 
-from mcu_nas_moo.operators import integer_operators
+from mcu_nas_moo.problem.adapters.pymoo_operators import integer_operators
 
 __all__ = ["SPEA2"]
 

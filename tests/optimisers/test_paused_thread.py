@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mcu_nas_moo.optimisers.paused_thread import PausedThread
+from mcu_nas_moo.optimisers.wrapped.paused_thread import PausedThread
 
 
 def test_questions_and_answers_alternate():

@@ -11,17 +11,17 @@ import torch
 from stable_baselines3.common.vec_env import VecEnv
 from toy_task import ToyTask
 
-from mcu_nas_moo.bench.run import run_optimiser
-from mcu_nas_moo.env import SubnetEnv
-from mcu_nas_moo.optimisers import plain_ppo
+from mcu_nas_moo.benchmark.runs.run import run_optimiser
 from mcu_nas_moo.optimisers.optimiser import Setting
-from mcu_nas_moo.optimisers.plain_ppo import (
+from mcu_nas_moo.optimisers.wrapped import plain_ppo
+from mcu_nas_moo.optimisers.wrapped.plain_ppo import (
     AskingEnvironments,
     PlainPPO,
     PlainPPOSettings,
     reward_of_told,
     roles,
 )
+from mcu_nas_moo.problem.adapters.gymnasium_env import SubnetEnv
 
 
 class ScorableTask(ToyTask):

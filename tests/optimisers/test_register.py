@@ -9,18 +9,10 @@ from tiny_task import TinyTask
 from toy_task import ToyTask
 
 import mcu_nas_moo
-from mcu_nas_moo.analysis.indicators import hypervolume_curve
-from mcu_nas_moo.archive import feasible
-from mcu_nas_moo.bench.run import run_optimiser
+from mcu_nas_moo.benchmark.analysis.indicators import hypervolume_curve
+from mcu_nas_moo.benchmark.runs.run import run_optimiser
 from mcu_nas_moo.optimisers.entries import ENTRIES
-from mcu_nas_moo.optimisers.epsilon_constraint import EpsilonConstraintGA, bounds
 from mcu_nas_moo.optimisers.optimiser import Setting
-from mcu_nas_moo.optimisers.pymoo_optimisers import (
-    NSGASettings,
-    das_dennis,
-    nsga2,
-    population_size,
-)
 from mcu_nas_moo.optimisers.register import (
     ceiling,
     check_hyperparameters,
@@ -29,6 +21,14 @@ from mcu_nas_moo.optimisers.register import (
     is_any_time,
     load_optimiser,
 )
+from mcu_nas_moo.optimisers.wrapped.epsilon_constraint import EpsilonConstraintGA, bounds
+from mcu_nas_moo.optimisers.wrapped.pymoo_optimisers import (
+    NSGASettings,
+    das_dennis,
+    nsga2,
+    population_size,
+)
+from mcu_nas_moo.problem.archive import feasible
 
 NAMES = list(ENTRIES)
 #: The toy space has 3,328 networks, and exhaustive wants to see them all.

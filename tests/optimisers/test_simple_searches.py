@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from tiny_task import TinyTask
 from toy_task import ToySpace, ToyTask, pairwise_front
 
-from mcu_nas_moo.archive import feasible
-from mcu_nas_moo.bench.run import run_optimiser
-from mcu_nas_moo.optimisers.exhaustive import Exhaustive
-from mcu_nas_moo.optimisers.grid import Grid
-from mcu_nas_moo.optimisers.known_networks import KnownNetworks, networks_in_order
-from mcu_nas_moo.optimisers.local_search import ParetoLocalSearch, hypervolume_shares
+from mcu_nas_moo.benchmark.runs.run import run_optimiser
 from mcu_nas_moo.optimisers.optimiser import Setting
-from mcu_nas_moo.optimisers.regularised_evolution import RegularisedEvolution
+from mcu_nas_moo.optimisers.simple.exhaustive import Exhaustive
+from mcu_nas_moo.optimisers.simple.grid import Grid
+from mcu_nas_moo.optimisers.simple.known_networks import KnownNetworks, networks_in_order
+from mcu_nas_moo.optimisers.simple.local_search import ParetoLocalSearch, hypervolume_shares
+from mcu_nas_moo.optimisers.simple.regularised_evolution import RegularisedEvolution
+from mcu_nas_moo.problem.archive import feasible
 from mcu_nas_moo.spaces import load_space
 from mcu_nas_moo.spaces.genes import Gene, SearchSpace
 

@@ -10,11 +10,11 @@ import optuna
 import pytest
 from toy_task import ToyTask
 
-from mcu_nas_moo.bench.run import run_optimiser
-from mcu_nas_moo.discrete import mutate
-from mcu_nas_moo.optimisers.many_objective import _uncompiled_agemoea, ctaea, rvea
+from mcu_nas_moo.benchmark.runs.run import run_optimiser
+from mcu_nas_moo.common.genotypes import mutate
 from mcu_nas_moo.optimisers.optimiser import Setting
-from mcu_nas_moo.optimisers.optuna_nsga import OptionMutation
+from mcu_nas_moo.optimisers.wrapped.many_objective import _uncompiled_agemoea, ctaea, rvea
+from mcu_nas_moo.optimisers.wrapped.optuna_nsga import OptionMutation
 
 
 def setting(task, exact, budget=100):

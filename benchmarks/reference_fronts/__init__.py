@@ -1,1 +1,0 @@
-"""Reference fronts that the benchmark scores against, one JSON file per task."""

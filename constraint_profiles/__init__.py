@@ -1,1 +1,0 @@
-"""Constraint profiles: boards, runtimes and what an application leaves to a network."""

@@ -1,1 +1,0 @@
-"""Accuracy of subnets: supernet, labels and predictor; nothing here knows devices."""

@@ -1,1 +1,0 @@
-"""The benchmark: runs, histories, references, indicators, statistics and a report."""

@@ -1,0 +1,1 @@
+"""The benchmark: references, runs, results, their analysis and a report."""

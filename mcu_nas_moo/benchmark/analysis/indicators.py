@@ -1,0 +1,122 @@
+"""How good a run is: hypervolume of all that it evaluated, and shares and times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mcu_nas_moo.benchmark.analysis.hypervolume import growing_hypervolume, share_of
+from mcu_nas_moo.problem.archive import feasible, improvements
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mcu_nas_moo.benchmark.references.reference import Reference
+    from mcu_nas_moo.benchmark.runs.history import History
+    from mcu_nas_moo.common.arrays import FloatArray, Genotypes
+
+
+def hypervolume_curve(F: FloatArray, G: FloatArray, reference: Reference) -> FloatArray:
+    """Hypervolume ratio of the feasible archive after each evaluation.
+
+    Args:
+        F: objectives in the order of evaluation, shape ``(N, n_obj)``.
+        G: constraints, shape ``(N, n_con)``.
+        reference: what 1.0 means: the hypervolume of its front.
+
+    Returns:
+        shape ``(N,)``, in [0, 1] unless the run goes beyond the reference front; 0 before the
+        first feasible evaluation that dominates the reference point.
+    """
+    met = np.flatnonzero(feasible(G))
+    joined = met[improvements(F[met])]
+    volumes = growing_hypervolume(reference.normalise(F[joined]), reference.reference_point)
+    steps = np.zeros(len(F))
+    steps[joined] = share_of(volumes, reference.hypervolume)
+    return np.maximum.accumulate(steps)
+
+
+def hypervolume_ratios_at(
+    F: FloatArray, G: FloatArray, reference: Reference, counts: Sequence[int]
+) -> FloatArray:
+    """Hypervolume ratio of the feasible archive after each of some numbers of evaluations.
+
+    What :func:`hypervolume_curve` holds there, without the points in between, which take long
+    for many objectives.
+
+    Args:
+        F: objectives in the order of evaluation, shape ``(N, n_obj)``.
+        G: constraints, shape ``(N, n_con)``.
+        reference: what 1.0 means: the hypervolume of its front.
+        counts: numbers of evaluations, at least 1, in any order. Beyond ``N`` the last value holds.
+
+    Returns:
+        shape ``(len(counts),)``.
+
+    Raises:
+        ValueError: if a count is below 1.
+    """
+    import moocore
+
+    if min(counts, default=1) < 1:
+        raise ValueError(f"numbers of evaluations must be at least 1, got {min(counts)}")
+    points, corner = reference.normalise(F), reference.reference_point
+    inside = feasible(G) & (points < corner).all(axis=1)
+    front = np.zeros((0, F.shape[1]))
+    ratios: dict[int, float] = {}
+    start = 0
+    for count in sorted(set(counts)):
+        fresh = points[start:count][inside[start:count]]
+        if len(fresh):
+            front = np.concatenate([front, fresh])
+            front = front[moocore.is_nondominated(front)]
+        value = moocore.hypervolume(front, ref=corner) if len(front) else 0.0
+        ratios[count] = float(share_of(float(value), reference.hypervolume))
+        start = count
+    return np.array([ratios[count] for count in counts])
+
+
+@dataclass(frozen=True)
+class Score:
+    """What one run is worth.
+
+    Attributes:
+        algorithm, seed: which run.
+        evaluations: how many genotypes it evaluated.
+        hypervolume_ratio: of its feasible archive, relative to the reference front.
+        first_feasible: number of the first feasible evaluation, from 1; None if there is none.
+        feasible_share, unique_share: of its evaluations, in [0, 1]; unique are distinct networks.
+        optimiser_ms: time of asking and telling per evaluation.
+        wall_s: time of the whole run.
+    """
+
+    algorithm: str
+    seed: int
+    evaluations: int
+    hypervolume_ratio: float
+    first_feasible: int | None
+    feasible_share: float
+    unique_share: float
+    optimiser_ms: float
+    wall_s: float
+
+
+def score(
+    history: History, curve: FloatArray, canonical: Callable[[Genotypes], Genotypes]
+) -> Score:
+    """Score a run whose any-time hypervolume ratio is ``curve``, shape ``(N,)``."""
+    met = feasible(history.G)
+    n = len(history.X)
+    return Score(
+        algorithm=history.algorithm,
+        seed=history.seed,
+        evaluations=n,
+        hypervolume_ratio=float(curve[-1]),
+        first_feasible=int(met.argmax()) + 1 if met.any() else None,
+        feasible_share=float(met.mean()),
+        unique_share=len(np.unique(canonical(history.X), axis=0)) / n,
+        optimiser_ms=1e3 * float(history.optimiser_seconds.sum()) / n,
+        wall_s=history.total_seconds,
+    )

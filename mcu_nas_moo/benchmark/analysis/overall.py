@@ -1,0 +1,94 @@
+"""The ranking over several problems, for the screen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mcu_nas_moo.benchmark.analysis.ranks import mean_ranks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Group
+
+    from mcu_nas_moo.benchmark.analysis.problem_analysis import Analysis
+
+#: Most numbers of evaluations in a table of 100 columns.
+SHOWN = 5
+#: Shown where there is no figure.
+MISSING = "–"
+
+
+def overall_tables(analyses: Sequence[Analysis]) -> list[Group]:
+    """One table per set of objectives, of at most 100 columns.
+
+    Its rows are algorithms: their mean rank over the problems, and after each number of
+    evaluations the mean over the problems of the median hypervolume ratio. Ranks are taken at the
+    largest number of evaluations at which as many algorithms as at any were judged on all
+    problems; the others have none.
+
+    Args:
+        analyses: one per problem.
+    """
+    sets: dict[str, dict[int, dict[str, dict[str, float]]]] = {}
+    for analysis in analyses:
+        own = sets.setdefault(" and ".join(analysis.results.task.objectives), {})
+        medians = analysis.medians
+        rows = zip(medians["algorithm"], medians["evaluations"], medians["median"], strict=True)
+        for algorithm, count, median in rows:
+            of_count = own.setdefault(int(count), {})
+            of_count.setdefault(analysis.results.name, {})[str(algorithm)] = float(median)
+    return [
+        _table(objectives, {count: own[count] for count in sorted(own)})
+        for objectives, own in sets.items()
+    ]
+
+
+def _table(objectives: str, medians: dict[int, dict[str, dict[str, float]]]) -> Group:
+    """A table of the medians by evaluations, problem and algorithm."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    problems = list(dict.fromkeys(name for own in medians.values() for name in own))
+    means = {count: _means(own, problems) for count, own in medians.items()}
+    ranked_at = max(medians, key=lambda count: (len(means[count]), count))
+    ranks = mean_ranks(medians[ranked_at], ranked_at)
+    rank_of = dict(zip(ranks.algorithms, ranks.mean_ranks, strict=True))
+    names = dict.fromkeys(name for own in medians.values() for of in own.values() for name in of)
+    ordered = sorted(
+        names,
+        key=lambda name: (rank_of.get(name, np.inf), -means[ranked_at].get(name, -np.inf)),
+    )
+    over = "one problem" if len(problems) == 1 else f"{len(problems)} problems"
+    of_what = "" if len(problems) == 1 else ", mean over the problems"
+    # Title and note are longer than a table of few columns is wide.
+    title = Text(f"{objectives}: {over}", style="bold")
+    note = Text(f"Median hypervolume ratio{of_what}; ranks after {ranked_at:,} evaluations.\n")
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("")
+    table.add_column("algorithm", overflow="fold", max_width=30)
+    table.add_column("mean\nrank", justify="right", no_wrap=True)
+    counts = list(medians)
+    shown = counts if len(counts) <= SHOWN else [*counts[: SHOWN - 1], counts[-1]]
+    for count in shown:
+        table.add_column(f"after\n{count:,}", justify="right", no_wrap=True)
+    for place, name in enumerate(ordered, start=1):
+        rank = f"{rank_of[name]:.2f}" if name in rank_of else MISSING
+        ratios = (means[count].get(name) for count in shown)
+        cells = (MISSING if ratio is None else f"{ratio:.4f}" for ratio in ratios)
+        table.add_row(str(place), name, rank, *cells)
+    return Group(title, table, note)
+
+
+def _means(medians: dict[str, dict[str, float]], problems: list[str]) -> dict[str, float]:
+    """Mean over the problems of each algorithm that was judged on all of them."""
+    names = dict.fromkeys(name for own in medians.values() for name in own)
+    return {
+        name: float(np.mean([medians[problem][name] for problem in problems]))
+        for name in names
+        if all(name in medians.get(problem, {}) for problem in problems)
+    }

@@ -1,0 +1,229 @@
+"""What runs are scored against: a front fixed before any run, and the ranges it spans."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import mcu_nas_moo
+from mcu_nas_moo.benchmark.runs.history import npz_problem
+from mcu_nas_moo.common.files import cache_folder, write_atomically
+
+if TYPE_CHECKING:
+    from mcu_nas_moo.common.arrays import FloatArray, Genotypes
+    from mcu_nas_moo.problem.task import Task
+
+#: Name of the reference beside the runs that are scored against it.
+REFERENCE_FILE = "reference.npz"
+#: The reference point lies this share of the range beyond the nadir, so that the ends of the
+#: front count (Ishibuchi et al. 2011; the default of BoTorch).
+MARGIN = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """A reference front of one task.
+
+    Attributes:
+        space, profile, objectives: names of the task's parts.
+        fingerprint: of the task; another fingerprint is another problem.
+        X: genotypes on the front, shape ``(n, n_genes)``.
+        F: their objectives, shape ``(n, n_obj)``, feasible and mutually non-dominated.
+        kind: ``exact``, the front of all networks of the space; or ``pooled``, the best of all
+            that long searches found, which a run may go beyond.
+        origin: how the front was made.
+        fingerprints: of the task's parts.
+    """
+
+    space: str
+    profile: str
+    objectives: tuple[str, ...]
+    fingerprint: str
+    X: Genotypes
+    F: FloatArray
+    kind: str = "pooled"
+    origin: dict[str, Any] = field(default_factory=dict)
+    fingerprints: dict[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def ideal(self) -> FloatArray:
+        """Best value of each objective on the front, shape ``(n_obj,)``."""
+        ideal: FloatArray = self.F.min(axis=0)
+        return ideal
+
+    @cached_property
+    def nadir(self) -> FloatArray:
+        """Worst value of each objective on the front, shape ``(n_obj,)``."""
+        nadir: FloatArray = self.F.max(axis=0)
+        return nadir
+
+    def normalise(self, F: FloatArray) -> FloatArray:
+        """Objectives with the ideal at 0 and the nadir at 1; not clipped."""
+        span = self.nadir - self.ideal
+        # A front of one point has no range; its own value is then the unit.
+        span = np.where(span > 0, span, np.maximum(np.abs(self.ideal), 1e-12))
+        return (F - self.ideal) / span
+
+    @property
+    def reference_point(self) -> FloatArray:
+        """Reference point of the hypervolume in normalised objectives, shape ``(n_obj,)``."""
+        return np.full(self.F.shape[1], 1.0 + MARGIN)
+
+    @cached_property
+    def hypervolume(self) -> float:
+        """Hypervolume of the front in normalised objectives."""
+        import moocore
+
+        return float(moocore.hypervolume(self.normalise(self.F), ref=self.reference_point))
+
+    def save(self, path: Path) -> None:
+        """Write the reference as a compressed NPZ file."""
+        facts = {
+            "space": self.space,
+            "profile": self.profile,
+            "objectives": list(self.objectives),
+            "kind": self.kind,
+            "fingerprint": self.fingerprint,
+            "fingerprints": self.fingerprints,
+            "origin": self.origin,
+        }
+        arrays = {
+            "X": self.X.astype(np.int16),
+            "F": self.F,
+            "ideal": self.ideal,
+            "nadir": self.nadir,
+            "reference_point": self.nadir + MARGIN * (self.nadir - self.ideal),
+            "facts": np.array(json.dumps(facts)),
+        }
+
+        def write(partial: Path) -> None:
+            with partial.open("wb") as file:
+                np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+
+        write_atomically(path, write)
+
+
+def load_reference(path: Path, remedy: str = "delete it, it will be made again") -> Reference:
+    """Read what :meth:`Reference.save` wrote.
+
+    Args:
+        path: of the file.
+        remedy: what to do if the file is damaged.
+
+    Raises:
+        ValueError: if the file is damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            facts = json.loads(str(data["facts"]))
+            return Reference(
+                space=facts["space"],
+                profile=facts["profile"],
+                objectives=tuple(facts["objectives"]),
+                fingerprint=facts["fingerprint"],
+                X=data["X"].astype(np.int64),
+                F=data["F"],
+                kind=facts["kind"],
+                origin=facts["origin"],
+                fingerprints=facts["fingerprints"],
+            )
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f"{path} is no valid reference front ({npz_problem(error)}); {remedy}"
+        ) from error
+
+
+def problem_name(task: Task) -> str:
+    """Names of space, profile and objectives in one; references and results are filed by it."""
+    from mcu_nas_moo.problem import task_facts
+
+    return task_facts.problem_name(task.space.name, task.profile.name, task.objectives)
+
+
+def file_name(task: Task) -> str:
+    """Name of the task's file among the shipped references."""
+    return f"{problem_name(task)}.npz"
+
+
+def own_path(task: Task) -> Path:
+    """Where a reference that the user made lies: in the cache, one file for each problem."""
+    return cache_folder() / "reference-fronts" / f"{problem_name(task)}--{task.fingerprint}.npz"
+
+
+def shipped_folder() -> Path:
+    """Where the shipped references lie."""
+    return Path(next(iter(mcu_nas_moo.__path__))) / "reference_fronts"
+
+
+def shipped_reference(task: Task) -> Reference | None:
+    """The shipped reference of exactly this task, None if there is none."""
+    reference = _shipped_under_the_name_of(task)
+    fits = reference is not None and reference.fingerprint == task.fingerprint
+    return reference if fits else None
+
+
+def known_reference(task: Task) -> Reference | None:
+    """The reference of exactly this task that the user made or the package ships, if any."""
+    path = own_path(task)
+    return load_reference(path) if path.exists() else shipped_reference(task)
+
+
+def stale_note(task: Task) -> str | None:
+    """Why the shipped reference of this name is not used, and how to make one that fits.
+
+    None if there is none of the name; and if the limits are other ones than the profile's or the
+    costs are learned, which is another problem and no sign of age.
+    """
+    reference = _shipped_under_the_name_of(task)
+    if reference is None or reference.fingerprint == task.fingerprint:
+        return None
+    own = task.fingerprints
+    changed = [name for name in own if reference.fingerprints.get(name) != own[name]]
+    if changed == ["limits"] or "learned" in own:
+        return None
+    parts = " and ".join(_PARTS.get(name, name) for name in changed) or "the problem"
+    return (
+        f"The shipped reference front of {problem_name(task)} is stale: {parts} changed since it "
+        f"was made. Remake it with `{remake_command(task)}`."
+    )
+
+
+def remake_command(task: Task) -> str:
+    """The command that makes the exact reference of a task, or the pooled one of a large space."""
+    from mcu_nas_moo.benchmark.references.enumeration import can_enumerate
+    from mcu_nas_moo.hardware.profile import list_profiles, load_profile
+
+    if not can_enumerate(task):
+        return "python benchmarks/make_references.py"
+    parts = ["mcu-nas enumerate", f"--space {task.space.name}", f"--profile {task.profile.name}"]
+    parts.append(f"--objectives {','.join(task.objectives)}")
+    usual = load_profile(task.profile.name).limits if task.profile.name in list_profiles() else None
+    parts += [
+        f"--{metric.replace('_', '-')} {limit:g}"
+        for metric, limit in task.limits.items()
+        if usual is None or getattr(usual, metric) != limit
+    ]
+    return " ".join(parts)
+
+
+#: What a part of a task that has a hash is called.
+_PARTS = {
+    "space": "the space",
+    "predictor": "the accuracy predictor",
+    "costs": "the cost model",
+    "limits": "the profile's limits",
+}
+
+
+def _shipped_under_the_name_of(task: Task) -> Reference | None:
+    folder = shipped_folder()
+    if not (folder / file_name(task)).is_file():
+        return None
+    remedy = f"remake it with `{remake_command(task)}` or install the package again"
+    return load_reference(folder / file_name(task), remedy)

@@ -1,0 +1,84 @@
+"""How algorithms and objectives look, in every figure alike."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from mcu_nas_moo.benchmark.report.study_figures import LABELS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mcu_nas_moo.problem.task import Task
+
+#: Colours that stay apart for colour-blind readers on white: Okabe and Ito (2008) without yellow,
+#: and wine and olive of Tol's "muted" scheme (2021).
+COLOURS = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#333333",
+    "#882255",
+    "#999933",
+)
+#: Marks, as matplotlib and plotly call them.
+MARKS = (
+    ("o", "circle"),
+    ("s", "square"),
+    ("^", "triangle-up"),
+    ("D", "diamond"),
+    ("v", "triangle-down"),
+    ("P", "cross"),
+    ("X", "x"),
+    ("*", "star"),
+    ("p", "pentagon"),
+)
+#: Lines of the first nine algorithms, the next nine, and so on: matplotlib's and plotly's names.
+LINES = (("solid", "solid"), ((0, (4, 1.5)), "dash"), ((0, (1, 1.2)), "dot"))
+#: Colour of the reference front.
+REFERENCE_COLOUR = "#b8b8b8"
+
+
+class Look(NamedTuple):
+    """Colour, mark and line of one algorithm; open marks where the colours repeat."""
+
+    colour: str
+    mark: str
+    plotly_mark: str
+    line: str | tuple[int, tuple[float, float]]
+    plotly_line: str
+    filled: bool
+
+
+def looks(algorithms: Iterable[str]) -> dict[str, Look]:
+    """A look for each of ``algorithms``, by their order; 27 of them can be told apart."""
+    chosen = {}
+    for number, name in enumerate(algorithms):
+        turn, place = divmod(number, len(COLOURS))
+        mark, plotly_mark = MARKS[place]
+        line, plotly_line = LINES[turn % len(LINES)]
+        filled = turn % 2 == 0
+        chosen[name] = Look(
+            COLOURS[place],
+            mark,
+            plotly_mark if filled else f"{plotly_mark}-open",
+            line,
+            plotly_line,
+            filled,
+        )
+    return chosen
+
+
+class Axis(NamedTuple):
+    """One objective at an axis: label, and the factor from its unit in ``F``."""
+
+    label: str
+    factor: float
+
+
+def axes_of(task: Task) -> list[Axis]:
+    """The objectives of ``task``, in the order of the columns of ``F``."""
+    return [Axis(*LABELS[name]) for name in task.objectives]

@@ -1,0 +1,192 @@
+"""What the page's script draws, as plain data for JSON, small enough for one file."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mcu_nas_moo.benchmark.report.appearance import axes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from mcu_nas_moo.benchmark.analysis.problem_analysis import Analysis
+    from mcu_nas_moo.benchmark.analysis.ranks import Ranks
+    from mcu_nas_moo.benchmark.analysis.runtimes import RuntimeDistribution
+    from mcu_nas_moo.benchmark.report.appearance import Look
+    from mcu_nas_moo.benchmark.report.figure_data import Attainment, Band, Fronts, Steps
+
+#: Metrics of a network that the fronts show, with label, factor, format and unit.
+METRICS = {
+    "accuracy": ("accuracy", 100.0, ".2f", " %"),
+    "latency_ms": ("latency", 1.0, ".4g", " ms"),
+    "sram_kib": ("SRAM", 1.0, ".4g", " KiB"),
+    "flash_kib": ("Flash", 1.0, ".4g", " KiB"),
+    "energy_mj": ("energy", 1.0, ".3g", " mJ"),
+    "macs_m": ("work", 1.0, ".3g", " M MACs"),
+}
+#: Options of a gene are written as one character each.
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+def overview_data(
+    looks: Mapping[str, Look], ranks: Sequence[Ranks], runtimes: RuntimeDistribution | None
+) -> dict[str, Any]:
+    """Data of the part about all problems."""
+    return {
+        "looks": {
+            name: {"colour": one.colour, "mark": one.plotly_mark, "line": one.plotly_line}
+            for name, one in looks.items()
+        },
+        "ranks": [
+            {
+                "evaluations": one.evaluations,
+                "algorithms": list(one.algorithms),
+                "meanRanks": _rounded(one.mean_ranks),
+                "criticalDifference": _number(one.critical_difference),
+                "cliques": [list(clique) for clique in one.cliques],
+                "notes": list(one.notes),
+            }
+            for one in ranks
+        ],
+        "runtimes": None
+        if runtimes is None
+        else {
+            "at": runtimes.evaluations.tolist(),
+            "shares": {name: _rounded(shares) for name, shares in runtimes.shares.items()},
+        },
+    }
+
+
+def problem_data(
+    analysis: Analysis,
+    bands: Mapping[str, Band],
+    functions: Mapping[str, Mapping[float | None, Steps]],
+    fronts: Fronts,
+    attainment: Attainment | None,
+    cautions: Sequence[str],
+) -> dict[str, Any]:
+    """Data of the part about one problem."""
+    results = analysis.results
+    task, reference = results.task, results.reference
+    axes = axes_of(task)
+    factors = np.array([axis.factor for axis in axes])
+    kind = reference.kind
+    known = reference.F[np.argsort(reference.F[:, -1], kind="stable")]
+    note = (
+        f"All seeds together after {fronts.evaluations:,} evaluations, beside the {kind} front of "
+        f"{len(reference.F):,} networks (grey). Point at a mark to see the network."
+    )
+    if fronts.left_out:
+        note += (
+            f" {fronts.left_out:,} points of dense fronts are left out of the figure; "
+            "no indicator is touched by that."
+        )
+    targets = sorted({t for own in functions.values() for t in own if t is not None})
+    seeds = len(results.seeds)
+    return {
+        "title": results.title,
+        "facts": f"{seeds} seed{'' if seeds == 1 else 's'}; {kind} reference front; algorithms "
+        f"ordered by their median after {analysis.compared_at:,} evaluations.",
+        "cautions": list(cautions),
+        "ranking": list(analysis.ranking),
+        "budgets": list(results.budgets),
+        "axes": [axis.label for axis in axes],
+        "targets": targets,
+        "anyTime": {
+            name: {
+                "at": band.evaluations.tolist(),
+                "lower": _rounded(band.lower, 6),
+                "median": _rounded(band.median, 6),
+                "upper": _rounded(band.upper, 6),
+            }
+            for name, band in bands.items()
+        },
+        "reached": {
+            name: {
+                "all" if target is None else str(target): {
+                    "at": steps.evaluations.tolist(),
+                    "share": _rounded(steps.shares, 4),
+                    "end": steps.end,
+                }
+                for target, steps in own.items()
+            }
+            for name, own in functions.items()
+        },
+        "genes": [
+            {"name": gene.name, "options": list(gene.options)} for gene in results.task.space.genes
+        ],
+        "metrics": [{"label": label, "unit": unit} for label, _, _, unit in METRICS.values()],
+        "networks": _networks(analysis, fronts, factors),
+        "reference": [_rounded(column) for column in (fronts.reference * factors).T],
+        "fronts": {name: rows.tolist() for name, rows in fronts.rows.items()},
+        "frontNote": note,
+        "referenceLine": [_rounded(known[:, 1] * factors[1]), _rounded(known[:, 0] * factors[0])]
+        if len(axes) == 2
+        else None,
+        "attainment": None
+        if attainment is None
+        else {
+            "across": _rounded(attainment.across * factors[1], 6),
+            "upwards": _rounded(attainment.upwards * factors[0], 6),
+            "runs": {
+                name: {"runs": attainment.runs[name], "columns": _packed(counts)}
+                for name, counts in attainment.attaining.items()
+            },
+            "surfaces": {
+                name: [_rounded(F[order, 1] * factors[1]), _rounded(F[order, 0] * factors[0])]
+                for name, F in attainment.surfaces.items()
+                for order in [np.argsort(F[:, 1], kind="stable")]
+            },
+        },
+    }
+
+
+def _networks(analysis: Analysis, fronts: Fronts, factors: np.ndarray) -> dict[str, Any]:
+    task = analysis.results.task
+    # An empty table has no metrics to ask for.
+    metrics = task.metrics(fronts.X) if len(fronts.X) else {name: np.zeros(0) for name in METRICS}
+    active = task.space.active(fronts.X) if len(fronts.X) else fronts.X.astype(bool)
+    return {
+        "genes": [
+            "".join(
+                _DIGITS[option] if used else "-" for option, used in zip(row, mask, strict=True)
+            )
+            for row, mask in zip(fronts.X.tolist(), active.tolist(), strict=True)
+        ],
+        "F": [_rounded(column) for column in (fronts.F * factors).T],
+        "metrics": [
+            [format(value * factor, form) for value in metrics[name].tolist()]
+            for name, (_, factor, form, _) in METRICS.items()
+        ],
+    }
+
+
+def _rounded(values: Iterable[float], digits: int = 5) -> list[float | None]:
+    """Values with so many significant digits, NaN and infinity as None."""
+    return [_number(value, digits) for value in np.asarray(values, dtype=np.float64).tolist()]
+
+
+def _number(value: float, digits: int = 5) -> float | None:
+    return float(f"{value:.{digits}g}") if np.isfinite(value) else None
+
+
+def _packed(counts: np.ndarray) -> str:
+    """Counts that never fall along a row, ``(u, a)`` with ``a`` below 256, in little space.
+
+    For each row, and each number of runs from 1 to the largest of all, the first column where so
+    many attain, or ``a`` if none: one byte each, row by row.
+    """
+    levels = np.arange(1, counts.max(initial=0) + 1)
+    columns = (counts[:, :, None] < levels).sum(axis=1)
+    return base64.b64encode(columns.astype(np.uint8).tobytes()).decode("ascii")
+
+
+def script_json(data: object) -> str:
+    """JSON that stands in a ``script`` element, whatever texts it holds."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    # Nothing inside may close the element or open a comment.
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")

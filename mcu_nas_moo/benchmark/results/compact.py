@@ -1,0 +1,202 @@
+"""Results in little space: the trajectories of all runs on a problem in one file.
+
+Objectives are not kept, since the task computes them from the genotypes again, exactly. What the
+runs have in common (settings, versions, fingerprints) stands once.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from lzma import LZMAError
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from mcu_nas_moo.benchmark.references.reference import Reference, shipped_reference
+from mcu_nas_moo.benchmark.results.trajectory import Trajectory
+from mcu_nas_moo.benchmark.runs.history import npz_problem
+from mcu_nas_moo.common.files import write_atomically
+from mcu_nas_moo.problem.task_facts import task_facts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from mcu_nas_moo.benchmark.results.problem_results import ProblemResults, Results
+    from mcu_nas_moo.problem.task import Task
+
+#: Of the files, counted up when older ones can no longer be read.
+FORMAT = 1
+#: Facts of a run that stand in its file, beside its rows and metadata.
+RUN_FACTS = (
+    *("algorithm", "seed", "budget", "evaluations", "first_feasible"),
+    *("feasible_share", "unique_share", "optimiser_ms", "wall_s"),
+)
+#: Zip archives begin like this; a date of their own would make equal results unequal files.
+_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+class CompactFile(NamedTuple):
+    """What a file says before its task is known.
+
+    Attributes:
+        path: of the file.
+        facts: of the task, and ``budgets``, ``runs`` and ``metadata``.
+        arrays: rows of all runs, one run after the other.
+    """
+
+    path: Path
+    facts: dict[str, Any]
+    arrays: Mapping[str, np.ndarray[Any, Any]]
+
+
+def save_compact(results: Results, folder: Path) -> list[Path]:
+    """Write one file per problem, named after it; returns their paths.
+
+    The reference goes along where it is not the shipped one.
+    """
+    return [_save(problem, folder / f"{problem.name}.npz") for problem in results.problems]
+
+
+def _save(problem: ProblemResults, path: Path) -> Path:
+    runs: list[dict[str, Any]] = []
+    shared: list[dict[str, Any]] = []
+    numbers: dict[str, int] = {}
+    for run in problem.trajectories:
+        text = json.dumps(run.metadata, sort_keys=True)
+        if text not in numbers:
+            numbers[text] = len(shared)
+            shared.append(run.metadata)
+        facts = {name: getattr(run, name) for name in RUN_FACTS}
+        runs.append({**facts, "rows": len(run.at), "metadata": numbers[text]})
+    task, reference = problem.task, problem.reference
+    facts = {
+        "format": FORMAT,
+        **task_facts(task),
+        "budgets": list(problem.budgets),
+        "runs": runs,
+        "metadata": shared,
+    }
+    arrays = {
+        "at": _small(np.concatenate([np.diff(run.at, prepend=0) for run in problem.trajectories])),
+        "X": _small(np.concatenate([run.X for run in problem.trajectories])),
+    }
+    shipped = shipped_reference(task)
+    if shipped is None or not same_front(shipped, reference):
+        facts["reference"] = {"kind": reference.kind, "origin": reference.origin}
+        arrays["reference_X"] = _small(reference.X)
+    arrays["facts"] = np.array(json.dumps(facts))
+    write_atomically(path, lambda partial: _write_archive(partial, arrays))
+    return path
+
+
+def rewrite_facts(file: CompactFile, facts: Mapping[str, Any]) -> None:
+    """Write a file again with other facts about the same rows."""
+    arrays = {**file.arrays, "facts": np.array(json.dumps(facts))}
+    write_atomically(file.path, lambda partial: _write_archive(partial, arrays))
+
+
+def _write_archive(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
+    """Arrays as ``numpy.load`` reads them, with better compression than numpy writes."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        for name, array in arrays.items():
+            buffer = io.BytesIO()
+            np.lib.format.write_array(buffer, array, allow_pickle=False)
+            entry = zipfile.ZipInfo(f"{name}.npy", _DATE)
+            entry.compress_type = zipfile.ZIP_LZMA
+            archive.writestr(entry, buffer.getvalue())
+
+
+def _small(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The same natural numbers in the smallest type that holds them."""
+    return values.astype(np.min_scalar_type(int(values.max(initial=0))))
+
+
+def read_compact(path: Path) -> CompactFile:
+    """Read what :func:`save_compact` wrote, up to what needs the task.
+
+    Raises:
+        ValueError: if the file is damaged, or something else.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            if "facts" not in data:
+                raise ValueError("field facts is missing: no file of results")
+            facts = dict(json.loads(str(data["facts"])))
+            if facts["format"] != FORMAT:
+                raise ValueError(f"format: expected {FORMAT}, got {facts['format']}")
+            arrays = {name: data[name] for name in data.files if name != "facts"}
+        rows = sum(run["rows"] for run in facts["runs"])
+        if not len(arrays["at"]) == len(arrays["X"]) == rows:
+            raise ValueError(
+                f"X has {len(arrays['X'])} rows, at has {len(arrays['at'])}, runs tell of {rows}"
+            )
+    except KeyError as error:
+        raise ValueError(f"{path}: field {error} is missing") from error
+    except (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile, LZMAError) as error:
+        raise ValueError(
+            f"{path} is damaged or no file of results ({npz_problem(error)})"
+        ) from error
+    return CompactFile(path, facts, arrays)
+
+
+def trajectories_of(file: CompactFile, task: Task) -> tuple[Trajectory, ...]:
+    """The runs of a file, exactly as they were.
+
+    Args:
+        file: of this task; the caller has compared fingerprints.
+        task: computes the objectives.
+
+    Raises:
+        ValueError: if the genotypes do not fit the space, or a fact of a run is missing.
+    """
+    facts, arrays = file.facts, file.arrays
+    try:
+        X = task.space.check(arrays["X"].astype(np.int64))
+        # Runs find the same networks again and again; each is computed once.
+        unique, place = np.unique(X, axis=0, return_inverse=True)
+        F = task.evaluate(unique).F[place.ravel()]
+        runs, start = [], 0
+        for run in facts["runs"]:
+            rows = slice(start, start := start + run["rows"])
+            at = np.cumsum(arrays["at"][rows], dtype=np.int64)
+            own = {name: run[name] for name in RUN_FACTS}
+            metadata = facts["metadata"][run["metadata"]]
+            runs.append(Trajectory(**own, at=at, X=X[rows], F=F[rows], metadata=metadata))
+    except KeyError as error:
+        raise ValueError(f"{file.path}: runs: field {error} is missing") from error
+    except (ValueError, TypeError, IndexError) as error:
+        raise ValueError(f"{file.path} is damaged ({error})") from error
+    return tuple(runs)
+
+
+def reference_in(file: CompactFile, task: Task) -> Reference | None:
+    """The reference that went along, None if that was the shipped one."""
+    said = file.facts.get("reference")
+    if said is None or "reference_X" not in file.arrays:
+        return None
+    X = task.space.check(file.arrays["reference_X"].astype(np.int64))
+    return Reference(
+        task.space.name,
+        task.profile.name,
+        task.objectives,
+        task.fingerprint,
+        X,
+        task.evaluate(X).F,
+        **said,
+    )
+
+
+def same_front(one: Reference, other: Reference) -> bool:
+    """Whether two references hold the same points, whatever their order."""
+    if one is other:
+        return True
+    if one.F.shape != other.F.shape:
+        return False
+    return bool((_sorted(one) == _sorted(other)).all())
+
+
+def _sorted(reference: Reference) -> Any:
+    return reference.F[np.lexsort(reference.F.T)]

@@ -1,0 +1,135 @@
+"""Full histories as studies of Optuna, which its dashboard and its plots open."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mcu_nas_moo.benchmark.runs.run import PACKAGES
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+    from optuna.storages import BaseStorage
+    from optuna.study import Study as OptunaStudy
+    from optuna.trial import FrozenTrial
+
+    from mcu_nas_moo.benchmark.runs.history import History
+    from mcu_nas_moo.problem.task import Task
+    from mcu_nas_moo.spaces.genes import Gene
+
+
+def open_storage(storage: str) -> BaseStorage:
+    """The storage at a URL such as ``sqlite:///runs.db``, or the journal in a file.
+
+    Raises:
+        ValueError: if Optuna cannot open it.
+    """
+    from optuna.storages import JournalStorage, RDBStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    try:
+        if "://" in storage:
+            return RDBStorage(storage)
+        return JournalStorage(JournalFileBackend(storage))
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(
+            f"Optuna cannot open the storage {storage} ({reason}); give a URL such as "
+            "sqlite:///runs.db, or a file for a journal"
+        ) from error
+
+
+def export_run(history: History, task: Task, storage: BaseStorage, name: str) -> OptunaStudy | None:
+    """Add a run to ``storage`` as a study of its own, one trial per evaluation.
+
+    The trials are like those of ``McuNasObjective``: parameters are the
+    values of the genes, constraints are those of the task, and ``best_trials`` is the run's
+    feasible front. A study that is complete already is left as it is.
+
+    Args:
+        history: full history of the run.
+        task: what it optimised.
+        storage: see :func:`open_storage`.
+        name: of the study.
+
+    Returns:
+        the study; None if it was there already.
+
+    Raises:
+        ValueError: if the storage has another study of that name, or a part of this one.
+    """
+    import optuna
+
+    about = {
+        "algorithm": history.algorithm,
+        "seed": history.seed,
+        "space": task.space.name,
+        "profile": task.profile.name,
+        **{key: history.metadata.get(key) for key in ("budget", "fingerprint", "settings")},
+        "versions": history.metadata.get("versions", dict.fromkeys(PACKAGES, "not known")),
+    }
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        if name in optuna.get_all_study_names(storage):
+            known = optuna.load_study(study_name=name, storage=storage)
+            n_trials = len(known.get_trials(deepcopy=False))
+            if n_trials == len(history.X) and known.user_attrs == about:
+                return None
+            raise ValueError(
+                f"the storage has a study {name} with {n_trials} trials already; delete it, or "
+                "choose another --study-name"
+            )
+        study = optuna.create_study(
+            storage=storage, study_name=name, directions=["minimize"] * task.n_obj
+        )
+        with warnings.catch_warnings():
+            # Names of objectives are experimental in Optuna, but its dashboard shows them.
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            study.set_metric_names(list(task.objectives))
+        for key, value in about.items():
+            study.set_user_attr(key, value)
+        study.add_trials(_trials(history, task))
+    finally:
+        optuna.logging.set_verbosity(verbosity)
+    return study
+
+
+def _trials(history: History, task: Task) -> list[FrozenTrial]:
+    from optuna.trial import create_trial
+
+    genes = task.space.genes
+    distributions = {gene.name: distribution(gene) for gene in genes}
+    metrics = {name: values.tolist() for name, values in task.metrics(history.X).items()}
+    rows = zip(
+        history.X.tolist(),
+        history.F.tolist(),
+        history.G.tolist(),
+        task.space.decode(history.X),
+        strict=True,
+    )
+    return [
+        create_trial(
+            values=F,
+            params={gene.name: gene.options[index] for gene, index in zip(genes, x, strict=True)},
+            distributions=distributions,
+            constraints=dict(zip(task.constraint_names, G, strict=True)),
+            user_attrs={
+                "subnet": dict(subnet.values),
+                **{name: values[number] for name, values in metrics.items()},
+            },
+        )
+        for number, (x, F, G, subnet) in enumerate(rows)
+    ]
+
+
+def distribution(gene: Gene) -> BaseDistribution:
+    """What ``McuNasObjective`` suggests a gene from."""
+    from optuna.distributions import CategoricalDistribution, IntDistribution
+
+    steps: set[Any] = set(np.diff(gene.options).tolist())
+    if len(steps) == 1:
+        return IntDistribution(gene.options[0], gene.options[-1], step=steps.pop())
+    return CategoricalDistribution(gene.options)

@@ -1,0 +1,314 @@
+"""Finding and reading files of results: folders of studies, and compact files."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from mcu_nas_moo.benchmark.references.reference import REFERENCE_FILE, load_reference
+from mcu_nas_moo.benchmark.results import compact
+from mcu_nas_moo.benchmark.results.trajectory import Trajectory
+from mcu_nas_moo.benchmark.runs.history import load_history
+from mcu_nas_moo.common.files import write_text_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from mcu_nas_moo.benchmark.references.reference import Reference
+    from mcu_nas_moo.benchmark.runs.history import History
+    from mcu_nas_moo.common.arrays import FloatArray
+    from mcu_nas_moo.problem.task import Task
+    from mcu_nas_moo.spaces.genes import SearchSpace
+
+#: Takes a message for the reader of the results.
+Warn: TypeAlias = Callable[[str], object]
+#: Objectives that another machine computed may differ by so much, relatively.
+TOLERANCE = 1e-6
+#: The file that a study's folder holds, and the one of a suite's.
+STUDY_FILE, SUITE_FILE = "study.json", "suite.json"
+#: The folder of the runs in that of a study.
+RUNS = "runs"
+
+
+@dataclass(frozen=True, eq=False)
+class FoundStudy:
+    """A folder of runs of one task and one budget.
+
+    Attributes:
+        source: the file that says which task.
+        facts: what it says.
+    """
+
+    source: Path
+    facts: dict[str, Any]
+
+    @property
+    def budgets(self) -> tuple[int, ...]:
+        """Numbers of evaluations at which its runs are judged."""
+        return (int(self.facts["budget"]),)
+
+    @property
+    def run_files(self) -> list[Path]:
+        """Of its finished runs."""
+        return sorted((self.source.parent / RUNS).glob("[!.]*.npz"))
+
+    def trajectories(self, task: Task, jobs: int, warn: Warn) -> list[tuple[Trajectory, Path]]:
+        """Its runs and their files; those that are damaged or foreign are left out."""
+        from joblib import Parallel, delayed, parallel_config
+
+        files = self.run_files
+        with parallel_config(backend="loky", inner_max_num_threads=1):
+            read = Parallel(n_jobs=min(jobs, len(files)) or 1)(
+                # Processes kept from earlier work may be in another current folder.
+                delayed(_read_run)(path.absolute(), self.facts, task.space, task.n_obj)
+                for path in files
+            )
+        kept = []
+        for path, run in zip(files, read, strict=True):
+            if isinstance(run, str):
+                warn(f"left out: {run.replace(str(path.absolute()), str(path))}")
+            else:
+                kept.append((run, path))
+        return _true_runs(kept, task, warn)
+
+    def reference(self, task: Task, warn: Warn) -> Reference | None:
+        """What its runs were scored against, None if that is not known."""
+        path = self.source.parent / REFERENCE_FILE
+        if not path.exists():
+            return None
+        try:
+            reference = load_reference(path)
+        except ValueError as error:
+            warn(f"left out: {error}")
+            return None
+        return reference if reference.fingerprint == task.fingerprint else None
+
+
+@dataclass(frozen=True, eq=False)
+class FoundCompact:
+    """A compact file of runs of one task."""
+
+    source: Path
+    file: compact.CompactFile
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What it says about its task."""
+        return self.file.facts
+
+    @property
+    def budgets(self) -> tuple[int, ...]:
+        """Numbers of evaluations at which its runs are judged."""
+        return tuple(self.facts["budgets"])
+
+    def trajectories(self, task: Task, jobs: int, warn: Warn) -> list[tuple[Trajectory, Path]]:
+        """Its runs, with the file."""
+        try:
+            return [(run, self.source) for run in compact.trajectories_of(self.file, task)]
+        except ValueError as error:
+            warn(f"left out: {error}")
+            return []
+
+    def reference(self, task: Task, warn: Warn) -> Reference | None:
+        """What its runs were scored against, None if that is the shipped reference."""
+        return compact.reference_in(self.file, task)
+
+
+Found: TypeAlias = FoundStudy | FoundCompact
+
+
+def find_results(folders: Sequence[Path], warn: Warn) -> list[Found]:
+    """Everything in these folders, and in those below, that holds results.
+
+    Files of results may be named as well. Damaged and foreign ones are left out, with a warning.
+
+    Raises:
+        ValueError: if a folder does not exist.
+    """
+    found: list[Found] = []
+    seen: set[Path] = set()
+    for folder in folders:
+        if not folder.exists():
+            raise ValueError(f"{folder}: there is no such folder or file of results")
+        for path in _candidates(folder, warn):
+            if path.resolve() in seen:
+                continue
+            seen.add(path.resolve())
+            try:
+                if path.name == STUDY_FILE:
+                    found.append(FoundStudy(path, _study_facts(path)))
+                else:
+                    found.append(FoundCompact(path, compact.read_compact(path)))
+            except ValueError as error:
+                warn(f"left out: {error}")
+    return found
+
+
+def _candidates(folder: Path, warn: Warn) -> Iterator[Path]:
+    """Files that say what they hold: those of studies, and compact ones."""
+    if folder.is_file():
+        yield folder
+        return
+    studies = sorted(folder.rglob(STUDY_FILE))
+    yield from studies
+    # By name without ending: error-latency comes before error-latency-sram.
+    files = sorted(folder.rglob("[!.]*.npz"), key=lambda path: (path.parent, path.stem))
+    inside = {path.parent / RUNS for path in studies}
+    lost = Counter(path.parent for path in files if path.parent not in inside and _is_run(path))
+    for place, number in lost.items():
+        warn(_unsaid(place, number))
+    folders = {*inside, *lost}
+    references = {place.parent / REFERENCE_FILE for place in folders}
+    yield from (path for path in files if path.parent not in folders and path not in references)
+
+
+def _is_run(path: Path) -> bool:
+    """Whether a file has the place and the name of a run of a study."""
+    return path.parent.name == RUNS and re.search(r"-s\d+$", path.stem) is not None
+
+
+def _unsaid(runs: Path, number: int) -> str:
+    """Why the runs in a folder are not read."""
+    many = f"{number} run{'' if number == 1 else 's'} left out"
+    if (runs.parent / STUDY_FILE).exists():
+        return f"{runs}: {many}; name the folder above, which has the {STUDY_FILE}"
+    return f"{runs}: {STUDY_FILE} is missing; {many}; give the suite's command again"
+
+
+def _study_facts(path: Path) -> dict[str, Any]:
+    try:
+        facts = dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise ValueError(f"{path} is damaged ({error})") from error
+    for name in ("space", "profile", "objectives", "limits", "learned_metrics", "fingerprint"):
+        if name not in facts:
+            raise ValueError(f"{path}: field {name} is missing; it is no file of a study")
+    if not isinstance(facts.get("budget"), int):
+        raise ValueError(f"{path}: budget: expected a number, got {facts.get('budget')!r}")
+    return facts
+
+
+def _read_history(path: Path, study: dict[str, Any]) -> History | str:
+    """A run of a study, or why it is left out."""
+    try:
+        history = load_history(path)
+    except ValueError as error:
+        return str(error)
+    for name in ("budget", "fingerprint"):
+        expected, found = study[name], history.metadata.get(name)
+        if found != expected:
+            return f"{path}: {name}: expected {expected}, that of its folder, got {found}"
+    return history
+
+
+def _read_run(
+    path: Path, study: dict[str, Any], space: SearchSpace, n_obj: int
+) -> Trajectory | str:
+    history = _read_history(path, study)
+    if isinstance(history, str):
+        return history
+    try:
+        space.check(history.X)
+    except ValueError as error:
+        return f"{path}: X: {error}"
+    n = len(history.X)
+    if history.F.shape != (n, n_obj) or not n:
+        return f"{path}: F: expected {n_obj} objectives per row of X, got {history.F.shape}"
+    if history.G.ndim != 2 or len(history.G) != n:
+        return f"{path}: G: expected a row per row of X, got {history.G.shape}"
+    for name, values in (("F", history.F), ("G", history.G)):
+        if not np.isfinite(values).all():
+            row = int(np.isfinite(values).all(axis=1).argmin())
+            return f"{path}: {name}: row {row} is not finite: {_row(values[row])}"
+    return Trajectory.of(history, space.canonical)
+
+
+def _true_runs(
+    runs: list[tuple[Trajectory, Path]], task: Task, warn: Warn
+) -> list[tuple[Trajectory, Path]]:
+    """Those of ``runs`` whose archive is what the task says of its networks."""
+    if not runs:
+        return runs
+    X = np.concatenate([run.X for run, _ in runs])
+    if not len(X):
+        return runs
+    # Runs find the same networks again and again; each is computed once.
+    unique, place = np.unique(X, axis=0, return_inverse=True)
+    F, G = (values[place.ravel()] for values in task.evaluate(unique))
+    true, start = [], 0
+    for run, path in runs:
+        rows = slice(start, start := start + len(run.X))
+        problem = _untrue(run, F[rows], G[rows])
+        if problem is None:
+            true.append((run, path))
+        else:
+            warn(f"left out: {path}: {problem}")
+    return true
+
+
+def _untrue(run: Trajectory, F: FloatArray, G: FloatArray) -> str | None:
+    """Where a run's archive differs from what the task says, ``F`` and ``G``; None if nowhere."""
+    wrong = ~np.isclose(run.F, F, rtol=TOLERANCE, atol=0.0).all(axis=1)
+    if wrong.any():
+        row = int(wrong.argmax())
+        return (
+            f"F: row {run.at[row] - 1} is not what the task says "
+            f"({_row(run.F[row])} there, {_row(F[row])} computed)"
+        )
+    broken = (G > TOLERANCE).any(axis=1)
+    if broken.any():
+        row = int(broken.argmax())
+        return (
+            f"G: row {run.at[row] - 1} is not what the task says "
+            f"(feasible there, {_row(G[row])} computed)"
+        )
+    return None
+
+
+def _row(values: FloatArray) -> str:
+    return ", ".join(f"{value:.6g}" for value in values.tolist())
+
+
+def suite_budgets(folder: Path) -> dict[str, list[int]]:
+    """Numbers of evaluations by problem that the suite in ``folder`` asked for, if one did."""
+    try:
+        judged = _suite_record(folder / SUITE_FILE)["budgets"]
+        return {str(name): [int(count) for count in counts] for name, counts in judged.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}  # the budgets of the runs tell most of it
+
+
+def suite_records(folders: Sequence[Path]) -> list[dict[str, Any]]:
+    """What the suites in these folders, and in those below, recorded about themselves."""
+    records = []
+    for folder in folders:
+        for path in sorted(folder.rglob(SUITE_FILE)):
+            try:
+                record = _suite_record(path)
+            except (OSError, ValueError, TypeError):
+                continue  # the runs beside it do not need it
+            if record not in records:
+                records.append(record)
+    return records
+
+
+def copy_record(folders: Sequence[Path], folder: Path) -> None:
+    """Let what a suite recorded go along with its results into ``folder``.
+
+    Nothing is written if the results come from several suites, or from none.
+    """
+    records = suite_records(folders)
+    if len(records) == 1:
+        text = json.dumps(records[0], indent=1) + "\n"
+        write_text_atomically(folder / SUITE_FILE, text)
+
+
+def _suite_record(path: Path) -> dict[str, Any]:
+    return dict(json.loads(path.read_text(encoding="utf-8")))

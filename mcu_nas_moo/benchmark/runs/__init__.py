@@ -1,0 +1,1 @@
+"""Runs of optimisers, and the studies and suites that they belong to."""

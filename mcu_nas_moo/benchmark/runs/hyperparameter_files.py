@@ -1,0 +1,52 @@
+"""Files with the hyperparameters of optimisers, as the tuning command writes them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from mcu_nas_moo.common.files import write_text_atomically
+from mcu_nas_moo.optimisers.register import check_hyperparameters
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+
+def write_config(
+    path: Path, hyperparameters: Mapping[str, Mapping[str, object]], **origin: object
+) -> None:
+    """Write the hyperparameters of one or more algorithms, by algorithm and name, as JSON.
+
+    ``origin`` says where they come from; nothing reads it.
+    """
+    facts: dict[str, Any] = {"hyperparameters": hyperparameters, **origin}
+    text = json.dumps(facts, indent=1) + "\n"
+    write_text_atomically(path, text)
+
+
+def read_configs(paths: Iterable[Path]) -> dict[str, dict[str, object]]:
+    """The hyperparameters of all algorithms in these files, by algorithm and name.
+
+    Raises:
+        ValueError: if a file is damaged, names an unknown algorithm or hyperparameter, or if two
+            files give different values to one algorithm.
+    """
+    joined: dict[str, dict[str, object]] = {}
+    for path in paths:
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            given = {name: dict(values) for name, values in content["hyperparameters"].items()}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"{path} is no file of hyperparameters; it should hold JSON like "
+                '{"hyperparameters": {"nsga2": {"population": 1.5}}}'
+            ) from error
+        for algorithm, values in given.items():
+            try:
+                chosen = check_hyperparameters(algorithm, values)
+            except ValueError as error:
+                raise ValueError(f"{path}: {error}") from error
+            if joined.setdefault(algorithm, chosen) != chosen:
+                raise ValueError(f"{path} gives {algorithm} other values than a file before it")
+    return joined

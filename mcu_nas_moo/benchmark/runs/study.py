@@ -1,0 +1,261 @@
+"""Many runs: a folder that keeps what is finished, and processes that do the rest."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mcu_nas_moo.benchmark.references.reference import REFERENCE_FILE, Reference, load_reference
+from mcu_nas_moo.benchmark.runs.history import History, load_history, load_metadata
+from mcu_nas_moo.benchmark.runs.run import run_optimiser
+from mcu_nas_moo.common.files import write_text_atomically
+from mcu_nas_moo.optimisers.register import (
+    check_hyperparameters,
+    file_stem,
+    optimiser_fingerprint,
+)
+from mcu_nas_moo.optimisers.user_optimisers import last_line, look_in, said
+from mcu_nas_moo.problem.task_facts import task_facts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from mcu_nas_moo.problem.task import Task
+
+
+#: Why a run failed whose process was killed again when it was alone.
+_KILLED = "its process was killed twice, perhaps for lack of memory"
+#: What a fact that is a hash stands for.
+_CHANGED = {"fingerprint": "the space, a predictor or the cost model changed"}
+
+
+class Run(NamedTuple):
+    """Names a run of a study."""
+
+    algorithm: str
+    seed: int
+
+
+class Finished(NamedTuple):
+    """A run that has ended; ``problem`` says why it failed, None if it did not."""
+
+    run: Run
+    problem: str | None
+
+
+class Study:
+    """Runs of several optimisers and seeds on one task with one budget, kept in a folder.
+
+    The folder holds ``study.json`` (task and budget), ``reference.npz`` and one file per finished
+    run under ``runs/``. Opening a study with the same folder continues it.
+
+    Args:
+        folder: made if missing.
+        task: what is optimised.
+        budget: evaluations per run, positive.
+        hyperparameters: of each algorithm that is not to run with its defaults, by name.
+        tensorboard: folder of the logs, one folder per run in it; None for no logs.
+
+    Raises:
+        ValueError: if the folder holds runs of another task or budget, or for an unknown
+            algorithm or hyperparameter.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        task: Task,
+        budget: int,
+        *,
+        hyperparameters: Mapping[str, Mapping[str, object]] | None = None,
+        tensorboard: Path | None = None,
+    ) -> None:
+        if budget < 1:
+            raise ValueError(f"the budget must be at least 1 evaluation, got {budget}")
+        self.folder = folder
+        # Processes kept from earlier work may be in another current folder.
+        self._absolute = folder.absolute()
+        self.task = task
+        self.budget = budget
+        self.hyperparameters = {
+            algorithm: check_hyperparameters(algorithm, given)
+            for algorithm, given in (hyperparameters or {}).items()
+        }
+        self.tensorboard = None if tensorboard is None else tensorboard.absolute()
+        facts = {**task_facts(task), "budget": budget}
+        path = folder / "study.json"
+        if path.exists():
+            self._compare(path, facts)
+        else:
+            text = json.dumps(facts, indent=1) + "\n"
+            write_text_atomically(path, text)
+
+    @staticmethod
+    def _compare(path: Path, facts: dict[str, object]) -> None:
+        try:
+            known = dict(json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{path} is damaged ({error}); choose another --out") from error
+        for name, value in facts.items():
+            # The fingerprint covers the facts of a profile.
+            if name != "profile_facts" and known.get(name) != value:
+                what = _CHANGED.get(name, f"{name} {known.get(name)} there, {value} now")
+                raise ValueError(
+                    f"{path.parent} holds runs of another study ({what}); "
+                    "choose another --out or delete the folder"
+                )
+
+    def reference(self) -> Reference | None:
+        """The reference that earlier starts in this folder used, None if there is none."""
+        path = self.folder / REFERENCE_FILE
+        if not path.exists():
+            return None
+        reference = load_reference(path)
+        return reference if reference.fingerprint == self.task.fingerprint else None
+
+    def fix_reference(self, reference: Reference) -> None:
+        """Keep ``reference`` for all later starts in this folder."""
+        reference.save(self.folder / REFERENCE_FILE)
+
+    def path(self, run: Run) -> Path:
+        """Where the history of a finished run lies."""
+        return self._absolute / "runs" / f"{file_stem(run.algorithm)}-s{run.seed}.npz"
+
+    def missing(self, runs: Iterable[Run]) -> list[Run]:
+        """Those of ``runs`` that are not finished yet, in their order."""
+        return [run for run in runs if not self.path(run).exists()]
+
+    def histories(self, runs: Iterable[Run]) -> list[History]:
+        """The finished ones of ``runs``, in their order.
+
+        Raises:
+            ValueError: if a file is damaged, belongs to another task or budget, or was made with
+                other hyperparameters or by an optimiser that changed since.
+        """
+        return [self._history(run) for run in runs if self.path(run).exists()]
+
+    def check(self, runs: Iterable[Run]) -> int:
+        """How many of ``runs`` are finished; looks at what their files say, which is quick.
+
+        Raises:
+            ValueError: as :meth:`histories`, for what can be told without reading all of a file.
+        """
+        finished = [run for run in runs if self.path(run).exists()]
+        for run in finished:
+            self._compare_run(run, load_metadata(self.path(run)))
+        return len(finished)
+
+    def notes(self, runs: Iterable[Run]) -> dict[Run, str]:
+        """What finished ones of ``runs`` have to say about how they went, if anything."""
+        finished = [run for run in runs if self.path(run).exists()]
+        notes = {run: load_metadata(self.path(run)).get("note") for run in finished}
+        return {run: note for run, note in notes.items() if note}
+
+    def _history(self, run: Run) -> History:
+        history = load_history(self.path(run))
+        about = {"algorithm": history.algorithm, "seed": history.seed}
+        self._compare_run(run, history.metadata | about)
+        return history
+
+    def _compare_run(self, run: Run, metadata: Mapping[str, Any]) -> None:
+        """Make sure that a file holds that run of this study, as it would be made now."""
+        expected = (*run, self.budget, self.task.fingerprint)
+        found = tuple(metadata.get(name) for name in ("algorithm", "seed", "budget", "fingerprint"))
+        if found != expected:
+            raise ValueError(
+                f"{self.path(run)} belongs to another study; delete it, the next start makes the "
+                "run again"
+            )
+        if metadata.get("hyperparameters", {}) != self.hyperparameters.get(run.algorithm, {}):
+            raise ValueError(
+                f"{self.path(run)} was made with other hyperparameters of {run.algorithm}; choose "
+                f"another --out, or delete {run.algorithm}-*.npz there and the next start makes "
+                "these runs again"
+            )
+        if metadata.get("optimiser") != optimiser_fingerprint(run.algorithm):
+            raise ValueError(
+                f"{self.path(run)} was made by other code or libraries of {run.algorithm}; choose "
+                f"another --out, or delete {run.algorithm}-*.npz there and the next start makes "
+                "these runs again"
+            )
+
+    def run(self, runs: Sequence[Run], reference: Reference, jobs: int) -> Iterator[Finished]:
+        """Make the missing ones of ``runs`` in ``jobs`` processes; yields them as they end.
+
+        A run saves itself when it ends, so that an interruption costs only unfinished ones. A run
+        that fails does not stop the others. A process that is killed ends all of them; the runs
+        that were under way are then made again at the end, each alone and only once.
+
+        Raises:
+            joblib.externals.loky.process_executor.TerminatedWorkerError: if a process was killed
+                before it began a run.
+        """
+        from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+        todo, suspects = self.missing(runs), list[Run]()
+        while todo or suspects:
+            alone = not todo
+            batch = [suspects.pop(0)] if alone else todo
+            todo = []
+            with TemporaryDirectory() as marks:
+                try:
+                    for finished in self._in_processes(list(batch), reference, jobs, Path(marks)):
+                        batch.remove(finished.run)
+                        yield finished
+                except TerminatedWorkerError:
+                    missing = self.missing(batch)
+                    begun = {mark.name for mark in Path(marks).iterdir()}
+                    killed = [run for run in missing if self.path(run).name in begun]
+                    if len(missing) == len(batch) and not killed:
+                        raise
+                    yield from (Finished(run, None) for run in batch if run not in missing)
+                    if alone:
+                        yield from (Finished(run, _KILLED) for run in killed)
+                    else:
+                        suspects += killed
+                        todo = [run for run in missing if run not in killed]
+
+    def _in_processes(
+        self, runs: Sequence[Run], reference: Reference, jobs: int, marks: Path
+    ) -> Iterator[Finished]:
+        from joblib import Parallel, delayed, parallel_config
+
+        with parallel_config(backend="loky", inner_max_num_threads=1):
+            # A single run has a process of its own, too: what kills it is to be survived.
+            workers = Parallel(min(jobs, max(2, len(runs))), return_as="generator_unordered")
+            # Where modules of users are found here, they are to be found there.
+            places = [Path(place) for place in sys.path if place]
+            yield from workers(delayed(_make)(self, run, reference, places, marks) for run in runs)
+
+    def options(self, run: Run) -> dict[str, Any]:
+        """What ``run`` needs beside its seed; empty with defaults and without a log."""
+        options: dict[str, Any] = {}
+        if self.hyperparameters.get(run.algorithm):
+            options["hyperparameters"] = self.hyperparameters[run.algorithm]
+        if self.tensorboard is not None:
+            name = f"{run.algorithm}/seed-{run.seed}"
+            options["tensorboard"] = self.tensorboard / self.task.profile.name / name
+        return options
+
+
+def _make(
+    study: Study, run: Run, reference: Reference, places: Sequence[Path], marks: Path
+) -> Finished:
+    for place in places:
+        look_in(place)
+    mark = marks / study.path(run).name  # stays if this process is killed
+    mark.touch()
+    try:
+        history = run_optimiser(
+            run.algorithm, study.task, reference, study.budget, run.seed, **study.options(run)
+        )
+        history.save(study.path(run))
+    except (Exception, SystemExit) as error:  # whatever an algorithm of the user's raises
+        line = last_line(error, run.algorithm)
+        return Finished(run, said(error) if line is None else f"{said(error)} ({line})")
+    finally:
+        mark.unlink(missing_ok=True)
+    return Finished(run, None)

@@ -1,0 +1,316 @@
+"""Suites: files that say which optimisers run on which problems, and the runs that follow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import product
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from mcu_nas_moo.benchmark.runs.study import Run, Study
+from mcu_nas_moo.common.naming import unknown_name
+from mcu_nas_moo.common.yaml_files import Facts, is_path, read_values, validate
+from mcu_nas_moo.hardware.profile import list_profiles, load_profile
+from mcu_nas_moo.optimisers import register
+from mcu_nas_moo.problem.task import OBJECTIVES, Task
+from mcu_nas_moo.problem.task_facts import problem_name
+from mcu_nas_moo.spaces import list_spaces
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+class _Fields(Facts):
+    """Facts that name the nearest field to one that does not exist."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_fields(cls, values: Any) -> Any:
+        if isinstance(values, dict):
+            for name in values:
+                if name not in cls.model_fields:
+                    raise unknown_name("field", str(name), cls.model_fields)
+        return values
+
+
+def _space(name: str) -> str:
+    if name not in list_spaces():
+        raise unknown_name("space", name, list_spaces())
+    return name
+
+
+def _profile(name: str) -> str:
+    if is_path(name):
+        load_profile(name)  # a file that is wrong is best refused here
+    elif name not in list_profiles():
+        raise unknown_name("profile", name, list_profiles())
+    return name
+
+
+def _objective(name: str) -> str:
+    if name not in OBJECTIVES:
+        raise unknown_name("objective", name, list(OBJECTIVES))
+    return name
+
+
+def _different(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    for place, value in enumerate(values):
+        if value in values[:place]:
+            raise ValueError(f"{value} is given twice")
+    return values
+
+
+def _mapping(value: Any) -> Any:
+    """An algorithm that is only a name, in full."""
+    return {"name": value} if isinstance(value, str) else value
+
+
+def _lists(value: Any) -> Any:
+    """Several lists of objectives, none of which lacks its brackets."""
+    if isinstance(value, list) and value and all(isinstance(name, str) for name in value):
+        raise ValueError(f"a list of lists is wanted, such as [[{', '.join(value)}]]")
+    return value
+
+
+Space = Annotated[str, AfterValidator(_space)]
+ProfileName = Annotated[str, AfterValidator(_profile)]
+Objectives = Annotated[
+    tuple[Annotated[str, AfterValidator(_objective)], ...],
+    Field(min_length=2),
+    AfterValidator(_different),
+]
+ObjectiveLists = Annotated[tuple[Objectives, ...], Field(min_length=1), BeforeValidator(_lists)]
+Count = Annotated[int, Field(ge=1, strict=True)]
+
+
+class AlgorithmChoice(_Fields):
+    """An algorithm of a suite.
+
+    Attributes:
+        name: registered, or ``module:Class``.
+        hyperparameters: those that are not to have their defaults.
+        ceiling: largest number of evaluations that it gets; the register's by default.
+        spaces, profiles, objectives: the only ones that it gets; all by default. Objectives as
+            lists of names.
+    """
+
+    name: Annotated[str, AfterValidator(register.check_optimiser)]
+    hyperparameters: dict[str, Any] = Field(default_factory=dict)
+    ceiling: Count | None = None
+    spaces: tuple[Space, ...] | None = None
+    profiles: tuple[ProfileName, ...] | None = None
+    objectives: ObjectiveLists | None = None
+
+    @model_validator(mode="after")
+    def _known_hyperparameters(self) -> AlgorithmChoice:
+        register.check_hyperparameters(self.name, self.hyperparameters)
+        return self
+
+    def takes(self, problem: Problem) -> bool:
+        """Whether it is to run on that problem."""
+        return (
+            (self.spaces is None or problem.space in self.spaces)
+            and (self.profiles is None or problem.profile in self.profiles)
+            and (self.objectives is None or problem.objectives in self.objectives)
+        )
+
+    def budgets(self, counts: Sequence[int]) -> dict[int, int]:
+        """For each of ``counts`` the budget of the run that is judged there.
+
+        Proposals that do not depend on the budget need one run, the longest; it is judged on its
+        way. Counts beyond the ceiling are left out.
+        """
+        limit = self.ceiling or register.ceiling(self.name)
+        within = [count for count in counts if limit is None or count <= limit]
+        return {
+            count: max(within) if register.is_any_time(self.name) else count for count in within
+        }
+
+
+Algorithm = Annotated[AlgorithmChoice, BeforeValidator(_mapping)]
+Algorithms = Annotated[tuple[Algorithm, ...], Field(min_length=1)]
+
+
+class Part(_Fields):
+    """Problems and algorithms of a suite; what is left out is that of the whole suite."""
+
+    spaces: Annotated[tuple[Space, ...], Field(min_length=1)] | None = None
+    profiles: Annotated[tuple[ProfileName, ...], Field(min_length=1)] | None = None
+    objectives: ObjectiveLists | None = None
+    budgets: (
+        Annotated[tuple[Count, ...], Field(min_length=1), AfterValidator(_different)] | None
+    ) = None
+    seeds: Count | None = None
+    algorithms: Algorithms | None = None
+
+
+class SuiteFile(Part):
+    """What a suite's file holds: every combination of spaces, profiles and objectives is a problem.
+
+    Attributes:
+        name: of the suite; that of the file by default.
+        description: one line.
+        spaces, profiles: names; a profile may be a YAML file, seen from the suite's folder.
+        objectives: lists of two names or more.
+        budgets: numbers of evaluations at which runs are judged.
+        seeds: runs per algorithm, problem and budget; seeds 0, 1, ...
+        algorithms: names, or what :class:`AlgorithmChoice` holds.
+        parts: several such products where one is too coarse; each says what differs in it.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[\w.-]+$")]
+    description: str = ""
+    parts: Annotated[tuple[Part, ...], Field(min_length=1)] = (Part(),)
+
+    @model_validator(mode="after")
+    def _complete(self) -> SuiteFile:
+        for number, part in enumerate(self.parts):
+            for name in Part.model_fields:
+                if self.of(part, name) is None:
+                    where = f"parts.{number}: " if self.parts != (Part(),) else ""
+                    raise ValueError(f"{where}{name}: field required")
+            names = [algorithm.name for algorithm in self.of(part, "algorithms")]
+            if len(set(names)) < len(names):
+                twice = next(name for name in names if names.count(name) > 1)
+                raise ValueError(f"algorithms: {twice} is given twice")
+        return self
+
+    def of(self, part: Part, name: str) -> Any:
+        """The field ``name`` of a part, or of the whole suite if the part leaves it out."""
+        own = getattr(part, name)
+        return getattr(self, name) if own is None else own
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Names of what is optimised; ``profile`` is a name or the path of a YAML file."""
+
+    space: str
+    profile: str
+    objectives: tuple[str, ...]
+
+    @property
+    def profile_name(self) -> str:
+        """Of the profile."""
+        return load_profile(self.profile).name if is_path(self.profile) else self.profile
+
+    @property
+    def name(self) -> str:
+        """For files."""
+        return problem_name(self.space, self.profile_name, self.objectives)
+
+    @property
+    def title(self) -> str:
+        """For people."""
+        return f"{self.space} on {self.profile_name}, {len(self.objectives)} objectives"
+
+    def task(self) -> Task:
+        """The task of these names."""
+        return Task(self.space, self.profile, self.objectives)
+
+
+@dataclass
+class PlannedProblem:
+    """The runs of a suite on one problem.
+
+    Attributes:
+        problem: what is optimised.
+        counts: numbers of evaluations at which runs are judged, increasing.
+        runs: of each budget.
+        hyperparameters: of the algorithms that have other ones than their defaults.
+    """
+
+    problem: Problem
+    counts: tuple[int, ...] = ()
+    runs: dict[int, list[Run]] = field(default_factory=dict)
+    hyperparameters: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def n_runs(self) -> int:
+        """Number of all runs."""
+        return sum(len(runs) for runs in self.runs.values())
+
+    def studies(self, folder: Path, task: Task) -> list[tuple[Study, list[Run]]]:
+        """One study per budget in a folder of its own below ``folder``, and its runs.
+
+        Raises:
+            ValueError: if a folder holds another study.
+        """
+        return [
+            (
+                Study(
+                    folder / f"{self.problem.name}--{budget}",
+                    task,
+                    budget,
+                    hyperparameters=self.hyperparameters,
+                ),
+                runs,
+            )
+            for budget, runs in sorted(self.runs.items())
+        ]
+
+
+def load_suite(path: Path) -> SuiteFile:
+    """Read a suite's file.
+
+    Raises:
+        ValueError: on one line, with file and field, for whatever is wrong with it.
+    """
+    values = {"name": path.stem, **read_values(path, str(path))}
+    return validate(SuiteFile, _seen_from(path.parent, values), str(path))
+
+
+def _seen_from(folder: Path, values: Any) -> Any:
+    """The same values with files of profiles as seen from ``folder``."""
+    if isinstance(values, list):
+        return [_seen_from(folder, value) for value in values]
+    if not isinstance(values, dict):
+        return values
+    seen = {name: _seen_from(folder, value) for name, value in values.items()}
+    if isinstance(seen.get("profiles"), list):
+        seen["profiles"] = [
+            str(folder / name) if isinstance(name, str) and is_path(name) else name
+            for name in seen["profiles"]
+        ]
+    return seen
+
+
+def plan(suite: SuiteFile, seeds: int | None = None) -> list[PlannedProblem]:
+    """The runs that a suite asks for, problem by problem.
+
+    Args:
+        suite: what to run.
+        seeds: runs per algorithm instead of the suite's own number.
+
+    Raises:
+        ValueError: if parts of the suite give one algorithm different hyperparameters on one
+            problem.
+    """
+    planned: dict[str, PlannedProblem] = {}
+    for part in suite.parts:
+        of: dict[str, Any] = {name: suite.of(part, name) for name in Part.model_fields}
+        products = product(of["objectives"], of["spaces"], of["profiles"])
+        for objectives, space, profile in products:
+            problem = Problem(space, profile, objectives)
+            entry = planned.setdefault(problem.name, PlannedProblem(problem))
+            entry.counts = tuple(sorted({*entry.counts, *of["budgets"]}))
+            chosen = [choice for choice in of["algorithms"] if choice.takes(problem)]
+            for choice in chosen:
+                values = register.check_hyperparameters(choice.name, choice.hyperparameters)
+                if entry.hyperparameters.setdefault(choice.name, values) != values:
+                    raise ValueError(
+                        f"suite {suite.name}: parts give {choice.name} different "
+                        f"hyperparameters on {problem.name}"
+                    )
+            for seed in range(seeds or of["seeds"]):
+                for choice in chosen:
+                    for budget in dict.fromkeys(choice.budgets(of["budgets"]).values()):
+                        runs = entry.runs.setdefault(budget, [])
+                        if (run := Run(choice.name, seed)) not in runs:
+                            runs.append(run)
+    for entry in planned.values():
+        given = entry.hyperparameters
+        entry.hyperparameters = {name: values for name, values in given.items() if values}
+    return list(planned.values())

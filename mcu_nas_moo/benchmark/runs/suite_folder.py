@@ -1,0 +1,57 @@
+"""The folder of a suite: what was asked for, and what its runs are scored against."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from mcu_nas_moo.benchmark.references.reference import known_reference
+from mcu_nas_moo.benchmark.results.result_files import SUITE_FILE
+from mcu_nas_moo.benchmark.runs.environment import machine, versions
+from mcu_nas_moo.common.files import write_text_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from mcu_nas_moo.benchmark.references.reference import Reference
+    from mcu_nas_moo.benchmark.runs.study import Study
+    from mcu_nas_moo.benchmark.runs.suite import PlannedProblem, SuiteFile
+
+
+def write_record(
+    folder: Path, suite: SuiteFile, text: str, planned: Sequence[PlannedProblem], command: str
+) -> None:
+    """Write ``suite.json``: command, the suite's file, budgets per problem, versions, machine.
+
+    Args:
+        folder: of the suite.
+        suite: what was read.
+        text: of its file, word for word.
+        planned: the runs that follow from it.
+        command: that makes them.
+    """
+    facts = {
+        "name": suite.name,
+        "description": suite.description,
+        "command": command,
+        "suite_file": text,
+        "budgets": {entry.problem.name: list(entry.counts) for entry in planned},
+        "runs": {entry.problem.name: entry.n_runs for entry in planned},
+        "versions": versions(),
+        "machine": machine(),
+    }
+    content = json.dumps(facts, indent=1) + "\n"
+    write_text_atomically(folder / SUITE_FILE, content)
+
+
+def kept_reference(studies: Sequence[Study]) -> Reference | None:
+    """What runs of these studies, of one task, are to be scored against.
+
+    The reference that is known of the task, else the first that a study keeps, else None.
+    """
+    known = known_reference(studies[0].task)
+    if known is not None:
+        return known
+    kept = (study.reference() for study in studies)
+    return next((reference for reference in kept if reference is not None), None)

@@ -1,0 +1,1 @@
+"""Tuning of optimisers by the quality of their runs."""

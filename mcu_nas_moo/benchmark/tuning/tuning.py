@@ -1,0 +1,321 @@
+"""Tuning of an optimiser in two stages, by the any-time quality of its runs."""
+
+from __future__ import annotations
+
+import json
+from itertools import product
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from mcu_nas_moo.benchmark.analysis.indicators import hypervolume_ratios_at
+from mcu_nas_moo.benchmark.runs.hyperparameter_files import write_config
+from mcu_nas_moo.benchmark.runs.run import PACKAGES, run_optimiser
+from mcu_nas_moo.benchmark.tuning.tunable import default_values, tunable
+from mcu_nas_moo.common.files import write_text_atomically
+from mcu_nas_moo.common.naming import unknown_name
+from mcu_nas_moo.optimisers.register import (
+    check_hyperparameters,
+    installed_version,
+    optimiser_fingerprint,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from mcu_nas_moo.benchmark.references.reference import Reference
+    from mcu_nas_moo.problem.task import Task
+
+METHODS = ("tpe", "grid")
+STAGES = (1, 2)
+#: First seed of the runs; the benchmark counts its own from 0.
+FIRST_SEED = 1000
+#: Shares of the budget at which a run is scored.
+MOMENTS = (0.25, 0.5, 1.0)
+#: Random trials before TPE models the scores. Fixed, so that more trials continue fewer ones.
+STARTUP_TRIALS = 10
+
+
+class Trial(NamedTuple):
+    """One set of values and what it is worth.
+
+    Attributes:
+        params: by the name of the hyperparameter; only those of the stage.
+        scores: of each seed, the mean hypervolume ratio at :data:`MOMENTS` of the budget.
+        problem: why a run failed, None if none did; there are no scores then.
+    """
+
+    params: dict[str, Any]
+    scores: tuple[float, ...]
+    problem: str | None = None
+
+    @property
+    def score(self) -> float | None:
+        """Mean over the seeds; None if a run failed."""
+        return float(np.mean(self.scores)) if self.scores else None
+
+
+class Tuning:
+    """The tuning of one algorithm on one task, kept in a folder.
+
+    Stage 1 tunes how the algorithm searches; stage 2 starts from the best of stage 1 and tunes
+    the reward, or the operators of an algorithm without one. The first trial of a stage are the
+    values that it starts from, so that tuning never makes the score worse. ``tpe`` lets Optuna's
+    TPE sampler propose; ``grid`` goes through a grid in a random order. The folder gets
+    ``stage1.json``, ``stage2.json`` and ``best_config.json``; opening it again continues.
+
+    Args:
+        folder: made if missing.
+        algorithm: a registered name.
+        task: what is optimised in the runs.
+        reference: of the task.
+        method: ``tpe`` or ``grid``.
+        trials: per stage, at least 1; a smaller grid ends before.
+        budget: evaluations per run, at least 1.
+        seeds: runs per trial, at least 1; their seeds begin at :data:`FIRST_SEED`.
+
+    Raises:
+        ValueError: for unknown names, an algorithm that has nothing to tune, or a folder that holds
+            another tuning.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        algorithm: str,
+        task: Task,
+        reference: Reference,
+        *,
+        method: str = "tpe",
+        trials: int = 30,
+        budget: int = 2000,
+        seeds: int = 3,
+    ) -> None:
+        if method not in METHODS:
+            raise unknown_name("method", method, METHODS)
+        for name, value in (("trials", trials), ("budget", budget), ("seeds", seeds)):
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        self.folder = folder
+        self.algorithm = algorithm
+        self.stages = dict(zip(STAGES, tunable(algorithm), strict=True))
+        self.task, self.reference = task, reference
+        self.method, self.trials, self.budget = method, trials, budget
+        self.seeds = list(range(FIRST_SEED, FIRST_SEED + seeds))
+        self._trials: dict[int, list[Trial]] = {stage: [] for stage in STAGES}
+        self._load(1)
+        if self.complete(1):
+            self._load(2)
+
+    def size(self, stage: int) -> int:
+        """Trials of ``stage``: as many as asked for, or fewer if the grid has no more."""
+        return (
+            min(self.trials, len(self._grid(stage)) + 1) if self.method == "grid" else self.trials
+        )
+
+    def finished(self, stage: int) -> list[Trial]:
+        """Trials of ``stage`` so far, in their order; may be more than asked for this time."""
+        return list(self._trials[stage])
+
+    def complete(self, stage: int) -> bool:
+        """Whether ``stage`` has as many trials as asked for."""
+        return len(self._trials[stage]) >= self.size(stage)
+
+    def best(self, stage: int) -> Trial:
+        """The best trial of ``stage`` so far, the earliest of equals."""
+        return max(self.finished(stage), key=_rank)
+
+    def run(self, stage: int, jobs: int = 1) -> Iterator[Trial]:
+        """Make the trials that ``stage`` lacks, each with ``jobs`` processes; yields them.
+
+        Every trial is saved when it ends.
+
+        Raises:
+            ValueError: if the values that the stage starts from fail, or stage 1 is not finished.
+        """
+        if stage > 1:
+            if not self.complete(stage - 1):
+                raise ValueError(f"stage {stage} starts from the best of the one before; run that")
+            if not self._trials[stage]:
+                self._load(stage)
+        trials = self._trials[stage]
+        while not self.complete(stage):
+            trial = self._evaluate(stage, self._propose(stage), jobs)
+            if not trials and trial.problem is not None:
+                raise ValueError(f"{self.algorithm} failed with its own settings: {trial.problem}")
+            trials.append(trial)
+            self._save(stage)
+            yield trial
+
+    def hyperparameters(self) -> dict[str, Any]:
+        """The best values of both stages, those that differ from the algorithm's defaults."""
+        return check_hyperparameters(self.algorithm, {**self.best(1).params, **self.best(2).params})
+
+    def save_best(self) -> Path:
+        """Write ``best_config.json`` and return its path."""
+        path = self.folder / "best_config.json"
+        facts = self._facts(2)
+        for name in ("stage", "start", "tuned"):
+            del facts[name]
+        facts["trials"] = [len(self.finished(stage)) for stage in STAGES]
+        facts["score"] = self.best(2).score
+        facts["default_score"] = self.finished(1)[0].score
+        write_config(path, {self.algorithm: self.hyperparameters()}, tuning=facts)
+        return path
+
+    def _propose(self, stage: int) -> dict[str, Any]:
+        """Values of the next trial."""
+        number, tuned = len(self._trials[stage]), self.stages[stage]
+        if number == 0:
+            return default_values(self.algorithm, tuned)
+        if self.method == "grid":
+            return self._grid(stage)[number - 1]
+        import optuna
+        from optuna.trial import TrialState, create_trial
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        # A sampler of its own for each trial, so that going on after an interruption proposes the
+        # same as going through.
+        seed = int(np.random.default_rng([stage, number]).integers(2**32))
+        sampler = optuna.samplers.TPESampler(n_startup_trials=STARTUP_TRIALS, seed=seed)
+        study = optuna.create_study(direction="maximize", sampler=sampler)
+        distributions = {name: entry.distribution() for name, entry in tuned.items()}
+        for trial in self._trials[stage]:
+            failed = trial.score is None
+            study.add_trial(
+                create_trial(
+                    state=TrialState.FAIL if failed else TrialState.COMPLETE,
+                    params=trial.params,
+                    distributions=distributions,
+                    value=trial.score,
+                )
+            )
+        return dict(study.ask(distributions).params)
+
+    def _grid(self, stage: int) -> list[dict[str, Any]]:
+        """All combinations in a random order, without the values that the stage starts from."""
+        tuned = self.stages[stage]
+        points = [
+            dict(zip(tuned, values, strict=True))
+            for values in product(*(entry.grid() for entry in tuned.values()))
+        ]
+        start = default_values(self.algorithm, tuned)
+        points = [point for point in points if point != start]
+        order = np.random.default_rng([stage, 0]).permutation(len(points))
+        return [points[index] for index in order]
+
+    def _evaluate(self, stage: int, params: dict[str, Any], jobs: int) -> Trial:
+        from joblib import Parallel, delayed, parallel_config
+
+        known = [trial for trial in self._trials[stage] if trial.params == params]
+        if known:
+            return known[0]
+        if stage > 1 and not self._trials[stage]:
+            # The best of the stage before, as it was measured there.
+            return self.best(stage - 1)._replace(params=params)
+        chosen = {**self._start(stage), **params}
+        with parallel_config(backend="loky", inner_max_num_threads=1):
+            results = Parallel(n_jobs=min(jobs, len(self.seeds)))(
+                delayed(_score)(
+                    self.algorithm, self.task, self.reference, self.budget, seed, chosen
+                )
+                for seed in self.seeds
+            )
+        problems = [result for result in results if isinstance(result, str)]
+        return Trial(params, (), problems[0]) if problems else Trial(params, tuple(results))
+
+    def _start(self, stage: int) -> dict[str, Any]:
+        """What the stages before have settled."""
+        return {} if stage == 1 else dict(self.best(1).params)
+
+    def _facts(self, stage: int) -> dict[str, Any]:
+        """All that decides the trials of a stage, apart from their number."""
+        return {
+            "algorithm": self.algorithm,
+            "stage": stage,
+            "method": self.method,
+            "space": self.task.space.name,
+            "profile": self.task.profile.name,
+            "objectives": list(self.task.objectives),
+            "budget": self.budget,
+            "seeds": self.seeds,
+            "fingerprint": self.task.fingerprint,
+            "optimiser": optimiser_fingerprint(self.algorithm),
+            "start": self._start(stage),
+            "tuned": {name: repr(entry) for name, entry in self.stages[stage].items()},
+        }
+
+    def _path(self, stage: int) -> Path:
+        return self.folder / f"stage{stage}.json"
+
+    def _save(self, stage: int) -> None:
+        facts = self._facts(stage)
+        facts["versions"] = {package: installed_version(package) for package in PACKAGES}
+        facts["score"] = f"mean hypervolume ratio at {MOMENTS} of the budget, over the seeds"
+        facts["trials"] = [
+            {"params": t.params, "score": t.score, "scores": t.scores, "problem": t.problem}
+            for t in self._trials[stage]
+        ]
+        text = json.dumps(facts, indent=1) + "\n"
+        write_text_atomically(self._path(stage), text)
+
+    def _load(self, stage: int) -> None:
+        path = self._path(stage)
+        if not path.exists():
+            return
+        try:
+            content = dict(json.loads(path.read_text(encoding="utf-8")))
+            trials = [
+                Trial(dict(t["params"]), tuple(t["scores"]), t["problem"])
+                for t in content["trials"]
+            ]
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{path} is damaged ({error}); delete it") from error
+        facts = self._facts(stage)
+        if content.get("start") != facts.pop("start"):
+            return  # stage 1 went on and found a better start; this stage begins anew
+        for name, value in facts.items():
+            if content.get(name) != value:
+                what = _CHANGED.get(name, f"{name} {content.get(name)} there, {value} now")
+                raise ValueError(
+                    f"{path} belongs to another tuning ({what}); choose another --out or delete it"
+                )
+        self._trials[stage] = trials
+
+
+#: What facts mean that are no plain value.
+_CHANGED = {
+    "fingerprint": "the space, a predictor or the cost model changed",
+    "optimiser": "the code or libraries of the algorithm changed",
+    "tuned": "the ranges changed",
+}
+
+
+def ranking(trials: Sequence[Trial]) -> list[int]:
+    """Numbers of the trials, the best first, the earliest of equals before; failed ones last."""
+    return sorted(range(len(trials)), key=lambda number: -_rank(trials[number]))
+
+
+def _rank(trial: Trial) -> float:
+    return -1.0 if trial.score is None else trial.score
+
+
+def _score(
+    algorithm: str,
+    task: Task,
+    reference: Reference,
+    budget: int,
+    seed: int,
+    hyperparameters: dict[str, Any],
+) -> float | str:
+    """Score of one run, or why it failed."""
+    try:
+        history = run_optimiser(
+            algorithm, task, reference, budget, seed, hyperparameters=hyperparameters
+        )
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    counts = [max(round(share * budget), 1) for share in MOMENTS]
+    ratios = hypervolume_ratios_at(history.F, history.G, reference, counts)
+    return float(ratios.mean())

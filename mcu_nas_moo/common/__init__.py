@@ -1,0 +1,1 @@
+"""What every part needs: files, names, errors, YAML; nothing here knows networks."""

@@ -1,0 +1,138 @@
+"""Reading facts from YAML files; whatever is wrong with a file is said on one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mcu_nas_moo.common.naming import unknown_name
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
+
+class Facts(BaseModel):
+    """Base of everything read from a file: immutable, no unknown fields, no NaN or infinity."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+AnyFacts = TypeVar("AnyFacts", bound=Facts)
+
+
+class _Loader(yaml.SafeLoader):
+    """A safe loader that refuses a key given twice, where YAML would keep the last one."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"{key.value!r} is given twice", key.start_mark
+                    )
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def parse(text: str, source: str) -> dict[str, Any]:
+    """The mapping that a YAML text holds.
+
+    Args:
+        text: what the file holds.
+        source: how messages refer to it.
+
+    Raises:
+        ValueError: if it is not YAML or not a mapping of fields to values.
+    """
+    try:
+        # A subclass of SafeLoader: plain data only.
+        values = yaml.load(text, Loader=_Loader)
+    except (yaml.YAMLError, ValueError) as error:  # a date that does not exist: ValueError
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}: " if mark is not None else ""
+        problem = getattr(error, "problem", None) or "it cannot be read"
+        raise ValueError(f"{source}: {where}expected YAML, but {problem}") from None
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise ValueError(f"{source}: expected fields and their values, such as 'name: value'")
+    return values
+
+
+def validate(model: type[AnyFacts], values: Any, source: str) -> AnyFacts:
+    """``values`` as a ``model``.
+
+    Raises:
+        ValueError: on one line; names ``source``, and of every problem the field and what was
+            expected.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        problems = []
+        found = error.errors()
+        for problem in found:
+            where = problem["loc"]
+            if problem["type"] == "too_short" and any(
+                len(other["loc"]) > len(where) and other["loc"][: len(where)] == where
+                for other in found
+            ):
+                continue  # what is wrong within the list was not counted
+            field = ".".join(str(part) for part in where)
+            message = problem["msg"].removeprefix("Value error, ")
+            if problem["type"] == "tuple_type":
+                message = "input should be a list"
+            elif problem["type"] == "too_short":
+                least, given = problem["ctx"]["min_length"], problem["ctx"]["actual_length"]
+                items = "item" if least == 1 else "items"
+                message = f"the list should have at least {least} {items}, not {given}"
+            if problem["type"] != "value_error":
+                message = message[0].lower() + message[1:]
+            problems.append(f"{field}: {message}" if field else message)
+        raise ValueError(f"{source}: {'; '.join(problems)}") from None
+
+
+def names(folder: Traversable) -> list[str]:
+    """Names of the YAML files of a folder, sorted, without the ending."""
+    return sorted(
+        entry.name.removesuffix(".yaml")
+        for entry in folder.iterdir()
+        if entry.name.endswith(".yaml")
+    )
+
+
+def is_path(name_or_path: str | Path) -> bool:
+    """Whether a file is meant rather than something that the package ships.
+
+    A :class:`~pathlib.Path`, or a string that ends in ``.yaml`` or ``.yml`` or holds a folder.
+    """
+    path = Path(name_or_path)
+    return isinstance(name_or_path, Path) or path.suffix in (".yaml", ".yml") or len(path.parts) > 1
+
+
+def read_values(file: Traversable, source: str) -> dict[str, Any]:
+    """The mapping that a YAML file holds; ``source`` is how messages refer to it.
+
+    Raises:
+        ValueError: if the file cannot be read, is not text, or not a YAML mapping.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{source}: expected a readable text file ({error})") from None
+    return parse(text, source)
+
+
+def load_named(model: type[AnyFacts], kind: str, name: str, folder: Traversable) -> AnyFacts:
+    """The facts in the file ``name``.yaml of a folder.
+
+    Raises:
+        ValueError: if there is no such file (the message lists the valid names), or if what it
+            holds is not valid.
+    """
+    if name not in names(folder):
+        raise unknown_name(kind, name, names(folder))
+    file = f"{name}.yaml"
+    return validate(model, parse((folder / file).read_text(encoding="utf-8"), file), file)

@@ -1,0 +1,1 @@
+"""Images as training, calibration and firmware take them."""

@@ -1,0 +1,110 @@
+"""Samples of an image folder: only the images that are asked for are decoded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mcu_nas_moo.common.arrays import IntArray
+    from mcu_nas_moo.data.images import Images
+
+
+@dataclass(frozen=True, eq=False)
+class ImageListing:
+    """Paths of the images of one split and their class numbers, shape ``(N,)``.
+
+    In the order of ``read_images``.
+    """
+
+    paths: tuple[Path, ...]
+    targets: IntArray
+    class_names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, folder: Path) -> ImageListing:
+        """List ``folder/<class>/<image>``.
+
+        Raises:
+            ValueError: if the folder is missing, has fewer than two classes, or one has no images.
+        """
+        from mcu_nas_moo.data.images import list_images
+
+        paths, targets, class_names = list_images(folder)
+        return cls(tuple(paths), np.array(targets), class_names)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def split_rows(self) -> tuple[IntArray, IntArray]:
+        """Rows of the training and of the validation images.
+
+        The same split as ``split_validation`` makes of the images.
+        """
+        import torch
+
+        from mcu_nas_moo.data.images import Images, split_validation
+
+        # The split looks at classes only, so numbers can stand in for the images.
+        numbers = torch.arange(len(self)).reshape(-1, 1, 1, 1)
+        train, validation = split_validation(Images(numbers, torch.from_numpy(self.targets)))
+        return train.pixels.flatten().numpy(), validation.pixels.flatten().numpy()
+
+    def recalibration(self, rows: IntArray) -> IntArray:
+        """Those of ``rows`` that set batch-norm statistics, in random order.
+
+        The same as ``calibration_images`` of all of them.
+        """
+        import torch
+
+        from mcu_nas_moo.data.images import Images
+        from mcu_nas_moo.training.supernet.supernet import calibration_images
+
+        numbers = torch.from_numpy(rows).reshape(-1, 1, 1, 1)
+        targets = torch.from_numpy(self.targets[rows])
+        chosen = calibration_images(Images(numbers, targets)).pixels.flatten()
+        return np.asarray(chosen.numpy(), dtype=np.int64)
+
+    def read(self, rows: IntArray) -> Images:
+        """Decode the images of those rows, in that order.
+
+        Raises:
+            ValueError: if an image cannot be decoded.
+        """
+        from mcu_nas_moo.data.images import decode_images
+
+        return decode_images([self.paths[row] for row in rows], self.targets[rows].tolist())
+
+    def balanced(self, rows: IntArray, count: int, seed: int) -> IntArray:
+        """Those of ``rows`` that :func:`balanced_sample` draws."""
+        return rows[balanced_sample(self.targets[rows], count, seed)]
+
+
+def balanced_sample(targets: IntArray, count: int, seed: int) -> IntArray:
+    """A random sample of images, in random order, in which classes differ by one at most.
+
+    Unless one has too few images; then the others give more.
+
+    Args:
+        targets: class number of each image, ``(N,)``.
+        count: images to draw; all if there are fewer.
+        seed: same seed, same sample.
+
+    Returns:
+        places of the images in ``targets``.
+    """
+    rng = np.random.default_rng(seed)
+    shuffled = rng.permutation(len(targets))
+    classes = targets[shuffled]
+    # Place of each image among those of its class: the first of all classes come first.
+    place = np.empty(len(targets), dtype=np.int64)
+    for number in np.unique(classes):
+        of_class = classes == number
+        place[of_class] = np.arange(of_class.sum())
+    chosen = np.argsort(place, kind="stable")[:count]
+    sample: IntArray = shuffled[rng.permutation(chosen)]
+    return sample

@@ -1,0 +1,1 @@
+"""From a chosen subnet to verified firmware on a chip."""

@@ -1,0 +1,129 @@
+"""What an export works on: the weights of the subnet, and the images to calibrate and check on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from mcu_nas_moo.data.image_listing import ImageListing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mcu_nas_moo.data.images import Images
+    from mcu_nas_moo.deployment.folder import DeploymentFolder
+    from mcu_nas_moo.spaces.subnet_file import SubnetFile
+    from mcu_nas_moo.training.subnet.weights import RetrainedSubnet
+
+#: Fewer images do not show the ranges of activations.
+LEAST_CALIBRATION_IMAGES = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Random images, equally many of each class.
+
+    Attributes:
+        calibration: of the training images without the validation images.
+        test: of ``split``.
+    """
+
+    calibration: Images
+    test: Images
+    split: Literal["test", "validation"]
+
+
+class ExportData:
+    """The image folder of an export, of which only the images asked for are read.
+
+    Args:
+        root: holds ``train/<class>/<image>`` and, for final figures, ``test/<class>/<image>``.
+
+    Raises:
+        ValueError: if there are no such images, or ``test`` has other classes than ``train``.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._train = ImageListing.of(root / "train")
+        self._test = ImageListing.of(root / "test") if (root / "test").is_dir() else None
+        if self._test is not None and self._test.class_names != self._train.class_names:
+            raise ValueError(
+                f"{root / 'test'} has other class folders than {root / 'train'}; give both the same"
+            )
+        self._training_rows, self._validation_rows = self._train.split_rows()
+
+    def samples(self, calibration: int, test: int, seed: int) -> Samples:
+        """Images to calibrate and to check on; fewer of the latter if there are not as many.
+
+        Raises:
+            ValueError: if calibration images are fewer than :data:`LEAST_CALIBRATION_IMAGES`, or
+                more than there are training images, or an image cannot be decoded.
+        """
+        if calibration < LEAST_CALIBRATION_IMAGES:
+            raise ValueError(
+                f"{calibration} calibration images are too few to show the ranges of activations; "
+                f"give --calibration-images {LEAST_CALIBRATION_IMAGES} or more"
+            )
+        available = len(self._training_rows)
+        if available < calibration:
+            raise ValueError(
+                f"{self._root / 'train'} has {available} images for training, too few for "
+                f"{calibration} calibration images; add images or lower --calibration-images"
+            )
+        train = self._train
+        if self._test is None:
+            checked = train.read(train.balanced(self._validation_rows, test, seed))
+        else:
+            rows = np.arange(len(self._test))
+            checked = self._test.read(self._test.balanced(rows, test, seed))
+        return Samples(
+            calibration=train.read(train.balanced(self._training_rows, calibration, seed)),
+            test=checked,
+            split="validation" if self._test is None else "test",
+        )
+
+    def retrained(self, subnet: SubnetFile, path: Path) -> RetrainedSubnet:
+        """The subnet with the weights in a file.
+
+        Raises:
+            ValueError: if they are damaged, of another subnet or for other classes.
+        """
+        from mcu_nas_moo.training.subnet.weights import RetrainedSubnet
+
+        found = RetrainedSubnet.load(path, subnet)
+        if found.class_names != self._train.class_names:
+            raise ValueError(
+                f"the images have the classes {', '.join(self._train.class_names)}, the weights "
+                f"{path} tell {', '.join(found.class_names)} apart; give the images they were "
+                "trained on"
+            )
+        return found
+
+    def shared(self, subnet: SubnetFile) -> RetrainedSubnet:
+        """The subnet with the supernet's weights, batch norms recalibrated on training images.
+
+        Raises:
+            ValueError: if the supernet tells another number of classes apart.
+        """
+        from mcu_nas_moo.training.subnet.weights import shared_weights
+
+        images = self._train.read(self._train.recalibration(self._training_rows))
+        return shared_weights(subnet, images, self._train.class_names)
+
+
+def weights_file(
+    folder: DeploymentFolder, weights: Path | None = None, shared: bool = False
+) -> Path | None:
+    """The weights to use: those given, or retrained ones of the folder; None for shared ones.
+
+    Raises:
+        ValueError: if a file is given and shared weights are asked for.
+    """
+    if shared and weights is not None:
+        raise ValueError("--weights and --shared exclude each other; leave one of them out")
+    if weights is None and not shared and folder.weights.is_file():
+        return folder.weights
+    return weights

@@ -1,0 +1,252 @@
+"""One subnet as float and int8 ONNX, with a report on both."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import tempfile
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mcu_nas_moo.common.extras import require
+from mcu_nas_moo.deployment.export.export_report import (
+    CalibrationFacts,
+    ExportReport,
+    FileFacts,
+    Outcome,
+    Quantisation,
+    TestFacts,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import onnx
+
+    from mcu_nas_moo.deployment.export.int8_model import Description, WeightsKind
+    from mcu_nas_moo.deployment.export.subject import Samples
+    from mcu_nas_moo.deployment.folder import DeploymentFolder
+    from mcu_nas_moo.spaces.subnet_file import SubnetFile
+    from mcu_nas_moo.training.subnet.weights import RetrainedSubnet
+
+FLOAT_ONNX, INT8_ONNX, REPORT = "float.onnx", "int8.onnx", "report.json"
+FLOAT_TFLITE, INT8_TFLITE = "float.tflite", "int8.tflite"
+_OUTPUTS = (FLOAT_ONNX, INT8_ONNX, FLOAT_TFLITE, INT8_TFLITE, REPORT)
+_PACKAGES = ("mcu-nas-moo", "numpy", "onnx", "onnxruntime", "torch")
+_TFLITE_PACKAGES = ("ai-edge-litert", "ai-edge-quantizer", "litert-torch")
+
+
+@dataclass(frozen=True)
+class ExportSettings:
+    """What an export does.
+
+    Attributes:
+        calibration_images: training images that show the ranges of activations.
+        test_images: images of the test split to check on, all if there are fewer; without a test
+            split, of the validation images.
+        tflite: whether to write ``.tflite`` files too.
+        seed: of the samples of images.
+    """
+
+    calibration_images: int = 256
+    test_images: int = 2000
+    tflite: bool = False
+    seed: int = 0
+
+
+def _silent(text: str) -> None:
+    pass
+
+
+def export_subnet(
+    subnet: SubnetFile,
+    data: Path,
+    folder: DeploymentFolder,
+    settings: ExportSettings | None = None,
+    weights: Path | None = None,
+    shared: bool = False,
+    say: Callable[[str], object] = _silent,
+) -> ExportReport:
+    """Write ``float.onnx``, ``int8.onnx`` and ``report.json`` to the export folder.
+
+    Args:
+        data: image folder with ``train`` and, for final figures, ``test``.
+        weights: retrained weights; those of the deployment folder if none are given, and those
+            shared with the supernet if there are none either.
+        shared: use the shared weights in any case.
+        say: is told what is going on.
+
+    Raises:
+        ValueError: if a package is missing, images are too few or of other classes than the
+            weights, weights are damaged or of another subnet, the network cannot be quantised, or
+            the export folder is a file. Nothing is written then.
+    """
+    settings = settings or ExportSettings()
+    if folder.export.exists() and not folder.export.is_dir():
+        raise ValueError(f"{folder.export} is a file; remove it, or choose another --out")
+    require("onnxruntime", "export")
+    if settings.tflite:
+        from mcu_nas_moo.deployment.export.tflite import require_packages
+
+        require_packages()
+    from mcu_nas_moo.deployment.export.subject import ExportData, weights_file
+
+    path = weights_file(folder, weights, shared)
+    say("reading images")
+    images = ExportData(data)
+    samples = images.samples(settings.calibration_images, settings.test_images, settings.seed)
+    say("reading weights")
+    trained = images.shared(subnet) if path is None else images.retrained(subnet, path)
+    with _filled_at_once(folder.export) as partial:
+        kind: WeightsKind = "shared" if path is None else "retrained"
+        report = _export(trained, kind, samples, settings, partial, say)
+        text = report.model_dump_json(indent=2) + "\n"
+        (partial / REPORT).write_text(text, encoding="utf-8")
+    return report
+
+
+def _export(
+    trained: RetrainedSubnet,
+    kind: WeightsKind,
+    samples: Samples,
+    settings: ExportSettings,
+    folder: Path,
+    say: Callable[[str], object],
+) -> ExportReport:
+    from mcu_nas_moo.data.preprocessing import normalise, pixels_at
+    from mcu_nas_moo.deployment.export import checks, host
+    from mcu_nas_moo.deployment.export.int8_model import (
+        Description,
+        read_int8_model,
+        write_int8_model,
+    )
+    from mcu_nas_moo.deployment.export.quantise import quantise
+    from mcu_nas_moo.networks.onnx.writer import to_onnx
+    from mcu_nas_moo.training.subnet.fake_quantisation import known_ranges
+
+    module, norm = trained.module.cpu(), trained.normalise
+    description = Description(
+        subnet=trained.subnet,
+        mean=norm.mean,
+        std=norm.std,
+        classes=trained.class_names,
+        weights=kind,
+    )
+    resolution = module.layers[0].in_size[0]
+    test_pixels = pixels_at(samples.test, resolution)
+    test_inputs = normalise(test_pixels, norm.mean, norm.std)
+    calibration_inputs = normalise(pixels_at(samples.calibration, resolution), norm.mean, norm.std)
+    targets = samples.test.targets.numpy()
+
+    say("writing float.onnx and comparing it with torch")
+    float_model = to_onnx(module)
+    (folder / FLOAT_ONNX).write_bytes(float_model.SerializeToString())
+    truth = checks.torch_logits(module, test_inputs)
+    float_logits = checks.onnx_logits(float_model, test_inputs)
+    checks.check_float(float_logits, truth)
+    outcomes = [
+        checks.compare("torch", truth, truth, targets),
+        checks.compare(FLOAT_ONNX, float_logits, truth, targets),
+    ]
+
+    def int8_outcome(name: str, model: onnx.ModelProto, path: Path) -> Outcome:
+        write_int8_model(model, description, path)
+        logits = checks.int8_logits(read_int8_model(path), test_pixels)
+        return checks.compare(name, logits, truth, targets)
+
+    say("quantising and comparing int8.onnx with torch")
+    model = quantise(float_model, calibration_inputs, known_ranges(norm, trained.ranges))
+    outcomes.append(int8_outcome(INT8_ONNX, model, folder / INT8_ONNX))
+    if trained.ranges is not None:
+        by_images = quantise(float_model, calibration_inputs, known_ranges(norm, None))
+        unwanted = folder / "by-images.onnx"
+        outcomes.append(int8_outcome("int8, ranges of images", by_images, unwanted))
+        unwanted.unlink()
+    if settings.tflite:
+        from mcu_nas_moo.deployment.export.tflite import write_tflite
+
+        say("writing .tflite files and comparing them with torch")
+        files = {name: folder / name for name in (FLOAT_TFLITE, INT8_TFLITE)}
+        logits_of = write_tflite(module, calibration_inputs, test_inputs, *files.values())
+        outcomes += [
+            checks.compare(name, logits, truth, targets)
+            for name, logits in zip(files, logits_of, strict=True)
+        ]
+
+    int8 = read_int8_model(folder / INT8_ONNX)
+    return ExportReport(
+        subnet=description.subnet,
+        weights=description.weights,
+        training=trained.training,
+        class_names=description.classes,
+        calibration=CalibrationFacts(
+            images=len(samples.calibration),
+            ranges="calibration images"
+            if trained.ranges is None
+            else "quantisation-aware training",
+        ),
+        test=TestFacts(split=samples.split, images=len(samples.test)),
+        seed=settings.seed,
+        outcomes=tuple(outcomes),
+        input=Quantisation(
+            scale=int8.preprocessing.scale, zero_point=int8.preprocessing.zero_point
+        ),
+        output=Quantisation(scale=int8.output_scale, zero_point=int8.output_zero_point),
+        operators=dict(Counter(node.op_type for node in int8.model.graph.node)),
+        files={path.name: _facts(path) for path in sorted(folder.iterdir())},
+        versions=_versions(_PACKAGES + (_TFLITE_PACKAGES if settings.tflite else ())),
+        warnings=tuple(_warnings(description, samples.split, host.warning())),
+    )
+
+
+def _warnings(description: Description, split: str, about_host: str | None) -> Iterator[str]:
+    if description.weights == "shared":
+        yield (
+            "these are the supernet's shared weights; `mcu-nas retrain` trains the subnet itself, "
+            "which is more accurate"
+        )
+    if split == "validation":
+        yield (
+            "there is no test split, so the figures are of validation images, which searches may "
+            "have seen"
+        )
+    if about_host is not None:
+        yield about_host
+
+
+def _facts(path: Path) -> FileFacts:
+    content = path.read_bytes()
+    return FileFacts(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+
+
+def _versions(packages: tuple[str, ...]) -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for package in packages:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:  # our own, run from a checkout
+            continue
+    return versions
+
+
+@contextmanager
+def _filled_at_once(folder: Path) -> Iterator[Path]:
+    """A temporary folder whose files are moved to ``folder`` when the block has succeeded.
+
+    Files of an earlier export that are not made anew are removed, others are left alone.
+    """
+    # In what exists already, so that a failure leaves no empty folders behind.
+    anchor = next(parent for parent in folder.absolute().parents if parent.is_dir())
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=anchor) as name:
+        partial = Path(name)
+        yield partial
+        folder.mkdir(parents=True, exist_ok=True)
+        for output in _OUTPUTS:
+            if (partial / output).exists():
+                (partial / output).replace(folder / output)
+            else:
+                (folder / output).unlink(missing_ok=True)

@@ -1,0 +1,121 @@
+"""What is known about a firmware folder, as its ``report.json`` says it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mcu_nas_moo.common.files import checksum, write_text_atomically
+from mcu_nas_moo.common.yaml_files import Facts, read_values, validate
+from mcu_nas_moo.deployment.firmware.memory_map import MemoryMap
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+REPORT = "report.json"
+#: Files that users may change as they like: the example, the build files, and the report itself.
+_FREE = {"main.c", "CMakeLists.txt", "toolchain.cmake", REPORT}
+
+
+class ToolchainFacts(Facts):
+    """Compiler, its version, and the flags of the core."""
+
+    name: str
+    version: str
+    flags: tuple[str, ...]
+
+
+class FirmwareReport(Facts):
+    """Facts of a firmware.
+
+    Args:
+        subnet: its name.
+        space, genotype: which network it is.
+        model_sha256: of the int8 ONNX file that it was made from.
+        weights: ``retrained`` or ``shared``.
+        profile: name of the profile.
+        core, chip: of its device.
+        generator: what wrote the C code, with its version.
+        toolchain: what compiled it.
+        chip_map: addresses that ``firmware.elf`` and ``emulation/chip.elf`` are linked at.
+        board: QEMU's name of the board that ``emulation/board.elf`` is linked for, if any.
+        board_map: its addresses.
+        arena_bytes: the block that holds all activations.
+        arena_bound_bytes: what no placement of the same tensors can go below.
+        peak_layer: layer during which the arena is fullest.
+        macs: multiply-accumulates of one inference.
+        flash_bytes: of ``firmware.elf``: vectors, code, constants, and the image of ``.data``.
+        ram_bytes: of it: ``.data`` and ``.bss``, the arena included, without the stack.
+        flash_of_weights: part of the Flash that holds weights, biases and quantisation parameters.
+        limits: of the profile, by metric.
+        predicted: what the cost model of the profile says, by metric. Its runtime is another one.
+        predicted_for: that runtime.
+        files: SHA-256 of what the images were made from and of the images, by path.
+        seconds: that generating and building took.
+    """
+
+    subnet: str
+    space: str
+    genotype: tuple[int, ...]
+    model_sha256: str
+    weights: str
+    profile: str
+    core: str
+    chip: str
+    generator: str
+    toolchain: ToolchainFacts
+    chip_map: MemoryMap
+    board: str | None = None
+    board_map: MemoryMap | None = None
+    arena_bytes: int
+    arena_bound_bytes: int
+    peak_layer: str
+    macs: int
+    flash_bytes: int
+    ram_bytes: int
+    flash_of_weights: int
+    limits: dict[str, float]
+    predicted: dict[str, float]
+    predicted_for: str
+    files: dict[str, str]
+    seconds: float
+
+
+def file_sums(folder: Path) -> dict[str, str]:
+    """SHA-256 of the files of a firmware folder that are not meant to be changed, by path."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    names = {str(path.relative_to(folder)): path for path in paths}
+    return {name: checksum(path) for name, path in names.items() if name not in _FREE}
+
+
+def check_files(report: FirmwareReport, folder: Path) -> None:
+    """Raise a ValueError if a file of the folder is no longer the one that was built."""
+    now = file_sums(folder)
+    for name, known in report.files.items():
+        if now.get(name) != known:
+            what = "was changed" if name in now else "is missing"
+            raise ValueError(
+                f"{folder / name} {what} since the firmware was built; build it again with "
+                "`mcu-nas firmware`"
+            )
+
+
+def read_report(folder: Path) -> FirmwareReport:
+    """The report of a firmware folder.
+
+    Raises:
+        ValueError: if there is none, or it is damaged; the message names the remedy.
+    """
+    path = folder / REPORT
+    if not path.is_file():
+        raise ValueError(f"no firmware in {folder}; `mcu-nas firmware` builds it")
+    try:
+        # JSON is YAML as well.
+        return validate(FirmwareReport, read_values(path, str(path)), str(path))
+    except ValueError as error:
+        raise ValueError(f"{error}; build it again with `mcu-nas firmware`") from None
+
+
+def write_report(report: FirmwareReport, folder: Path) -> None:
+    """Write the report of a firmware folder."""
+    text = report.model_dump_json(indent=2, exclude_none=True) + "\n"
+    write_text_atomically(folder / REPORT, text)

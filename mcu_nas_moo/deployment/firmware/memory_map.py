@@ -1,0 +1,97 @@
+"""Address maps: where code and data of a chip lie, for linker scripts."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from pydantic import Field, model_validator
+
+from mcu_nas_moo.common.yaml_files import Facts, read_values, validate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mcu_nas_moo.hardware.device import Device
+
+#: Bytes of RAM that linking keeps free for the stack; generated code needs a few hundred.
+STACK_RESERVE = 1024
+
+
+class MemoryMap(Facts):
+    """Flash and RAM as a linker script names them.
+
+    Args:
+        flash_origin, ram_origin: first addresses; the vector table, which starts the Flash, has to
+            be aligned to its size.
+        flash_bytes, ram_bytes: lengths.
+    """
+
+    flash_origin: int = Field(ge=0, lt=2**32, multiple_of=1024)
+    flash_bytes: int = Field(gt=0)
+    ram_origin: int = Field(ge=0, lt=2**32, multiple_of=8)
+    ram_bytes: int = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _apart_and_addressable(self) -> MemoryMap:
+        flash_end = self.flash_origin + self.flash_bytes
+        ram_end = self.ram_origin + self.ram_bytes
+        if max(flash_end, ram_end) > 2**32:
+            raise ValueError("a memory ends beyond the 32-bit addresses")
+        if self.flash_origin < ram_end and self.ram_origin < flash_end:
+            raise ValueError("Flash and RAM overlap")
+        return self
+
+    def linker_script(self) -> str:
+        """A script for GNU ld and LLVM's lld."""
+        template = (files("mcu_nas_moo.deployment.firmware") / "templates" / "memory.ld").read_text(
+            "utf-8"
+        )
+        for name, value in self.model_dump().items():
+            text = f"0x{value:08X}" if name.endswith("origin") else str(value)
+            template = template.replace(f"@{name}@", text)
+        return template.replace("@stack_reserve@", str(STACK_RESERVE))
+
+
+class ChipMemory(Facts):
+    """Addresses of a chip, as in ``chips.yaml``.
+
+    Args:
+        ram_kib: length of the block of RAM at ``ram_origin``.
+        source: where the addresses are from.
+    """
+
+    flash_origin: int
+    ram_origin: int
+    ram_kib: float = Field(gt=0)
+    source: str = ""
+
+
+def memory_map(device: Device, file: Path | None = None) -> MemoryMap:
+    """The address map of a device's chip.
+
+    Args:
+        device: its Flash and SRAM sizes count as well.
+        file: YAML file with the fields of :class:`ChipMemory`, for chips that are not known.
+
+    Raises:
+        ValueError: if the chip is not known and no file is given, or the file is wrong.
+    """
+    if file is not None:
+        chip = validate(ChipMemory, read_values(file, str(file)), str(file))
+    else:
+        shipped = files("mcu_nas_moo.deployment.firmware") / "chips.yaml"
+        known = read_values(shipped, "chips.yaml")
+        if device.chip not in known:
+            raise ValueError(
+                f"where Flash and RAM of {device.chip} lie is not known; give --memory-map FILE, a "
+                "YAML file with flash_origin, ram_origin and ram_kib from its reference manual"
+            )
+        chip = validate(ChipMemory, known[device.chip], f"chips.yaml: {device.chip}")
+    found = {
+        "flash_origin": chip.flash_origin,
+        "flash_bytes": int(device.flash_kib * 1024),
+        "ram_origin": chip.ram_origin,
+        "ram_bytes": int(min(chip.ram_kib, device.sram_kib) * 1024),
+    }
+    return validate(MemoryMap, found, str(file or f"chips.yaml: {device.chip}"))

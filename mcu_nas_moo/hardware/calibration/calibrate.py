@@ -1,0 +1,313 @@
+"""Runtimes fitted to measurements by a recipe, each with its errors on unseen families."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mcu_nas_moo.hardware.calibration.least_squares import (
+    Errors,
+    fit_coefficients,
+    fit_shared_cycles,
+    leave_families_out,
+)
+from mcu_nas_moo.hardware.cost_model.memory import working_set
+from mcu_nas_moo.hardware.cost_model.work import WORK, all_work_of, counts_of, kinds_of
+from mcu_nas_moo.hardware.runtime import (
+    Cycles,
+    Fit,
+    FlashRule,
+    LatencyRule,
+    MemoryRule,
+    Runtime,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mcu_nas_moo.common.arrays import BoolArray, FloatArray, IntArray
+    from mcu_nas_moo.hardware.calibration.measurements import Measurements
+    from mcu_nas_moo.hardware.calibration.recipes import (
+        FlashRecipe,
+        LatencyRecipe,
+        MemoryRecipe,
+        Recipe,
+    )
+
+_BYTES_PER_KIB = 1024
+_BYTES_PER_BIAS = 4
+#: Significant digits of coefficients in the files: more than the measurements support.
+_DIGITS = 5
+#: Coefficients that multiply a count, in the order of the columns of :func:`_counts`.
+COUNTS = (
+    "fixed_kib",
+    "kib_per_weighted_layer",
+    "kib_per_other_layer",
+    "kib_per_channel",
+    "kib_per_layer",
+    "kib_per_kind",
+)
+
+
+@dataclass(frozen=True)
+class QuantityReport:
+    """Errors of one fitted quantity of one runtime, in percent.
+
+    Attributes:
+        quantity: ``flash_kib``, ``sram_kib`` or ``latency_ms``.
+        fit: what goes into the runtime file.
+        by_macs: errors, in the same cross-validation, of a model that knows MACs alone; ``None``
+            for Flash and SRAM.
+        by_lineage: errors if a family is left out together with all that derive from the same
+            architecture; ``None`` if no families do, or too few are left.
+        networks, measured, predicted, left_out: for each row its network, the figure, what the
+            model gives, and what it gives when fitted to the other families.
+    """
+
+    quantity: str
+    fit: Fit
+    by_macs: Errors | None
+    by_lineage: Errors | None
+    networks: tuple[str, ...]
+    measured: FloatArray
+    predicted: FloatArray
+    left_out: FloatArray | None
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A fitted runtime and the report on each quantity."""
+
+    name: str
+    runtime: Runtime
+    reports: tuple[QuantityReport, ...]
+
+
+def calibrate(recipe: Recipe, measurements: Measurements) -> Calibration:
+    """Fit the runtime of ``recipe`` to published measurements."""
+    own = measurements.of(recipe.measured_as)
+    memory, sram_report = _memory(recipe.memory, own, recipe.rows)
+    flash, flash_report = _flash(recipe.flash, own, recipe.rows)
+    everyone = measurements.of(recipe.measured_as, *recipe.latency.shared_with)
+    latency, latency_report = _latency(recipe.latency, recipe.measured_as, everyone, recipe.rows)
+    runtime = Runtime(
+        description=recipe.description,
+        measurements=everyone.fingerprint,
+        memory=memory,
+        flash=flash,
+        latency=latency,
+    )
+    return Calibration(recipe.runtime, runtime, (flash_report, sram_report, latency_report))
+
+
+def _counts(rows: Measurements) -> FloatArray:
+    """What the coefficients of :data:`COUNTS` multiply in each row, shape ``(R, 6)``."""
+    counts = np.concatenate([counts_of(table) for table in rows.networks()]).astype(np.float64)
+    layers, weighted, channels = counts.T
+    kinds = np.concatenate([kinds_of(table) for table in rows.networks()])
+    one = np.ones(len(counts))
+    return np.stack([one, weighted, layers - weighted, channels, layers, kinds], axis=1)
+
+
+def _terms(rows: Measurements, free: tuple[str, ...]) -> FloatArray:
+    return _counts(rows)[:, [COUNTS.index(name) for name in free]]
+
+
+def _memory(
+    recipe: MemoryRecipe, own: Measurements, label: str
+) -> tuple[MemoryRule, QuantityReport]:
+    columns = ("activations_kib", "runtime_ram_kib") if recipe.by_parts else ("sram_kib",)
+    rows = own.known(*columns, quantity="sram_kib")
+    blank = dict.fromkeys(COUNTS[:4], 0.0)
+    rule = MemoryRule(**{"scale": 1.0, **blank, **recipe.rule, "source": recipe.source, "fits": ()})
+    peaks = np.array([working_set(table, rule).max() for table in rows.networks()]) / _BYTES_PER_KIB
+    counted = tuple(name for name in recipe.free if name != "scale")
+    terms = _terms(rows, counted)
+
+    def coefficients(chosen: BoolArray) -> dict[str, float]:
+        if recipe.by_parts:
+            activations, runtime = (rows.rows[column].to_numpy() for column in columns)
+            scale = rule.scale
+            if "scale" in recipe.free:
+                scale = float(fit_coefficients(peaks[chosen, None], activations[chosen])[0])
+            found = fit_coefficients(terms[chosen], runtime[chosen])
+            return {"scale": scale, **_named(counted, found)}
+        measured = rows.rows.sram_kib.to_numpy()[chosen]
+        if "scale" in recipe.free:
+            both = np.concatenate([peaks[:, None], terms], axis=1)[chosen]
+            found = fit_coefficients(both, measured)
+            return {"scale": float(found[0]), **_named(counted, found[1:])}
+        found = fit_coefficients(terms[chosen], measured, given=rule.scale * peaks[chosen])
+        return {"scale": rule.scale, **_named(counted, found)}
+
+    def predict(chosen: BoolArray) -> FloatArray:
+        values = coefficients(chosen)
+        added = terms @ np.array([values[name] for name in counted])
+        total: FloatArray = values["scale"] * peaks + added
+        return total
+
+    report = _report("sram_kib", label, rows, predict, len(recipe.free))
+    fitted = rule.model_copy(update=_rounded(coefficients(_all(rows))) | {"fits": (report.fit,)})
+    return fitted, report
+
+
+def _flash(recipe: FlashRecipe, own: Measurements, label: str) -> tuple[FlashRule, QuantityReport]:
+    rows = own.known("flash_kib", quantity="flash_kib")
+    parameters = (
+        np.array(
+            [
+                table.weights.sum() + _BYTES_PER_BIAS * table.biases.sum()
+                for table in rows.networks()
+            ]
+        )
+        / _BYTES_PER_KIB
+    )
+    terms = _terms(rows, recipe.free)
+    measured = rows.rows.flash_kib.to_numpy()
+
+    def coefficients(chosen: BoolArray) -> FloatArray:
+        return fit_coefficients(terms[chosen], measured[chosen], given=parameters[chosen])
+
+    def predict(chosen: BoolArray) -> FloatArray:
+        total: FloatArray = parameters + terms @ coefficients(chosen)
+        return total
+
+    report = _report("flash_kib", label, rows, predict, len(recipe.free))
+    found = _rounded(_named(recipe.free, coefficients(_all(rows))))
+    rule = FlashRule(
+        bytes_per_weight=1.0,
+        bytes_per_bias=float(_BYTES_PER_BIAS),
+        **{
+            **dict.fromkeys(("kib_per_channel", "kib_per_layer", "kib_per_kind", "fixed_kib"), 0.0),
+            **found,
+        },
+        source=recipe.source,
+        fits=(report.fit,),
+    )
+    return rule, report
+
+
+def _latency(
+    recipe: LatencyRecipe, runtime: str, everyone: Measurements, label: str
+) -> tuple[LatencyRule, QuantityReport]:
+    rows = everyone.known("latency_ms", quantity="latency_ms")
+    table = rows.rows
+    groups = (table.runtime + " on " + table.board).astype("category")
+    reference = list(groups.cat.categories).index(f"{runtime} on {recipe.board}")
+    codes: IntArray = np.asarray(groups.cat.codes, dtype=np.int64)
+    own = codes == reference
+    measured = table.latency_ms.to_numpy()
+    kilohertz = table.clock_mhz.to_numpy() * 1000.0
+    cycles = measured * kilohertz
+    work = np.concatenate([all_work_of(network) for network in rows.networks()])
+    terms = np.stack([_units(work, units.split("+")).sum(axis=1) for units in recipe.free], axis=1)
+    given = _units(work, list(recipe.given)) @ np.array(list(recipe.given.values()))
+
+    def coefficients(chosen: BoolArray) -> tuple[FloatArray, FloatArray]:
+        if not recipe.shared_with:
+            return fit_coefficients(terms[chosen], cycles[chosen], given[chosen]), np.ones(1)
+        found, factors = fit_shared_cycles(
+            terms[chosen], given[chosen], cycles[chosen], codes[chosen], reference
+        )
+        return found, np.pad(factors, (0, codes.max() + 1 - len(factors)), constant_values=1.0)
+
+    def predict(chosen: BoolArray) -> FloatArray:
+        found, factors = coefficients(chosen)
+        total: FloatArray = (given + terms @ found) * factors[codes] / kilohertz
+        return total
+
+    def predict_by_macs(chosen: BoolArray) -> FloatArray:
+        macs = _units(work, ["conv_mac", "depthwise_mac", "dense_mac"]).sum(axis=1)
+        rows_of_macs = chosen & own
+        per_mac = fit_coefficients(macs[rows_of_macs, None], measured[rows_of_macs])
+        predictions: FloatArray = macs * per_mac[0]
+        return predictions
+
+    report = _report("latency_ms", label, rows, predict, len(recipe.free), own, predict_by_macs)
+    found, _ = coefficients(_all(rows))
+    per_unit = dict.fromkeys(WORK, 0.0) | recipe.given
+    for units, value in zip(recipe.free, found, strict=True):
+        per_unit |= dict.fromkeys(units.split("+"), float(value))
+    rule = LatencyRule(
+        reference_core="cortex-m7",
+        cycles=Cycles(**_rounded(per_unit)),
+        source=recipe.source,
+        fits=(report.fit,),
+    )
+    return rule, report
+
+
+def _units(work: FloatArray, names: list[str]) -> FloatArray:
+    return work[:, [WORK.index(name) for name in names]]
+
+
+def _all(rows: Measurements) -> BoolArray:
+    return np.ones(len(rows.rows), dtype=np.bool_)
+
+
+def _named(names: tuple[str, ...], values: FloatArray) -> dict[str, float]:
+    return {name: float(value) for name, value in zip(names, values, strict=True)}
+
+
+def _rounded(values: dict[str, float]) -> dict[str, float]:
+    return {name: float(f"{value:.{_DIGITS}g}") for name, value in values.items()}
+
+
+def _report(
+    quantity: str,
+    label: str,
+    rows: Measurements,
+    predict: Callable[[BoolArray], FloatArray],
+    n_coefficients: int,
+    own: BoolArray | None = None,
+    predict_by_macs: Callable[[BoolArray], FloatArray] | None = None,
+) -> QuantityReport:
+    """Errors on the rows that ``own`` marks (all if ``None``), in sample and by family."""
+    own = _all(rows) if own is None else own
+    families = rows.rows.family.tolist()
+    measured = rows.rows[quantity].to_numpy()[own]
+    predicted = predict(_all(rows))[own]
+    held_out = leave_families_out(families, predict)
+    fitted = Errors.of(predicted, measured)
+    unseen = None if held_out is None else Errors.of(held_out[own], measured)
+    by_macs = None
+    if predict_by_macs is not None:
+        alone = leave_families_out(families, predict_by_macs)
+        by_macs = None if alone is None else Errors.of(alone[own], measured)
+    lineages = rows.rows.lineage.tolist()
+    by_lineage = None
+    if lineages != families:
+        apart = leave_families_out(lineages, predict)
+        by_lineage = None if apart is None else Errors.of(apart[own], measured)
+    fit = Fit(
+        quantity=quantity,
+        rows=label,
+        n_rows=int(own.sum()),
+        n_families=len(set(np.array(families)[own])),
+        n_coefficients=n_coefficients,
+        mape_percent=round(fitted.mape, 2),
+        worst_percent=round(fitted.worst, 1),
+        **_of_unseen(unseen),
+    )
+    return QuantityReport(
+        quantity,
+        fit,
+        by_macs,
+        by_lineage,
+        tuple(rows.rows.network[own]),
+        measured,
+        predicted,
+        None if held_out is None else held_out[own],
+    )
+
+
+def _of_unseen(errors: Errors | None) -> dict[str, Any]:
+    if errors is None:
+        return {}
+    return {
+        "left_out_mape_percent": round(errors.mape, 2),
+        "left_out_worst_percent": round(errors.worst, 1),
+        "left_out_spearman": round(errors.spearman, 4),
+    }

@@ -1,0 +1,197 @@
+"""Networks with a standard definition, as layer tables.
+
+Published measurements name these networks without listing their layers; here they are built from
+their definitions. A test holds their parameters against the Flash figures that were published.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from mcu_nas_moo.networks.layer_table import Layer, LayerTable, Op
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass
+class _Stack:
+    """Layers written one after the other; ``last`` is the tensor that the next one reads."""
+
+    size: int
+    channels: int
+    layers: list[Layer] = field(default_factory=list)
+    shapes: dict[int, tuple[int, int]] = field(default_factory=dict)
+    last: int = 0
+
+    def __post_init__(self) -> None:
+        self.shapes[0] = (self.size, self.channels)
+
+    def _write(
+        self,
+        op: Op,
+        inputs: tuple[int, ...],
+        size: int,
+        channels: int,
+        kernel: int = 1,
+        stride: int = 1,
+    ) -> int:
+        in_size, in_channels = self.shapes[inputs[0]]
+        self.last = len(self.layers) + 1
+        self.shapes[self.last] = (size, channels)
+        self.layers.append(
+            Layer(
+                f"{op.value}{self.last}",
+                op,
+                inputs,
+                self.last,
+                False,
+                in_channels,
+                channels,
+                (kernel, kernel),
+                (stride, stride),
+                (in_size, in_size),
+                (size, size),
+            )
+        )
+        return self.last
+
+    def conv(
+        self,
+        channels: int,
+        kernel: int = 1,
+        stride: int = 1,
+        source: int | None = None,
+        padded: bool = True,
+    ) -> int:
+        source = self.last if source is None else source
+        size, _ = self.shapes[source]
+        after = -(-size // stride) if padded else (size - kernel) // stride + 1
+        return self._write(Op.CONV, (source,), after, channels, kernel, stride)
+
+    def depthwise(self, stride: int = 1) -> int:
+        size, channels = self.shapes[self.last]
+        return self._write(Op.DEPTHWISE, (self.last,), -(-size // stride), channels, 3, stride)
+
+    def max_pool(self) -> int:
+        """3x3, stride 2, without padding."""
+        size, channels = self.shapes[self.last]
+        return self._write(Op.POOL, (self.last,), (size - 3) // 2 + 1, channels, 3, 2)
+
+    def join(self, op: Op, first: int, second: int) -> int:
+        size, channels = self.shapes[first]
+        channels = channels + self.shapes[second][1] if op is Op.CONCAT else channels
+        return self._write(op, (first, second), size, channels)
+
+    def classify(self, classes: int, by: Op) -> LayerTable:
+        """Global pool and classifier, a dense layer or a pointwise convolution."""
+        if by is Op.CONV:
+            self.conv(classes)
+            self._write(Op.GLOBAL_POOL, (self.last,), 1, classes)
+        else:
+            self._write(Op.GLOBAL_POOL, (self.last,), 1, self.shapes[self.last][1])
+            self._write(Op.DENSE, (self.last,), 1, classes)
+        return LayerTable.of(self.layers)
+
+
+def mobilenet_v1(width: float, size: int, channels: int, classes: int) -> LayerTable:
+    """MobileNetV1 (Howard et al., 2017, table 1) with the given width multiplier."""
+    stack = _Stack(size, channels)
+    stack.conv(int(32 * width), 3, 2)
+    blocks = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)]
+    blocks += [(512, 1)] * 5 + [(1024, 2), (1024, 1)]
+    for out, stride in blocks:
+        stack.depthwise(stride)
+        stack.conv(int(out * width))
+    return stack.classify(classes, Op.DENSE)
+
+
+def cifar_resnet(depth: int, classes: int) -> LayerTable:
+    """ResNet v1 for 32x32 images (He et al., CVPR 2016, section 4.2); depth 8 is MLPerf Tiny's."""
+    stack = _Stack(32, 3)
+    stack.conv(16, 3)
+    for stage, width in enumerate((16, 32, 64)):
+        # MLPerf Tiny's network has one block in each stage.
+        for block in range(max((depth - 2) // 6, 1)):
+            shortcut, stride = stack.last, 2 if stage > 0 and block == 0 else 1
+            stack.conv(width, 3, stride)
+            last = stack.conv(width, 3)
+            if stride == 2:
+                shortcut = stack.conv(width, 1, 2, source=shortcut)
+            stack.join(Op.ADD, shortcut, last)
+    return stack.classify(classes, Op.DENSE)
+
+
+def squeezenet_v11(size: int, classes: int) -> LayerTable:
+    """SqueezeNet 1.1 (Iandola et al., 2016, and the authors' repository)."""
+    stack = _Stack(size, 3)
+    stack.conv(64, 3, 2, padded=False)
+    fires = [(16, 64), (16, 64), (32, 128), (32, 128), (48, 192), (48, 192), (64, 256), (64, 256)]
+    for number, (squeeze, expand) in enumerate(fires):
+        if number in (0, 2, 4):
+            stack.max_pool()
+        squeezed = stack.conv(squeeze)
+        first = stack.conv(expand, source=squeezed)
+        stack.join(Op.CONCAT, first, stack.conv(expand, 3, source=squeezed))
+    return stack.classify(classes, Op.CONV)
+
+
+def ds_cnn() -> LayerTable:
+    """DS-CNN of MLPerf Tiny's keyword spotting (Banbury et al., 2021), on 49x10 features."""
+    layers = [_layer(Op.CONV, 0, 1, (10, 4), (2, 2), (49, 10), (25, 5))]
+    for _ in range(4):
+        layers.append(_layer(Op.DEPTHWISE, len(layers), 64, (3, 3), (1, 1), (25, 5), (25, 5)))
+        layers.append(_layer(Op.CONV, len(layers), 64, (1, 1), (1, 1), (25, 5), (25, 5)))
+    layers.append(_layer(Op.GLOBAL_POOL, len(layers), 64, (1, 1), (1, 1), (25, 5), (1, 1)))
+    layers.append(_layer(Op.DENSE, len(layers), 64, (1, 1), (1, 1), (1, 1), (1, 1), 12))
+    return LayerTable.of(layers)
+
+
+def autoencoder() -> LayerTable:
+    """Dense autoencoder of MLPerf Tiny's anomaly detection (Banbury et al., 2021)."""
+    widths = (640, 128, 128, 128, 128, 8, 128, 128, 128, 128, 640)
+    one = (1, 1)
+    return LayerTable.of(
+        [
+            _layer(Op.DENSE, number, before, one, one, one, one, after)
+            for number, (before, after) in enumerate(pairwise(widths))
+        ]
+    )
+
+
+def _layer(
+    op: Op,
+    source: int,
+    in_channels: int,
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    in_size: tuple[int, int],
+    out_size: tuple[int, int],
+    out_channels: int = 64,
+) -> Layer:
+    """The layer that writes the tensor after ``source``."""
+    name, channels = f"{op.value}{source + 1}", (in_channels, out_channels)
+    sizes = (kernel, stride, in_size, out_size)
+    return Layer(name, op, (source,), source + 1, False, *channels, *sizes)
+
+
+#: Networks of the tables of measurements, by the names used there.
+STANDARD_NETWORKS: dict[str, Callable[[], LayerTable]] = {
+    "mobilenetv1_a025_96x1_5": partial(mobilenet_v1, 0.25, 96, 1, 5),
+    "mobilenetv1_a025_96x3_5": partial(mobilenet_v1, 0.25, 96, 3, 5),
+    "mobilenetv1_a025_224x3_5": partial(mobilenet_v1, 0.25, 224, 3, 5),
+    "mobilenetv1_a025_224x3_1000": partial(mobilenet_v1, 0.25, 224, 3, 1000),
+    "mobilenetv1_a050_224x3_5": partial(mobilenet_v1, 0.5, 224, 3, 5),
+    "mobilenetv1_a050_224x3_1000": partial(mobilenet_v1, 0.5, 224, 3, 1000),
+    "mobilenetv1_a100_224x3_1000": partial(mobilenet_v1, 1.0, 224, 3, 1000),
+    "mlperf_ic": partial(cifar_resnet, 8, 10),
+    "mlperf_vww": partial(mobilenet_v1, 0.25, 96, 3, 2),
+    "mlperf_kws": ds_cnn,
+    "mlperf_ad": autoencoder,
+    "resnet_v1_32_32_tfs": partial(cifar_resnet, 32, 100),
+    "squeezenet_v11_128_v100": partial(squeezenet_v11, 128, 5),
+    "squeezenet_v11_224_v100": partial(squeezenet_v11, 224, 5),
+}

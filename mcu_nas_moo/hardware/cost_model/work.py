@@ -1,0 +1,134 @@
+"""What networks ask of a runtime, in units that its coefficients multiply.
+
+The cost model evaluates these quantities and the calibration fits coefficients to them, so that
+both mean the same by every unit.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mcu_nas_moo.networks.layer_table import Op
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mcu_nas_moo.common.arrays import FloatArray, IntArray
+    from mcu_nas_moo.networks.layer_table import LayerTable
+
+#: Input channels below which a convolution leaves lanes of the multiplier idle.
+FULL_CHANNELS = 8
+
+
+def work_by_layer(table: LayerTable, unit: str) -> IntArray:
+    """Work of each layer in one unit of :data:`WORK`, shape ``(N, L)``."""
+    return _UNITS[unit](table)
+
+
+def _of_kind(table: LayerTable, values: IntArray, *ops: Op) -> IntArray:
+    chosen: IntArray = np.zeros_like(values)
+    columns = table.topology.columns(*ops)
+    chosen[:, columns] = values[:, columns]
+    return chosen
+
+
+def _window_macs(table: LayerTable) -> IntArray:
+    """MACs of convolutions if each filter had one input channel."""
+    macs: IntArray = table.out_elements * table.kernel_height * table.kernel_width
+    return macs
+
+
+def _conv_macs(table: LayerTable) -> IntArray:
+    """MACs of convolutions; in groups, those with channels beyond the first of each group."""
+    macs = _of_kind(table, table.macs, Op.CONV)
+    grouped = table.topology.grouped
+    if grouped.any():
+        macs[:, grouped] -= _window_macs(table)[:, grouped]
+    return macs
+
+
+def _depthwise_macs(table: LayerTable) -> IntArray:
+    """MACs of depthwise convolutions, and with the first channel of each group of others."""
+    macs = _of_kind(table, table.macs, Op.DEPTHWISE)
+    grouped = table.topology.grouped
+    if grouped.any():
+        macs[:, grouped] = _window_macs(table)[:, grouped]
+    return macs
+
+
+def _idle_macs(table: LayerTable) -> IntArray:
+    """MACs that more input channels would add before convolutions fill the multiplier."""
+    missing = np.maximum(FULL_CHANNELS - table.in_channels, 0)
+    macs = _of_kind(table, _window_macs(table) * missing, Op.CONV)
+    macs[:, table.topology.grouped] = 0
+    return macs
+
+
+_UNITS: dict[str, Callable[[LayerTable], IntArray]] = {
+    "conv_mac": _conv_macs,
+    "depthwise_mac": _depthwise_macs,
+    "dense_mac": lambda table: _of_kind(table, table.macs, Op.DENSE),
+    "idle_mac": _idle_macs,
+    "input_element": lambda table: table.in_elements,
+    "output_element": lambda table: table.out_elements,
+    "elementwise_element": lambda table: _of_kind(
+        table, table.out_elements, Op.MUL, Op.ELEMENTWISE
+    ),
+    "layer": lambda table: table.active.astype(np.int64),
+}
+#: Units of work that cost cycles: the fields of ``Cycles``.
+WORK = tuple(_UNITS)
+
+
+def work_of(table: LayerTable, unit: str) -> IntArray:
+    """Work of each network in one unit of :data:`WORK`, shape ``(N,)``."""
+    # Sums of integers are exact in any order, so costs do not depend on the batch.
+    total: IntArray = work_by_layer(table, unit).sum(axis=1)
+    return total
+
+
+def all_work_of(table: LayerTable) -> FloatArray:
+    """Work of each network in the units of :data:`WORK`, shape ``(N, 8)``."""
+    return np.stack([work_of(table, unit) for unit in WORK], axis=1, dtype=np.float64)
+
+
+def kind_bits_of(table: LayerTable, slots: IntArray | slice = slice(None)) -> IntArray:
+    """Kinds of layers in each network, one bit each, shape ``(N,)``.
+
+    Pointwise convolutions are a kind of their own. A runtime links the kernel of a kind once,
+    however often the network uses it.
+
+    Args:
+        table: the layers.
+        slots: only these.
+    """
+    chosen = np.zeros(table.active.shape[1], dtype=np.bool_)
+    chosen[slots] = True
+    kinds = np.zeros(len(table), dtype=np.int64)
+    for bit, op in enumerate(Op):
+        columns = table.topology.columns(op)
+        columns = columns[chosen[columns]]
+        if not len(columns):
+            continue
+        active = table.active[:, columns]
+        if op is not Op.CONV:
+            kinds |= active.any(axis=1).astype(np.int64) << bit
+            continue
+        area = table.kernel_height[:, columns] * table.kernel_width[:, columns]
+        kinds |= (active & (area == 1)).any(axis=1).astype(np.int64) << bit
+        kinds |= (active & (area > 1)).any(axis=1).astype(np.int64) << len(Op)
+    return kinds
+
+
+def kinds_of(table: LayerTable) -> IntArray:
+    """Number of kinds of layers in each network, shape ``(N,)``; see :func:`kind_bits_of`."""
+    return np.bitwise_count(kind_bits_of(table)).astype(np.int64)
+
+
+def counts_of(table: LayerTable) -> IntArray:
+    """Layers, layers with weights, and their output channels of each network, shape ``(N, 3)``."""
+    return np.stack(
+        [table.active.sum(axis=1), table.weighted.sum(axis=1), table.biases.sum(axis=1)], axis=1
+    )

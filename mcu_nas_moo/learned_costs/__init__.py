@@ -1,1 +1,0 @@
-"""Costs of subnets learned from labels, as an alternative to the analytic cost model."""

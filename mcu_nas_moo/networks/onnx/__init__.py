@@ -1,0 +1,1 @@
+"""ONNX files: read as layer tables, written from torch modules."""

@@ -1,0 +1,1 @@
+"""Searches written here: random, grid, exhaustive, local search, ageing evolution."""

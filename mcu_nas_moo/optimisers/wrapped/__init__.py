@@ -1,0 +1,1 @@
+"""Searches of other libraries behind the contract of optimisers."""

@@ -1,0 +1,1 @@
+"""The search problem: what is evaluated, by what, under which limits."""

@@ -1,0 +1,1 @@
+"""The search problem as pymoo, Optuna and Gymnasium see it."""

@@ -1,0 +1,24 @@
+"""What the adapters to pymoo, Optuna and Gymnasium share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mcu_nas_moo.problem.task import Task
+
+
+def task_of(task: Task | None, **settings: Any) -> Task:
+    """``task`` if there is one, else the task with the given settings; None means the default.
+
+    Raises:
+        ValueError: if both a task and settings are given, which might contradict each other.
+    """
+    given = {name: value for name, value in settings.items() if value is not None}
+    if task is None:
+        from mcu_nas_moo.problem.task import Task
+
+        return Task(**given)
+    if given:
+        raise ValueError(f"a task already fixes {', '.join(given)}; give one or the other")
+    return task

@@ -1,0 +1,107 @@
+"""The search problem for Optuna."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mcu_nas_moo.problem.adapters.given_task import task_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from optuna.trial import FrozenTrial, Trial
+
+    from mcu_nas_moo.common.arrays import Genotypes
+    from mcu_nas_moo.hardware.profile import Profile
+    from mcu_nas_moo.problem.task import Task
+    from mcu_nas_moo.spaces import MBConvSpace
+    from mcu_nas_moo.spaces.genes import Gene
+
+
+class McuNasObjective:
+    """Networks for a microcontroller as a constrained objective function of Optuna (5.0 or newer).
+
+    Call it through a study; it may run in several threads::
+
+        objective = McuNasObjective(profile="cortex-m7")
+        study = optuna.create_study(directions=objective.directions)
+        study.set_metric_names(objective.metric_names)
+        study.optimize(objective, n_trials=500)
+        study.best_trials[0].user_attrs["subnet"]
+
+    Each gene is a parameter, and its values are those of the network (a kernel size, a width), not
+    indices: an integer with a step where the options are evenly spaced, so that samplers know
+    their order, else a category. Every trial suggests every gene, also those without effect in
+    a shallow network: samplers that model parameters jointly need the same ones in each trial.
+
+    Constraints are set by ``trial.set_constraint``, as ``value / limit - 1``, under the names
+    flash, sram and latency; samplers then need no ``constraints_func``, and
+    ``study.best_trials`` are the feasible trials that no other dominates. The user attributes are
+    ``subnet`` (values of the active genes) and every metric of :meth:`Task.metrics`.
+
+    Args:
+        profile: a profile, its name, or the path of a YAML file.
+        space: a search space or its name.
+        objectives: what to minimise, of error, latency, sram, flash, energy and macs.
+        limits: replace those of the profile; keys flash_kib, sram_kib, latency_ms.
+        task: a ready task instead of the settings above, whose defaults are those of
+            ``Task``.
+
+    Raises:
+        ValueError: for unknown names or values, or for both a task and settings.
+    """
+
+    def __init__(
+        self,
+        profile: str | Path | Profile | None = None,
+        space: str | MBConvSpace | None = None,
+        objectives: Sequence[str] | None = None,
+        *,
+        limits: Mapping[str, float] | None = None,
+        task: Task | None = None,
+    ) -> None:
+        settings = {"profile": profile, "space": space, "objectives": objectives, "limits": limits}
+        self.task = task_of(task, **settings)
+
+    @property
+    def directions(self) -> list[str]:
+        """Direction of each objective, for ``optuna.create_study``."""
+        return ["minimize"] * self.task.n_obj
+
+    @property
+    def metric_names(self) -> list[str]:
+        """Name of each objective, for ``study.set_metric_names``."""
+        return list(self.task.objectives)
+
+    def __call__(self, trial: Trial) -> tuple[float, ...]:
+        """Suggest a network and evaluate it."""
+        X = self.genotype({gene.name: _suggest(trial, gene) for gene in self.task.space.genes})
+        metrics = self.task.metrics(X)
+        F, G = self.task.score(metrics)
+        for name, value in zip(self.task.constraint_names, G[0].tolist(), strict=True):
+            trial.set_constraint(name, value)
+        (subnet,) = self.task.space.decode(X)
+        trial.set_user_attr("subnet", dict(subnet.values))
+        for name, values in metrics.items():
+            trial.set_user_attr(name, float(values[0]))
+        return tuple(F[0].tolist())
+
+    def genotype(self, trial: Trial | FrozenTrial | Mapping[str, Any]) -> Genotypes:
+        """The genotype ``(1, n_genes)`` of a trial, or of its parameters.
+
+        Raises:
+            ValueError: if a gene is missing or unknown, or a value is not an option of its gene.
+        """
+        params = trial if isinstance(trial, Mapping) else trial.params
+        return self.task.space.encode({name: int(value) for name, value in params.items()})
+
+
+def _suggest(trial: Trial, gene: Gene) -> int:
+    steps = set(np.diff(gene.options).tolist())
+    if len(steps) == 1:
+        return trial.suggest_int(gene.name, gene.options[0], gene.options[-1], step=steps.pop())
+    return int(trial.suggest_categorical(gene.name, gene.options))

@@ -1,0 +1,1 @@
+"""What tells the figures of networks: predictors of accuracy and costs."""

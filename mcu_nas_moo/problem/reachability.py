@@ -1,0 +1,105 @@
+"""Whether the limits can be met at all, and how small each constrained metric can get."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mcu_nas_moo.common.arrays import FloatArray, Genotypes
+    from mcu_nas_moo.problem.task import Task
+
+#: Subnets to begin with, and how many of the best of them the local search descends from.
+SAMPLE = 8_192
+STARTS = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Reachability:
+    """What the limits of a task allow.
+
+    Attributes:
+        feasible_example: a genotype ``(n_genes,)`` that meets all limits, None if none was found.
+        smallest: smallest value found of each constraint's metric, in the metric's unit.
+    """
+
+    feasible_example: Genotypes | None
+    smallest: dict[str, float]
+
+
+def smallest_reachable(task: Task, *, seed: int = 0) -> Reachability:
+    """Search for a feasible subnet and, if sampling finds none, for the smallest of each metric.
+
+    Sampling and steepest descent over one-gene neighbours. The costs grow with nearly every
+    gene, so that descent ends at the smallest networks.
+    """
+    X = task.space.sample(SAMPLE, np.random.default_rng([seed, 10]))
+    G = task.evaluate(X).G
+    limits = np.array(list(task.limits.values()))
+    lowest = G.min(axis=0)
+    inside = (G <= 0).all(axis=1)
+    example = X[inside.argmax()] if inside.any() else None
+    if example is None:
+        for column in range(task.n_con):
+            value = _descend(task, X, G, partial(_column, column))[1]
+            lowest[column] = min(lowest[column], value)
+        x, violation = _descend(task, X, G, lambda G: np.maximum(G, 0.0).sum(axis=1))
+        example = x if violation <= 0 else None
+    names = task.limits
+    return Reachability(example, dict(zip(names, ((lowest + 1) * limits).tolist(), strict=True)))
+
+
+def _descend(
+    task: Task, X: Genotypes, G: FloatArray, value: Callable[[FloatArray], FloatArray]
+) -> tuple[Genotypes, float]:
+    """The best genotype of steepest descents from the best rows of ``X``, and its value."""
+    values = value(G)
+    best_x, best = X[values.argmin()], float(values.min())
+    for start in np.argsort(values, kind="stable")[:STARTS]:
+        x, current = X[start], float(values[start])
+        while True:
+            around = task.space.neighbours(x)
+            candidates = value(task.evaluate(around).G)
+            if candidates.min() >= current:
+                break
+            x, current = around[candidates.argmin()], float(candidates.min())
+        if current < best:
+            best_x, best = x, current
+    return best_x, best
+
+
+def _column(column: int, G: FloatArray) -> FloatArray:
+    return G[:, column]
+
+
+def check_limits(task: Task) -> None:
+    """Make sure that some subnet meets the limits.
+
+    Raises:
+        ValueError: if none was found; the message has the smallest value of each metric.
+    """
+    reach = smallest_reachable(task)
+    if reach.feasible_example is not None:
+        return
+    parts = []
+    for metric, limit in task.limits.items():
+        name, unit = _READABLE[metric]
+        parts.append(f"{name} ≤ {limit:.4g} {unit} (smallest {reach.smallest[metric]:.4g} {unit})")
+    alone = all(reach.smallest[metric] <= limit for metric, limit in task.limits.items())
+    together = "; each limit can be met, but not all together" if alone else ""
+    raise ValueError(
+        f"no subnet of {task.space.name} meets the limits of {task.profile.name}: "
+        f"{', '.join(parts)}{together}; relax them with --flash-kib, --sram-kib or --latency-ms"
+    )
+
+
+_READABLE = {
+    "flash_kib": ("Flash", "KiB"),
+    "sram_kib": ("SRAM", "KiB"),
+    "latency_ms": ("latency", "ms"),
+}

@@ -1,0 +1,237 @@
+"""The search problem: objectives and constraints of the subnets of a space on a device."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from mcu_nas_moo.common.naming import unknown_name
+from mcu_nas_moo.hardware.cost_model import CostModel
+from mcu_nas_moo.hardware.profile import Profile, load_profile
+from mcu_nas_moo.problem.evaluators.accuracy_predictor import AccuracyPredictor
+from mcu_nas_moo.problem.evaluators.cost_predictor import cost_predictor
+from mcu_nas_moo.spaces import MBConvSpace, load_space
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from threadpoolctl import ThreadpoolController
+
+    from mcu_nas_moo.common.arrays import FloatArray, Genotypes, IntArray
+    from mcu_nas_moo.problem.evaluators.cost_predictor import CostPredictor
+
+#: Objectives that can be chosen, and the metric that each one minimises.
+OBJECTIVES = {
+    "error": "error",
+    "latency": "latency_ms",
+    "sram": "sram_kib",
+    "flash": "flash_kib",
+    "energy": "energy_mj",
+    "macs": "macs_m",
+}
+#: Constraints, in the order of the columns of ``G``, and the metric that each one limits.
+CONSTRAINTS = {"flash": "flash_kib", "sram": "sram_kib", "latency": "latency_ms"}
+#: Costs among the metrics, in the order of tables.
+COSTS = ("latency_ms", "sram_kib", "flash_kib", "energy_mj")
+#: Networks that are evaluated together: their layer tables fit into the processor's cache.
+CHUNK = 2048
+
+
+@cache
+def _thread_pools() -> ThreadpoolController:
+    """Those of the libraries that numpy computes with; looked up once, which takes a moment."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+class Evaluation(NamedTuple):
+    """Objectives ``F`` ``(N, n_obj)``, minimised, and constraints ``G`` ``(N, n_con)``, <= 0."""
+
+    F: FloatArray
+    G: FloatArray
+
+
+class Task:
+    """Space, accuracy predictor, cost model and limits, evaluated together.
+
+    This is the one place that computes objectives and constraints; the pymoo problem, the Optuna
+    objective and the Gymnasium environment only translate.
+
+    Args:
+        space: a space or the name of a shipped one.
+        profile: a profile, the name of a shipped one, or the path of a YAML file.
+        objectives: names out of :data:`OBJECTIVES`, in the order of the columns of ``F``.
+        limits: replace limits of the profile, by the keys ``flash_kib``, ``sram_kib`` and
+            ``latency_ms``.
+        predictor: accuracy predictor; the shipped one by default.
+        predictors: what tells the costs. ``analytic`` is the cost model and the most exact;
+            ``mlp`` learns the costs from 2,000 subnets that the model labelled (some seconds when
+            first asked for, then kept in the user's cache); or the file that
+            ``mcu-nas predictor fit-costs`` made, from measurements or a model; or an object with
+            the methods of ``CostPredictor``. Costs that
+            were not learned stay analytic.
+
+    Raises:
+        ValueError: for unknown names, repeated objectives, bad limits, or learned costs of another
+            space or device.
+    """
+
+    def __init__(
+        self,
+        space: str | MBConvSpace = "mbconv-stage",
+        profile: str | Path | Profile = "cortex-m7",
+        objectives: Sequence[str] = ("error", "latency"),
+        *,
+        limits: Mapping[str, float] | None = None,
+        predictor: AccuracyPredictor | None = None,
+        predictors: str | Path | CostPredictor = "analytic",
+    ) -> None:
+        for name in objectives:
+            if name not in OBJECTIVES:
+                raise unknown_name("objective", name, list(OBJECTIVES))
+        if not objectives or len(set(objectives)) != len(objectives):
+            raise ValueError(f"objectives must be different and at least one, got {objectives}")
+        unknown = set(limits or {}) - set(CONSTRAINTS.values())
+        if unknown:
+            raise unknown_name("limit", min(unknown), list(CONSTRAINTS.values()))
+        self.space = load_space(space) if isinstance(space, str) else space
+        profile = profile if isinstance(profile, Profile) else load_profile(profile)
+        self.profile = profile.with_limits(**dict(limits or {}))
+        self.objectives = tuple(objectives)
+        self.predictor = predictor or AccuracyPredictor.load()
+        self.cost_model = CostModel.of(self.profile)
+        self.learned_costs = cost_predictor(predictors, self.space, self.profile)
+
+    @property
+    def n_genes(self) -> int:
+        """Number of genes of a genotype."""
+        return self.space.n_genes
+
+    @property
+    def n_choices(self) -> IntArray:
+        """Options per gene, shape ``(n_genes,)``."""
+        return self.space.n_choices
+
+    @property
+    def n_obj(self) -> int:
+        """Number of objectives."""
+        return len(self.objectives)
+
+    @property
+    def n_con(self) -> int:
+        """Number of constraints."""
+        return len(CONSTRAINTS)
+
+    @property
+    def constraint_names(self) -> tuple[str, ...]:
+        """Names of the columns of ``G``."""
+        return tuple(CONSTRAINTS)
+
+    @cached_property
+    def limits(self) -> dict[str, float]:
+        """Upper limit of each constrained metric."""
+        return {metric: getattr(self.profile.limits, metric) for metric in CONSTRAINTS.values()}
+
+    @property
+    def learned_metrics(self) -> tuple[str, ...]:
+        """Metrics that are predicted by an MLP and not computed; empty with the cost model."""
+        return () if self.learned_costs is None else tuple(self.learned_costs.metrics)
+
+    @property
+    def title(self) -> str:
+        """Space and profile, and that costs are learned if they are; for results."""
+        title = f"{self.space.name} on {self.profile.name}"
+        return f"{title}, learned costs" if self.learned_metrics else title
+
+    def evaluate(self, X: Any) -> Evaluation:
+        """Objectives and constraints of the genotypes ``X``, integers of shape ``(N, n_genes)``.
+
+        Constraints are ``value / limit - 1``, free of units.
+
+        Raises:
+            ValueError: if shape, dtype or a value of ``X`` does not fit the space.
+        """
+        return self.score(self.metrics(X))
+
+    def score(self, metrics: Mapping[str, FloatArray]) -> Evaluation:
+        """Objectives and constraints of networks whose :meth:`metrics` are known already."""
+        return Evaluation(
+            np.stack([metrics[OBJECTIVES[name]] for name in self.objectives], axis=1),
+            np.stack([metrics[m] / limit - 1.0 for m, limit in self.limits.items()], axis=1),
+        )
+
+    def metrics(self, X: Any) -> dict[str, FloatArray]:
+        """All figures of the genotypes ``X``, integers of shape ``(N, n_genes)``.
+
+        Returns:
+            arrays of shape ``(N,)``: ``accuracy`` and ``accuracy_std`` (of the ensemble) in
+            [0, 1], ``error`` = 1 - accuracy, ``latency_ms``, ``sram_kib``, ``flash_kib``,
+            ``energy_mj`` per inference, and ``macs_m`` in millions; and
+            ``constraint_violation`` if it was learned: the sum over the limits of
+            ``max(0, value / limit - 1)``. It informs; the constraints are those of the three costs.
+        """
+        X = self.space.check(X)
+        chunks = [X[start : start + CHUNK] for start in range(0, len(X), CHUNK)] or [X]
+        # Matrix products are small: threads of their own would wait for each other longer than they
+        # compute, most of all on a machine with other work.
+        with _thread_pools().limit(limits=1, user_api="blas"):
+            if len(chunks) == 1:
+                return self._metrics_of_chunk(X)
+            from joblib import cpu_count
+
+            with ThreadPoolExecutor(cpu_count()) as pool:
+                parts = list(pool.map(self._metrics_of_chunk, chunks))
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _metrics_of_chunk(self, X: Genotypes) -> dict[str, FloatArray]:
+        table = self.space.network(X)
+        costs: dict[str, FloatArray] = {}
+        if not set(self.learned_metrics) >= set(COSTS):
+            costs.update(self.cost_model.evaluate(table)._asdict())
+        if self.learned_costs is not None:
+            costs.update(self.learned_costs.predict(self.space, X))
+        predicted = self.predictor.predict(self.space, X)
+        return {
+            "accuracy": predicted.accuracy,
+            "accuracy_std": predicted.std,
+            "error": 1.0 - predicted.accuracy,
+            **{name: costs[name] for name in COSTS},
+            "macs_m": table.macs.sum(axis=1) / 1e6,
+            **costs,
+        }
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of all that decides the objectives and constraints: equal hash, equal problem."""
+        return _hash(self._facts)
+
+    @cached_property
+    def fingerprints(self) -> dict[str, str]:
+        """A hash of each part, by its name, to say which one makes two tasks differ."""
+        return {name: _hash(facts) for name, facts in self._facts.items()}
+
+    @property
+    def _facts(self) -> dict[str, Any]:
+        facts = {
+            "space": self.space.spec.model_dump(mode="json"),
+            "predictor": self.predictor.fingerprint,
+            "costs": self.cost_model.fingerprint,
+            "limits": self.limits,
+            "objectives": self.objectives,
+        }
+        if self.learned_costs is not None:
+            facts["learned"] = [self.learned_costs.fingerprint, *self.learned_metrics]
+            if set(self.learned_metrics) >= set(COSTS):
+                del facts["costs"]  # they decide nothing then
+        return facts
+
+
+def _hash(facts: object) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,5 +1,0 @@
-"""A comparison as one page, and its figures and tables for papers."""
-
-from mcu_nas_moo.report.writing import write_report
-
-__all__ = ["write_report"]

@@ -1,0 +1,139 @@
+"""Choosing among subnets: the feasible front under further limits, its knee and its ends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mcu_nas_moo.common.naming import unknown_name
+from mcu_nas_moo.problem.task import CONSTRAINTS, OBJECTIVES
+from mcu_nas_moo.search.subnets import AXES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mcu_nas_moo.common.arrays import BoolArray, FloatArray
+    from mcu_nas_moo.search.subnets import Subnets
+
+
+def on_front(subnets: Subnets) -> BoolArray:
+    """Which subnets are feasible and not dominated by another feasible one, ``(N,)``.
+
+    Different subnets with equal objectives are all on the front.
+    """
+    import moocore
+
+    mask = subnets.feasible.copy()
+    if mask.any():
+        mask[mask] = moocore.is_nondominated(subnets.objective_values[mask], keep_weakly=True)
+    return mask
+
+
+def front_of(subnets: Subnets, at_most: Mapping[str, float] | None = None) -> Subnets:
+    """The feasible front, from the best to the worst in the objective after the error.
+
+    Args:
+        subnets: to choose from.
+        at_most: further limits by metric. They hold before the front is taken: a subnet that only
+            a heavier one dominates is on the front of a tighter limit.
+
+    Raises:
+        ValueError: if nothing is feasible, or nothing meets ``at_most``; the message says which
+            limit is nearest to be met.
+    """
+    if not subnets.feasible.any():
+        raise ValueError(nothing_feasible(subnets))
+    candidates = subnets.take(subnets.feasible)
+    meets = np.ones(len(candidates), dtype=bool)
+    for metric, limit in (at_most or {}).items():
+        meets &= candidates.metrics[metric] <= limit
+    if not meets.any():
+        raise ValueError(_nothing_left(candidates, at_most or {}))
+    chosen = candidates.take(meets)
+    front = chosen.take(on_front(chosen))
+    return front.take(np.lexsort(_sort_keys(front)))
+
+
+def _sort_keys(front: Subnets) -> tuple[FloatArray, ...]:
+    """Keys for ``np.lexsort``, the first objective that is no error being the main one."""
+    names = front.problem.objectives
+    main = next((n for n, name in enumerate(names) if name != "error"), 0)
+    order = [*(n for n in reversed(range(len(names))) if n != main), main]
+    return tuple(front.objective_values[:, n] for n in order)
+
+
+def sorted_by(front: Subnets, objective: str) -> list[int]:
+    """Rows of ``front`` from the least to the most of an objective.
+
+    Raises:
+        ValueError: for an unknown objective.
+    """
+    order: list[int] = np.argsort(front.metrics[metric_of(objective)], kind="stable").tolist()
+    return order
+
+
+def best(front: Subnets, objective: str) -> int:
+    """Row with the least of an objective, or of any other metric that has a name as one.
+
+    Raises:
+        ValueError: for an unknown name.
+    """
+    return int(np.argmin(front.metrics[metric_of(objective)]))
+
+
+def metric_of(objective: str) -> str:
+    """The metric that an objective minimises.
+
+    Raises:
+        ValueError: for an unknown objective.
+    """
+    if objective not in OBJECTIVES:
+        raise unknown_name("objective", objective, list(OBJECTIVES))
+    return OBJECTIVES[objective]
+
+
+def knee(front: Subnets) -> int:
+    """Row of the knee: nearest to the ideal point, all objectives scaled from 0 to 1 on the front.
+
+    The compromise solution in the Euclidean norm (Zeleny, "Compromise programming", 1973). On a
+    front of two objectives that bulges towards the ideal point it lies where the distance from
+    the straight line between the ends, the knee of Das (Structural Optimization 18, 1999), is
+    about greatest. With more objectives that distance would favour an end: costs rise together, so
+    the smallest subnet is best in all of them. Of equal ones the first counts.
+    """
+    F = front.objective_values
+    span = F.max(axis=0) - F.min(axis=0)
+    scaled = (F - F.min(axis=0)) / np.where(span > 0, span, 1.0)
+    return int(np.argmin((scaled**2).sum(axis=1)))
+
+
+def nothing_feasible(subnets: Subnets) -> str:
+    """A sentence on subnets of which none is feasible: how far the nearest one is, and why."""
+    if not len(subnets):
+        return "the search has no finished trial yet; give it some with `mcu-nas search`"
+    excess = np.maximum(subnets.constraint_values, 0.0).sum(axis=1)
+    row = int(np.argmin(excess))
+    limits = subnets.problem.limits
+    over = []
+    for column, name in enumerate(CONSTRAINTS):
+        axis = AXES[name]
+        if subnets.constraint_values[row, column] > 0:
+            value, limit = subnets.metrics[axis.metric][row], limits[axis.metric]
+            excess_text = f"{100 * subnets.constraint_values[row, column]:,.1f} %"
+            over.append(f"{axis.short} by {excess_text} ({axis.said(value)} of {axis.said(limit)})")
+    return (
+        f"none of {len(subnets):,} subnets is feasible: the nearest one, {subnets.names[row]}, "
+        f"exceeds {' and '.join(over)}; search longer with --trials, or relax that limit"
+    )
+
+
+def _nothing_left(candidates: Subnets, at_most: Mapping[str, float]) -> str:
+    axes = {axis.metric: axis for axis in AXES.values()}
+    wanted = " and ".join(
+        f"{axes[metric].short} of at most {axes[metric].said(limit)}"
+        for metric, limit in at_most.items()
+    )
+    least = " and ".join(axes[metric].said(candidates.metrics[metric].min()) for metric in at_most)
+    each = "the least of each is" if len(at_most) > 1 else "the least is"
+    return f"no feasible subnet has {wanted}; {each} {least}"

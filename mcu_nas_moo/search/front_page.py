@@ -1,0 +1,146 @@
+"""``pareto_front.html``: the front of a search as one page that needs no network."""
+
+from __future__ import annotations
+
+from html import escape
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from mcu_nas_moo.common.files import write_text_atomically
+from mcu_nas_moo.search.front import knee, on_front
+from mcu_nas_moo.search.subnets import AXES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from mcu_nas_moo.benchmark.references.reference import Reference
+    from mcu_nas_moo.common.arrays import FloatArray
+    from mcu_nas_moo.problem.task import Task
+    from mcu_nas_moo.search.subnets import SearchedProblem, Subnets
+
+
+def main_axes(problem: SearchedProblem) -> tuple[str, str]:
+    """Objectives across and upwards: the first that is no error, and the error if it is one."""
+    across = next((o for o in problem.objectives if o != "error"), problem.objectives[0])
+    others = [o for o in problem.objectives if o != across]
+    return across, "error" if "error" in others else (others or [across])[0]
+
+
+def write_front_page(
+    path: Path, task: Task, subnets: Subnets, front: Subnets, reference: Reference | None
+) -> None:
+    """Write the page.
+
+    Args:
+        path: of the HTML file; subnet files are named as lying in ``subnets/`` beside it.
+        task: that evaluated the subnets.
+        subnets: every distinct one.
+        front: those on the feasible front, in the order of the table; at least one.
+        reference: front to show behind the one found.
+    """
+    from plotly.offline import get_plotlyjs
+
+    from mcu_nas_moo.benchmark.report.page_data import script_json
+
+    here = files("mcu_nas_moo.search")
+    style = (files("mcu_nas_moo.benchmark.report") / "page.css").read_text(encoding="utf-8")
+    problem = subnets.problem
+    parts = {
+        "title": escape(f"Pareto front of {problem.title}"),
+        "lead": escape(_lead(problem, reference)),
+        "facts": _facts(subnets, front),
+        "style": style,
+        "data": script_json(page_data(task, subnets, front, reference)),
+        "plotly": get_plotlyjs(),
+        "script": (here / "front_page.js").read_text(encoding="utf-8"),
+    }
+    # One pass, so that no text of a user is taken for a place to fill.
+    first, *pieces = (here / "front_page.html").read_text(encoding="utf-8").split("{{")
+    text = [first]
+    for piece in pieces:
+        name, rest = piece.split("}}", 1)
+        text += [parts[name], rest]
+    page = "".join(text)
+    write_text_atomically(path, page)
+
+
+def page_data(
+    task: Task, subnets: Subnets, front: Subnets, reference: Reference | None
+) -> dict[str, Any]:
+    """What the script of the page draws."""
+    problem, names = subnets.problem, list(AXES)
+    across, upwards = main_axes(problem)
+    row_of = {name: row for row, name in enumerate(subnets.names)}
+    order = [row_of[name] for name in front.names]
+    # 0 infeasible, 1 feasible, 2 on the front.
+    kind = subnets.feasible.astype(int) + on_front(subnets)
+    return {
+        "axes": [
+            {
+                "label": axis.label,
+                "short": axis.short,
+                "unit": axis.unit,
+                "limit": problem.limits.get(axis.metric),
+            }
+            for axis in AXES.values()
+        ],
+        "objectives": [names.index(name) for name in problem.objectives],
+        "across": names.index(across),
+        "upwards": names.index(upwards),
+        "order": order,
+        "knee": order[knee(front)],
+        "subnets": {
+            "name": list(subnets.names),
+            "kind": kind.tolist(),
+            "values": _values(subnets.metrics),
+            "genes": [_in_lines(genes) for genes in subnets.genes],
+        },
+        "reference": reference
+        and {"kind": reference.kind, "values": _values(task.metrics(reference.X))},
+    }
+
+
+def _values(metrics: Mapping[str, FloatArray]) -> list[list[float]]:
+    """A column for each axis, in its unit, with six significant digits."""
+    return [
+        [float(f"{value:.6g}") for value in (axis.factor * metrics[axis.metric]).tolist()]
+        for axis in AXES.values()
+    ]
+
+
+def _in_lines(genes: Mapping[str, int]) -> list[str]:
+    """Genes as readable lines, those of one stage together."""
+    lines: list[tuple[str, str]] = []
+    for gene, value in genes.items():
+        head, _, rest = gene.partition("_")
+        text = f"{rest} {value}".strip()
+        if rest and lines and lines[-1][0] == head:
+            lines[-1] = (head, f"{lines[-1][1]}, {text}")
+        else:
+            lines.append((head, text))
+    return [f"{head} {text}" for head, text in lines]
+
+
+def _lead(problem: SearchedProblem, reference: Reference | None) -> str:
+    objectives = " and ".join(AXES[name].short for name in problem.objectives)
+    text = f"Feasible subnets for which no other one is better in {objectives}."
+    if reference is not None:
+        what = "front of all networks" if reference.kind == "exact" else "best front known"
+        text += f" Grey: the {what} of the space."
+    return text
+
+
+def _facts(subnets: Subnets, front: Subnets) -> str:
+    facts = {
+        "distinct subnets": f"{len(subnets):,}",
+        "feasible": f"{int(subnets.feasible.sum()):,}",
+        "on the front": f"{len(front):,}",
+    }
+    for axis in AXES.values():
+        if axis.metric in subnets.problem.limits:
+            limit = subnets.problem.limits[axis.metric]
+            facts[f"limit of {axis.short}"] = f"{limit:g} {axis.unit}"
+    return "".join(
+        f"<li><b>{escape(value)}</b>{escape(name)}</li>" for name, value in facts.items()
+    )

@@ -1,0 +1,284 @@
+"""The folder that a search writes: ``search.json``, ``subnets.csv``, ``subnets/`` and pictures."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mcu_nas_moo.common.files import write_text_atomically
+from mcu_nas_moo.common.yaml_files import Facts, is_path, read_values, validate
+from mcu_nas_moo.hardware.profile import load_profile
+from mcu_nas_moo.search.front import front_of, nothing_feasible, on_front
+from mcu_nas_moo.search.subnets import METRICS, SearchedProblem, Subnets
+from mcu_nas_moo.spaces import load_space
+from mcu_nas_moo.spaces.subnet_file import write_subnet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mcu_nas_moo.benchmark.references.reference import Reference
+    from mcu_nas_moo.problem.task import Task
+
+#: Where searches lie if nothing else is said.
+SEARCHES = Path("search")
+#: Columns of ``subnets.csv`` before the metrics and the genes.
+_FIRST = ("name", "trial", "feasible", "on_front")
+
+
+class SearchRecord(Facts):
+    """``search.json``: what a folder holds the results of.
+
+    Args:
+        problem: that was searched.
+        study: name of the Optuna study.
+        trials: finished ones.
+        subnets: distinct ones, the lines of the table.
+        starts: algorithm and seed of each start of the search.
+    """
+
+    problem: SearchedProblem
+    study: str
+    trials: int
+    subnets: int
+    starts: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class SearchFolder:
+    """Where the files of one search lie."""
+
+    root: Path
+
+    @property
+    def record(self) -> Path:
+        """What was searched, see :class:`SearchRecord`."""
+        return self.root / "search.json"
+
+    @property
+    def journal(self) -> Path:
+        """The Optuna study, if it was not put elsewhere."""
+        return self.root / "study.journal"
+
+    @property
+    def table(self) -> Path:
+        """Every distinct subnet."""
+        return self.root / "subnets.csv"
+
+    @property
+    def subnets(self) -> Path:
+        """Folder of a subnet file for each member of the front."""
+        return self.root / "subnets"
+
+    @property
+    def page(self) -> Path:
+        """The front, for a browser."""
+        return self.root / "pareto_front.html"
+
+    @property
+    def picture(self) -> Path:
+        """The front, for documents."""
+        return self.root / "pareto_front.png"
+
+    def check(self, problem: SearchedProblem) -> None:
+        """Refuse a folder that holds anything but a search for ``problem``.
+
+        Raises:
+            ValueError: if it does.
+        """
+        if self.root.exists() and not self.root.is_dir():
+            raise ValueError(f"{self.root} is a file; choose another --out")
+        if self.record.is_file():
+            difference = problem.difference(self.read_record().problem)
+            if difference is not None:
+                raise ValueError(
+                    f"{self.root} holds a search with {difference}; choose another --out"
+                )
+        elif self.root.is_dir() and not self.journal.is_file() and any(self.root.iterdir()):
+            raise ValueError(f"{self.root} holds files of something else; choose another --out")
+
+    def read_record(self) -> SearchRecord:
+        """What the folder holds the results of.
+
+        Raises:
+            ValueError: if it holds none, or the record is damaged.
+        """
+        if not self.record.is_file():
+            raise ValueError(
+                f"{self.root} holds no results of a search; `mcu-nas search --out {self.root}` "
+                "makes some, and --from names another folder"
+            )
+        values = read_values(self.record, str(self.record))
+        return validate(SearchRecord, values, str(self.record))
+
+    def read(self) -> Subnets:
+        """Every subnet of the search, by its table.
+
+        Raises:
+            ValueError: on one line, if the folder holds no results or they are damaged.
+        """
+        record = self.read_record()
+        problem = record.problem
+        remedy = "the `mcu-nas search` that made it writes it again"
+        try:
+            with self.table.open(encoding="utf-8", newline="") as file:
+                rows = list(csv.DictReader(file))
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise ValueError(f"{self.table} cannot be read ({error}); {remedy}") from None
+        if len(rows) != record.subnets:
+            raise ValueError(
+                f"{self.table} has {len(rows)} subnets and not {record.subnets}; {remedy}"
+            )
+        space = load_space(problem.space, problem.classes)
+        genes = []
+        for line, row in enumerate(rows, start=2):
+            try:
+                own = {g.name: int(row[g.name]) for g in space.genes if row[g.name] != ""}
+                space.encode(own)
+                figures = [float(row[metric]) for metric in METRICS]
+                int(row["trial"])
+                if not (row["name"] and np.isfinite(figures).all()):
+                    raise ValueError("a name or figure is missing")
+            except (KeyError, TypeError, ValueError) as error:
+                problem_text = f"no column {error}" if isinstance(error, KeyError) else error
+                raise ValueError(
+                    f"{self.table}, line {line}: damaged ({problem_text}); {remedy}"
+                ) from None
+            genes.append(own)
+        return Subnets(
+            problem,
+            tuple(row["name"] for row in rows),
+            tuple(genes),
+            {metric: np.array([float(row[metric]) for row in rows]) for metric in METRICS},
+            tuple(int(row["trial"]) for row in rows),
+        )
+
+    def write(
+        self,
+        task: Task,
+        subnets: Subnets,
+        record: SearchRecord,
+        reference: Reference | None = None,
+    ) -> Subnets:
+        """Write all results; those of an earlier state are replaced.
+
+        Args:
+            task: that evaluated the subnets; for the figures of the reference.
+            subnets: every distinct one.
+            record: for ``search.json``.
+            reference: front to show beside the one found.
+
+        Returns:
+            the front, in the order of tables.
+
+        Raises:
+            ValueError: if no subnet is feasible. Table and record are written nevertheless.
+        """
+        write_text_atomically(
+            self.table, table_text(subnets, [gene.name for gene in task.space.genes])
+        )
+        text = json.dumps(record.model_dump(mode="json"), indent=2) + "\n"
+        if not subnets.feasible.any():
+            write_text_atomically(self.record, text)
+            raise ValueError(nothing_feasible(subnets))
+        front = front_of(subnets)
+        self._write_files(front)
+        from mcu_nas_moo.search.front_page import write_front_page
+        from mcu_nas_moo.search.front_picture import draw_front
+
+        write_front_page(self.page, task, subnets, front, reference)
+        draw_front(self.picture, task, subnets, front, reference)
+        # The record last: a folder with a record is complete.
+        write_text_atomically(self.record, text)
+        return front
+
+    def _write_files(self, front: Subnets) -> None:
+        for row, name in enumerate(front.names):
+            write_subnet(front.file(row), self.subnets / f"{name}.yaml")
+        # Only files that an earlier start wrote: others in the folder are the user's.
+        ours = re.compile(re.escape(front.problem.subnet_name("t")) + r"\d+")
+        for path in self.subnets.glob("*.yaml"):
+            if ours.fullmatch(path.stem) and path.stem not in front.names:
+                path.unlink()
+
+
+def table_text(subnets: Subnets, genes: Sequence[str]) -> str:
+    """``subnets.csv``: a line per subnet, by trial; ``genes`` without effect are left empty."""
+    front = on_front(subnets)
+    columns = {metric: subnets.metrics[metric].tolist() for metric in METRICS}
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*_FIRST, *METRICS, *genes])
+    for row, name in enumerate(subnets.names):
+        writer.writerow(
+            [
+                name,
+                subnets.trials[row],
+                str(bool(subnets.feasible[row])).lower(),
+                str(bool(front[row])).lower(),
+                *(repr(columns[metric][row]) for metric in METRICS),
+                *(subnets.genes[row].get(gene, "") for gene in genes),
+            ]
+        )
+    return text.getvalue()
+
+
+def find_search(
+    root: Path = SEARCHES,
+    profile: str | None = None,
+    space: str | None = None,
+    objectives: Sequence[str] | None = None,
+    say: Callable[[str], object] = lambda text: None,
+) -> SearchFolder:
+    """The search in ``root`` that was written last, of all or of the given problem.
+
+    Args:
+        root: holds a folder for each search.
+        profile: name, or path of its file.
+        space: name.
+        objectives: names.
+        say: is told of damaged searches that are passed over in looking for a given problem.
+
+    Raises:
+        ValueError: if there is none; or, if any problem will do, the last search is damaged.
+    """
+    given: dict[str, str] = {
+        name: value
+        for name, value in (
+            ("profile", profile),
+            ("space", space),
+            ("objectives", ",".join(objectives or ())),
+        )
+        if value
+    }
+    wanted = dict(given)
+    if profile and is_path(profile):
+        wanted["profile"] = load_profile(profile).name
+    records = sorted(root.glob("*/search.json"), key=lambda path: path.stat().st_mtime)
+    for path in reversed(records):
+        folder = SearchFolder(path.parent)
+        try:
+            problem = folder.read_record().problem
+        except ValueError as error:
+            if not wanted:
+                raise
+            say(f"passed over {folder.root}: {error}")
+            continue
+        facts = {
+            "profile": problem.profile,
+            "space": problem.space,
+            "objectives": ",".join(problem.objectives),
+        }
+        if wanted.items() <= facts.items():
+            return folder
+    options = "".join(f" --{name} {value}" for name, value in given.items())
+    raise ValueError(
+        f"{root}/ holds no results of such a search; run `mcu-nas search{options}` first, or name "
+        "a folder with --from"
+    )

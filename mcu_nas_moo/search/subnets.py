@@ -1,0 +1,213 @@
+"""Distinct subnets with their predicted figures: what a search leaves and a choice is made from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from mcu_nas_moo.common.yaml_files import Facts
+from mcu_nas_moo.hardware.cost_model.estimate import significant
+from mcu_nas_moo.problem.archive import feasible
+from mcu_nas_moo.problem.task import CONSTRAINTS, OBJECTIVES
+from mcu_nas_moo.spaces.subnet_file import SubnetFile
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mcu_nas_moo.common.arrays import BoolArray, FloatArray, Genotypes, IntArray
+    from mcu_nas_moo.problem.task import Task
+
+#: Figures of every subnet, in the order of tables; see :meth:`Task.metrics`.
+METRICS = (
+    "accuracy",
+    "accuracy_std",
+    "error",
+    "latency_ms",
+    "sram_kib",
+    "flash_kib",
+    "energy_mj",
+    "macs_m",
+)
+
+
+class Axis(NamedTuple):
+    """One figure at an axis or in a sentence: its metric, and how that is written.
+
+    Attributes:
+        metric: name in :data:`METRICS`.
+        label: with the unit, for an axis.
+        short: without the unit.
+        unit: that values have after multiplication with ``factor``.
+        factor: from the metric to ``unit``.
+    """
+
+    metric: str
+    label: str
+    short: str
+    unit: str
+    factor: float = 1.0
+
+    def said(self, value: float) -> str:
+        """A value of the metric with its unit."""
+        return f"{significant(self.factor * value)} {self.unit}"
+
+
+#: The figures that can be objectives, by the name of the objective.
+AXES = {
+    "error": Axis("error", "error on the validation split, %", "error", "%", 100.0),
+    "latency": Axis("latency_ms", "latency, ms", "latency", "ms"),
+    "sram": Axis("sram_kib", "SRAM, KiB", "SRAM", "KiB"),
+    "flash": Axis("flash_kib", "Flash, KiB", "Flash", "KiB"),
+    "energy": Axis("energy_mj", "energy per inference, mJ", "energy", "mJ"),
+    "macs": Axis("macs_m", "million MACs", "MACs", "M"),
+}
+
+
+class SearchedProblem(Facts):
+    """What was searched, as plain data: enough to tell two problems apart and to name subnets.
+
+    Args:
+        space: name of the search space.
+        profile: name of the profile.
+        objectives: names out of ``OBJECTIVES``, all minimised.
+        limits: upper limit of each constrained metric.
+        classes: that the networks tell apart.
+        fingerprint: of the task, see :attr:`Task.fingerprint`.
+        fingerprints: of the task's parts.
+    """
+
+    space: str
+    profile: str
+    objectives: tuple[str, ...]
+    limits: dict[str, float]
+    classes: int
+    fingerprint: str
+    fingerprints: dict[str, str]
+
+    @classmethod
+    def of(cls, task: Task) -> SearchedProblem:
+        """The problem that ``task`` evaluates."""
+        return cls(
+            space=task.space.name,
+            profile=task.profile.name,
+            objectives=task.objectives,
+            limits=task.limits,
+            classes=getattr(getattr(task.space, "spec", None), "classes", 10),
+            fingerprint=task.fingerprint,
+            fingerprints=task.fingerprints,
+        )
+
+    @property
+    def title(self) -> str:
+        """Space and profile, in words."""
+        return f"{self.space} on {self.profile}"
+
+    def difference(self, other: SearchedProblem) -> str | None:
+        """What makes ``other`` another problem, in words; None if it is the same one."""
+        if self.fingerprint == other.fingerprint and self.profile == other.profile:
+            return None
+        for name in ("space", "profile", "objectives", "limits"):
+            own, its = getattr(self, name), getattr(other, name)
+            if own != its:
+                return f"{name} {_in_words(its)}, not {_in_words(own)}"
+        changed = [
+            name
+            for name in {**self.fingerprints, **other.fingerprints}
+            if self.fingerprints.get(name) != other.fingerprints.get(name)
+        ]
+        return f"another version of {' and '.join(changed) or 'the problem'}"
+
+    def subnet_name(self, suffix: str) -> str:
+        """Name of a subnet: the profile, in characters that a file name may hold, and a suffix."""
+        stem = re.sub(r"[^A-Za-z0-9._-]+", "-", self.profile).strip("-._") or "subnet"
+        return f"{stem}-{suffix}"
+
+
+def _hash(facts: object) -> str:
+    """Seven hexadecimal digits; among 15,000 subnets, the largest front shipped, a rare repeat."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:7]
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {number:g}" for key, number in value.items())
+    return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+@dataclass(frozen=True, eq=False)
+class Subnets:
+    """Distinct subnets of one problem, row by row.
+
+    Attributes:
+        problem: that they were searched for.
+        names: how commands and files refer to each.
+        genes: names of the active genes and their values, of each.
+        metrics: arrays ``(N,)`` by metric, with all of :data:`METRICS`.
+        trials: number of the trial that found each first; -1 if there was no trial.
+    """
+
+    problem: SearchedProblem
+    names: tuple[str, ...]
+    genes: tuple[dict[str, int], ...]
+    metrics: dict[str, FloatArray]
+    trials: tuple[int, ...]
+
+    @classmethod
+    def of_genotypes(cls, task: Task, X: Genotypes, suffix: str) -> Subnets:
+        """Distinct subnets that no study found; named by ``suffix`` and a hash of their genes."""
+        problem = SearchedProblem.of(task)
+        genes = tuple(dict(subnet.values) for subnet in task.space.decode(X))
+        return cls(
+            problem,
+            tuple(problem.subnet_name(suffix + _hash([problem.space, own])) for own in genes),
+            genes,
+            task.metrics(X),
+            (-1,) * len(X),
+        )
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @cached_property
+    def objective_values(self) -> FloatArray:
+        """Objectives ``(N, n_obj)``, minimised."""
+        return np.stack([self.metrics[OBJECTIVES[o]] for o in self.problem.objectives], axis=1)
+
+    @cached_property
+    def constraint_values(self) -> FloatArray:
+        """Constraints ``(N, n_con)``: ``value / limit - 1``, met where <= 0."""
+        limits = self.problem.limits
+        return np.stack([self.metrics[m] / limits[m] - 1.0 for m in CONSTRAINTS.values()], axis=1)
+
+    @cached_property
+    def feasible(self) -> BoolArray:
+        """Which subnets meet all limits, ``(N,)``."""
+        return feasible(self.constraint_values)
+
+    def take(self, rows: Sequence[int] | IntArray | BoolArray) -> Subnets:
+        """The subnets of some rows, in that order."""
+        chosen = np.arange(len(self))[np.asarray(rows)].tolist() if len(rows) else []
+        return Subnets(
+            self.problem,
+            tuple(self.names[row] for row in chosen),
+            tuple(self.genes[row] for row in chosen),
+            {name: values[chosen] for name, values in self.metrics.items()},
+            tuple(self.trials[row] for row in chosen),
+        )
+
+    def file(self, row: int) -> SubnetFile:
+        """The subnet file of a row; figures are rounded to six significant digits."""
+        return SubnetFile(
+            name=self.names[row],
+            space=self.problem.space,
+            genes=self.genes[row],
+            classes=self.problem.classes,
+            profile=self.problem.profile,
+            predicted={m: float(f"{self.metrics[m][row]:.6g}") for m in METRICS},
+        )

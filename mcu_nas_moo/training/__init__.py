@@ -1,0 +1,1 @@
+"""Training: supernets that share weights, and single subnets."""

@@ -1,0 +1,196 @@
+"""Weights of one subnet: those it shares with the supernet, and those of its own in a file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from mcu_nas_moo.common.files import write_atomically
+from mcu_nas_moo.data.images import Normalisation
+from mcu_nas_moo.networks.torch_module import SubnetModule
+from mcu_nas_moo.spaces.subnet_file import SubnetFile
+from mcu_nas_moo.training.supernet.supernet import calibration_images, recalibrate
+from mcu_nas_moo.training.supernet.weights import TrainedSupernet
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from mcu_nas_moo.data.images import Images
+
+#: Name of the network input in :attr:`RetrainedSubnet.ranges`.
+IMAGE = "image"
+#: The command that makes a weights file.
+REMAKE = "mcu-nas retrain SUBNET --data DIR"
+
+
+@dataclass(frozen=True, eq=False)
+class RetrainedSubnet:
+    """A subnet with weights of its own and all that is needed to evaluate and export it.
+
+    Attributes:
+        subnet: which one; its classes are those of the images.
+        module: the float network in evaluation mode, batch-norm statistics set.
+        normalise: what turns pixels into the input of the network.
+        class_names: in the order of the logits.
+        ranges: least and greatest value of each tensor of the int8 network, both including 0, by
+            the name of the layer that writes it and ``image`` for the input; None unless the
+            weights were trained with fake quantisation.
+        training: how the weights were made: settings, images, seconds, versions, accuracies.
+    """
+
+    subnet: SubnetFile
+    module: SubnetModule
+    normalise: Normalisation
+    class_names: tuple[str, ...]
+    ranges: dict[str, tuple[float, float]] | None
+    training: dict[str, Any]
+
+    def save(self, path: Path) -> None:
+        """Write a safetensors file; :meth:`load` reads it."""
+        from safetensors.torch import save_file
+
+        state = {
+            name: tensor.detach().cpu().contiguous()
+            for name, tensor in self.module.state_dict().items()
+        }
+        metadata = {
+            "subnet": self.subnet.model_dump_json(),
+            "normalisation": json.dumps([self.normalise.mean, self.normalise.std]),
+            "class_names": json.dumps(self.class_names),
+            "ranges": json.dumps(self.ranges),
+            "training": json.dumps(self.training),
+            "sha256": json.dumps(fingerprint(state)),
+        }
+        write_atomically(path, lambda partial: save_file(state, partial, metadata))
+
+    @classmethod
+    def load(cls, path: Path, subnet: SubnetFile | None = None) -> RetrainedSubnet:
+        """Read retrained weights.
+
+        Args:
+            path: a file that :meth:`save` wrote.
+            subnet: which subnet the weights must be of, if given.
+
+        Raises:
+            ValueError: if the file is missing, damaged, not of this kind or of another subnet;
+                the message names the remedy.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        if not path.is_file():
+            raise ValueError(f"no retrained weights {path}; `{REMAKE}` makes them")
+        try:
+            with safe_open(path, framework="pt") as file:
+                state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+                metadata = {key: json.loads(text) for key, text in (file.metadata() or {}).items()}
+            if fingerprint(state) != metadata["sha256"]:
+                raise ValueError("its checksum does not fit its weights")
+            found = SubnetFile.model_validate(metadata["subnet"])
+            module = SubnetModule(found.layers())
+            module.load_state_dict(state)
+            mean, std = metadata["normalisation"]
+            ranges = metadata["ranges"]
+            retrained = cls(
+                found,
+                module.to(memory_format=torch.channels_last).eval(),  # type: ignore[call-overload]
+                Normalisation(tuple(mean), tuple(std)),
+                tuple(metadata["class_names"]),
+                ranges and {name: (low, high) for name, (low, high) in ranges.items()},
+                metadata["training"],
+            )
+        except (SafetensorError, KeyError, TypeError, RuntimeError, OSError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise ValueError(
+                f"{path} is damaged or holds no retrained subnet ({reason}); remake it with "
+                f"`{REMAKE}`"
+            ) from error
+        if subnet is not None and not same_network(subnet, found):
+            raise ValueError(
+                f"{path} holds the weights of another network, subnet {found.name!r} of space "
+                f"{found.space!r}; retrain {subnet.name!r} with `{REMAKE}`, or choose another "
+                "--out folder"
+            )
+        return retrained
+
+
+def same_network(one: SubnetFile, other: SubnetFile) -> bool:
+    """Whether two subnets are the same network but for the number of classes."""
+    if one.space != other.space:
+        return False
+    space = one.search_space()
+    return bool((space.canonical(one.genotype) == space.canonical(other.genotype)).all())
+
+
+def fingerprint(state: Mapping[str, torch.Tensor]) -> str:
+    """SHA-256 of tensors in the order of their names, hexadecimal."""
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        digest.update(name.encode())
+        digest.update(state[name].cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def supernet_part(trained: TrainedSupernet, subnet: SubnetFile, classes: int) -> SubnetModule:
+    """The subnet with a copy of the weights it shares; batch-norm statistics are yet to be set.
+
+    If the supernet tells another number of classes apart, all weights are copied but those of the
+    classifier, which are random.
+
+    Raises:
+        ValueError: if the supernet was trained for other spaces.
+    """
+    (space,) = trained.spaces_named([subnet.space])
+    known = space.spec.classes
+    if space.spec != subnet.search_space(known).spec:
+        raise ValueError(
+            f"the supernet was trained for another space called {subnet.space!r}; give --weights "
+            "of a supernet trained with this version"
+        )
+    module = trained.supernet.subnet(subnet.layers(known))
+    if known == classes:
+        return module
+    shared = module.state_dict()
+    fresh = SubnetModule(subnet.layers(classes))
+    classifier = fresh.layers[-1].key
+    shared |= {
+        name: value for name, value in fresh.state_dict().items() if f".{classifier}." in name
+    }
+    fresh.load_state_dict(shared)
+    device = next(module.parameters()).device
+    return fresh.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def shared_weights(
+    subnet: SubnetFile,
+    train: Images,
+    class_names: Sequence[str],
+    supernet: TrainedSupernet | None = None,
+) -> RetrainedSubnet:
+    """The subnet with the weights it shares, its batch norms recalibrated on training images.
+
+    Args:
+        subnet: which one.
+        train: training images, on any device.
+        class_names: of the images.
+        supernet: the shipped one if none is given.
+
+    Raises:
+        ValueError: if the supernet was trained for other spaces or another number of classes.
+    """
+    trained = supernet or TrainedSupernet.load(device=str(train.pixels.device))
+    known = trained.spaces[0].spec.classes
+    if known != len(class_names):
+        raise ValueError(
+            f"the supernet tells {known} classes apart, the images have {len(class_names)}, so "
+            f"its weights cannot be used as they are; retrain them with `{REMAKE}`"
+        )
+    module = supernet_part(trained, subnet, known)
+    recalibrate(module, calibration_images(train), trained.normalise)
+    training = {"weights": "shared", "supernet": trained.fingerprint}
+    subnet = subnet.model_copy(update={"classes": known})
+    return RetrainedSubnet(subnet, module, trained.normalise, tuple(class_names), None, training)

@@ -1,0 +1,1 @@
+"""Supernets: one set of weights for all subnets of a space, and labels made with it."""

@@ -1,0 +1,46 @@
+"""The files that the package ships: supernet weights, labels, predictor."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from mcu_nas_moo.common.files import checksum
+
+#: Folder of the shipped files.
+FOLDER = Path(__file__).parent / "artifacts"
+#: Its list of SHA-256 sums, by file name.
+CHECKSUMS = FOLDER / "checksums.json"
+
+
+def artifact_path(name: str, path: Path | None, remake: str) -> Path:
+    """``path``, or where the shipped file ``name`` lies; shipped files are checked to be whole.
+
+    Args:
+        remake: the command that makes the file, without ``--out``; for messages.
+
+    Raises:
+        ValueError: if the file is missing, or is a shipped one with another checksum.
+    """
+    found = path or FOLDER / name
+    if not found.is_file():
+        raise ValueError(f"{found} is missing; remake it with `{remake} --out {found}`")
+    if path is None:
+        known = json.loads(CHECKSUMS.read_text(encoding="utf-8")) if CHECKSUMS.is_file() else {}
+        if known.get(name) != checksum(found):
+            raise damaged(found, remake, "its checksum is not the one in checksums.json")
+    return found
+
+
+def damaged(path: Path, remake: str, reason: object) -> ValueError:
+    """The error to raise for a file that cannot be used."""
+    return ValueError(f"{path} is damaged ({reason}); remake it with `{remake} --out {path}`")
+
+
+def register(*paths: Path) -> None:
+    """Record the checksums of files that were written to the artifact folder; skip others."""
+    known = json.loads(CHECKSUMS.read_text(encoding="utf-8")) if CHECKSUMS.is_file() else {}
+    here = [path for path in paths if path.resolve().parent == FOLDER.resolve()]
+    known.update({path.name: checksum(path) for path in here})
+    if here:
+        CHECKSUMS.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -1,0 +1,102 @@
+"""Supernet weights as a file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mcu_nas_moo.common.files import write_atomically
+from mcu_nas_moo.data.images import Normalisation
+from mcu_nas_moo.spaces import MBConvSpace, MBConvSpec
+from mcu_nas_moo.training.supernet.shipped_files import artifact_path, damaged, register
+from mcu_nas_moo.training.supernet.supernet import Supernet
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from mcu_nas_moo.data.images import Images
+
+#: The command that remakes the shipped weights.
+REMAKE = "mcu-nas supernet train --data DIR"
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedSupernet:
+    """A supernet with all that is needed to evaluate its subnets.
+
+    Attributes:
+        training: how it was trained: settings, number of images, seconds, device.
+    """
+
+    supernet: Supernet
+    spaces: tuple[MBConvSpace, ...]
+    normalise: Normalisation
+    training: dict[str, Any]
+
+    def save(self, path: Path) -> None:
+        """Write a safetensors file; :meth:`load` reads it."""
+        from safetensors.torch import save_file
+
+        tensors = {key: value.contiguous() for key, value in self.supernet.state_dict().items()}
+        metadata = {
+            "spaces": json.dumps([space.spec.model_dump(mode="json") for space in self.spaces]),
+            "normalisation": json.dumps([self.normalise.mean, self.normalise.std]),
+            "training": json.dumps(self.training),
+        }
+        write_atomically(path, lambda partial: save_file(tensors, partial, metadata))
+        register(path)
+
+    @classmethod
+    def load(cls, path: Path | None = None, device: str = "cpu") -> TrainedSupernet:
+        """Read weights; those that the package ships if no path is given.
+
+        Raises:
+            ValueError: if the file is missing or damaged; the message names the command that
+                remakes it.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        path = artifact_path("supernet.safetensors", path, REMAKE)
+        try:
+            with safe_open(path, framework="pt", device=device) as file:
+                state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+                metadata = {key: json.loads(text) for key, text in (file.metadata() or {}).items()}
+            spaces = tuple(
+                MBConvSpace(MBConvSpec.model_validate(spec)) for spec in metadata["spaces"]
+            )
+            supernet = Supernet(spaces[0].network(spaces[0].largest).layers()).to(device)
+            supernet.load_state_dict(state)
+            mean, std = metadata["normalisation"]
+            normalise = Normalisation(tuple(mean), tuple(std))
+            return cls(supernet, spaces, normalise, metadata["training"])
+        except (SafetensorError, KeyError, RuntimeError, OSError, ValueError) as error:
+            raise damaged(path, REMAKE, str(error).splitlines()[0]) from error
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the weights."""
+        digest = hashlib.sha256()
+        for tensor in self.supernet.state_dict().values():
+            digest.update(tensor.cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+    def check_classes(self, images: Images) -> None:
+        """Raise a ValueError if the images have another number of classes than the supernet."""
+        known = self.spaces[0].spec.classes
+        if images.classes != known:
+            raise ValueError(f"the images have {images.classes} classes, the supernet {known}")
+
+    def spaces_named(self, names: Sequence[str]) -> list[MBConvSpace]:
+        """The spaces of those names; all if none are given.
+
+        Raises:
+            ValueError: if the supernet was not trained for one of them.
+        """
+        known = {space.name: space for space in self.spaces}
+        for name in names:
+            if name not in known:
+                raise ValueError(f"the supernet was trained for {', '.join(known)}, not {name!r}")
+        return [known[name] for name in names or known]

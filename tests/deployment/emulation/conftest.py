@@ -1,0 +1,27 @@
+"""Runs of the tiny firmware in each emulator."""
+
+from __future__ import annotations
+
+import pytest
+from tiny_firmware import CHIP, OUTPUTS, board_map, build
+
+from mcu_nas_moo.deployment.emulation.qemu import PROGRAM, Qemu, qemu_installed
+from mcu_nas_moo.deployment.emulation.unicorn_process import Unicorn
+from mcu_nas_moo.deployment.firmware.boards import board_of
+
+__all__ = ["build"]
+
+
+@pytest.fixture(scope="session")
+def run(build):
+    """Run the tiny firmware on images."""
+
+    def ran(emulator, images, core="cortex-m7", toolchain="zig", patience=60.0):
+        if emulator == "qemu" and not qemu_installed():
+            pytest.skip(f"{PROGRAM} is not installed")
+        memory = board_map(core) if emulator == "qemu" else CHIP
+        program = Qemu(board_of(core)) if emulator == "qemu" else Unicorn(core)
+        elf = build(core, memory, toolchain)
+        return program.run(elf, memory, images, OUTPUTS, patience=patience)
+
+    return ran
