@@ -23,7 +23,7 @@ from mcu_nas_moo.benchmark.references.enumeration import Enumerator, can_enumera
 from mcu_nas_moo.benchmark.references.exact_reference import exact_reference
 from mcu_nas_moo.benchmark.references.front_search import pooled_reference
 from mcu_nas_moo.benchmark.references.reference import file_name, load_reference
-from mcu_nas_moo.benchmark.results.problem_results import load_results
+from mcu_nas_moo.benchmark.results.loading import load_results
 from mcu_nas_moo.hardware.profile import list_profiles
 from mcu_nas_moo.problem.task import Task
 from mcu_nas_moo.spaces import list_spaces

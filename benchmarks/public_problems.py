@@ -35,7 +35,7 @@ from pymoo.optimize import minimize
 
 from mcu_nas_moo.benchmark.analysis.statistics import compare_pairs, quartiles
 from mcu_nas_moo.common.files import write_atomically
-from mcu_nas_moo.optimisers.optimiser import Setting
+from mcu_nas_moo.contracts.optimiser import Setting
 from mcu_nas_moo.optimisers.simple.local_search import ParetoLocalSearch
 from mcu_nas_moo.problem.adapters.pymoo_operators import integer_operators
 from mcu_nas_moo.problem.archive import feasible

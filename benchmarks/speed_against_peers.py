@@ -32,7 +32,7 @@ from mcu_nas_moo import McuNasObjective, McuNasProblem
 from mcu_nas_moo.benchmark.references.enumeration import Enumerator
 from mcu_nas_moo.benchmark.references.reference import known_reference
 from mcu_nas_moo.benchmark.runs.run import run_optimiser
-from mcu_nas_moo.optimisers.optimiser import Setting
+from mcu_nas_moo.contracts.optimiser import Setting
 from mcu_nas_moo.optimisers.register import load_optimiser
 from mcu_nas_moo.problem.task import Task
 

@@ -24,9 +24,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 PACKAGE = "mcu_nas_moo"
-START = f"{PACKAGE}.ppo.sampler"
-#: Beside a script that is run, a file of this name would replace Python's own module.
-RENAMED = {"typing": "array_types"}
+START = f"{PACKAGE}.optimisers.ppo.sampler"
 INIT = '''"""PPO as a sampler of Optuna."""
 
 from .sampler import PPOSampler
@@ -93,8 +91,7 @@ def source_of(module: str) -> Path:
 
 def flat_name(module: str) -> str:
     """The name of a module where all stand side by side."""
-    name = module.rsplit(".", maxsplit=1)[-1]
-    return RENAMED.get(name, name)
+    return module.rsplit(".", maxsplit=1)[-1]
 
 
 def relative(text: str) -> str:

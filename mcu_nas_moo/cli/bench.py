@@ -33,6 +33,7 @@ from mcu_nas_moo.cli.search_problem import (
 )
 from mcu_nas_moo.cli.suite import suite
 from mcu_nas_moo.cli.tune import tune
+from mcu_nas_moo.common.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -196,7 +197,7 @@ def _refuse_options_before(context: click.Context) -> None:
     """Options of the comparison mean nothing to a command after them.
 
     Raises:
-        ValueError: if there are any.
+        InputError: if there are any.
     """
     given = [
         name
@@ -205,7 +206,7 @@ def _refuse_options_before(context: click.Context) -> None:
     ]
     if given:
         command = context.invoked_subcommand
-        raise ValueError(f"options of {command} come after it: mcu-nas-bench {command} --...")
+        raise InputError(f"options of {command} come after it: mcu-nas-bench {command} --...")
 
 
 def _hyperparameters(
@@ -214,13 +215,13 @@ def _hyperparameters(
     """What the files set for these algorithms; those that keep their defaults are left out.
 
     Raises:
-        ValueError: for a bad file, or if the files are about other algorithms only.
+        InputError: for a bad file, or if the files are about other algorithms only.
     """
     from mcu_nas_moo.benchmark.runs.hyperparameter_files import read_configs
 
     given = read_configs(configs)
     if given and not set(given) & set(algorithms):
-        raise ValueError(
+        raise InputError(
             f"--config is about {', '.join(given)}, --algos about {', '.join(algorithms)}"
         )
     return {name: values for name, values in given.items() if name in algorithms and values}
@@ -230,17 +231,17 @@ def _check_tensorboard(algorithms: Sequence[str]) -> None:
     """Make sure that a log can be written, and by one of the algorithms.
 
     Raises:
-        ValueError: if TensorBoard is not installed, or none of them writes a log.
+        InputError: if TensorBoard is not installed, or none of them writes a log.
     """
     from importlib.util import find_spec
 
     from mcu_nas_moo.optimisers.register import list_optimisers, writes_log
 
     if find_spec("tensorboard") is None:
-        raise ValueError("--tensorboard needs TensorBoard; pip install tensorboard")
+        raise InputError("--tensorboard needs TensorBoard; pip install tensorboard")
     if not any(writes_log(name) for name in algorithms):
         writing = ", ".join(name for name in list_optimisers() if writes_log(name))
-        raise ValueError(
+        raise InputError(
             f"--tensorboard: none of {', '.join(algorithms)} writes a log; these do: {writing}"
         )
 

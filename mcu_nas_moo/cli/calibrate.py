@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mcu_nas_moo.cli.errors import bad_input_in_one_line
+from mcu_nas_moo.common.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,13 +50,13 @@ def calibrate(
     console = Console(highlight=False, width=None if Console().is_terminal else 100)
     if measurements is None:
         if base is not None:
-            raise ValueError("--base is for a table of your own; name its CSV file")
+            raise InputError("--base is for a table of your own; name its CSV file")
         _shipped(console, out, plot)
     else:
         if base is None or out is None:
-            raise ValueError("give the runtime to start from, --base, and the file to write, --out")
+            raise InputError("give the runtime to start from, --base, and the file to write, --out")
         if plot is not None:
-            raise ValueError("--plot shows the shipped runtimes; leave MEASUREMENTS out")
+            raise InputError("--plot shows the shipped runtimes; leave MEASUREMENTS out")
         _own_board(console, measurements, base, out)
 
 
@@ -67,7 +68,7 @@ def _shipped(console: Console, out: Path | None, plot: Path | None) -> None:
 
     folder = out or shipped_runtimes()
     if folder.is_file():
-        raise ValueError(f"{folder}: expected a folder for the runtime files, it is a file")
+        raise InputError(f"{folder}: expected a folder for the runtime files, it is a file")
     rows = shipped_measurements()
     calibrations = [fit(recipe, rows) for recipe in RECIPES]
     _print_report(console, calibrations)

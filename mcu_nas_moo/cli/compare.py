@@ -10,6 +10,7 @@ import click
 from mcu_nas_moo.cli.errors import bad_input_in_one_line
 from mcu_nas_moo.cli.report import jobs_option, read_results
 from mcu_nas_moo.cli.search_problem import cores, one_thread_per_process, plain_console
+from mcu_nas_moo.common.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +51,7 @@ def compare(first: str, second: str, folders: tuple[Path, ...], jobs: int | None
 
     if all(Path(side).exists() and side not in list_optimisers() for side in (first, second)):
         if folders:
-            raise ValueError("A and B are folders already; there is nothing to take from others")
+            raise InputError("A and B are folders already; there is nothing to take from others")
         old, new = (read_results([Path(side)], jobs, console) for side in (first, second))
         with console.status("Scoring the runs ..."):
             duels = compare_results(old, new, jobs or cores())
@@ -58,7 +59,7 @@ def compare(first: str, second: str, folders: tuple[Path, ...], jobs: int | None
             first, second = Path(first).name, Path(second).name
     else:
         if not folders and not RESULTS.exists():
-            raise ValueError(f"there is no {RESULTS} here; name the folders of the results")
+            raise InputError(f"there is no {RESULTS} here; name the folders of the results")
         results = read_results(folders or [RESULTS], jobs, console)
         with console.status("Scoring the runs ..."):
             duels = compare_algorithms(results, first, second, jobs or cores())

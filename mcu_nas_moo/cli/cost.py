@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mcu_nas_moo.cli.errors import bad_input_in_one_line
+from mcu_nas_moo.common.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,7 +68,7 @@ def cost(
     Ends with 0 if all limits of the profile hold, with 1 if not, and with 2 for bad input.
     """
     if not models:
-        raise ValueError("no model given; say which, as in: mcu-nas cost model.onnx")
+        raise InputError("no model given; say which, as in: mcu-nas cost model.onnx")
     if plot is not None:
         _check_plot(plot, models)
     shape = _shape(input_shape)
@@ -101,13 +102,13 @@ def _check_plot(plot: Path, models: Sequence[Path]) -> None:
     from mcu_nas_moo.hardware.cost_model.pictures import FORMATS
 
     if len(models) > 1:
-        raise ValueError(f"--plot shows one network, but {len(models)} models are given")
+        raise InputError(f"--plot shows one network, but {len(models)} models are given")
     if plot.suffix.lower() not in FORMATS:
-        raise ValueError(f"--plot {plot}: expected a file that ends in {' or '.join(FORMATS)}")
+        raise InputError(f"--plot {plot}: expected a file that ends in {' or '.join(FORMATS)}")
     if not plot.parent.is_dir():
-        raise ValueError(f"--plot {plot}: the folder {plot.parent} does not exist")
+        raise InputError(f"--plot {plot}: the folder {plot.parent} does not exist")
     if plot.is_dir():
-        raise ValueError(f"--plot {plot}: expected a file, but this is a folder")
+        raise InputError(f"--plot {plot}: expected a file, but this is a folder")
 
 
 def _shape(text: str | None) -> tuple[int, ...] | None:
@@ -115,7 +116,7 @@ def _shape(text: str | None) -> tuple[int, ...] | None:
         return None
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() and int(part) > 0 for part in parts):
-        raise ValueError(
+        raise InputError(
             f"--input-shape: expected whole numbers above 0 with commas between, such as 3,96,96, "
             f"got {text!r}"
         )

@@ -20,6 +20,7 @@ from mcu_nas_moo.cli.search_problem import (
     plain_console,
     space_option,
 )
+from mcu_nas_moo.common.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,7 +93,7 @@ def enumerate_command(
     wanted = [names_in(text, "--objectives") for text in lists]
     for names in wanted:
         if "error" not in names or len(names) < 2:
-            raise ValueError(f"--objectives must hold error and a cost, got {','.join(names)}")
+            raise InputError(f"--objectives must hold error and a cost, got {','.join(names)}")
     # One pass for all of them: a front for fewer objectives is part of that for more.
     together = dict.fromkeys(["error", *(name for names in wanted for name in names)])
     limits = limits_given(flash_kib, sram_kib, latency_ms)
@@ -118,7 +119,7 @@ def enumerate_command(
         _show([reference for reference, _ in references], console)
         console.print(f"Fronts are in {references[0][1].parent}")
     if empty:
-        raise ValueError(f"no network of {space} meets the limits of {', '.join(empty)}; relax one")
+        raise InputError(f"no network of {space} meets the limits of {', '.join(empty)}; relax one")
 
 
 def _in_name(limits: dict[str, float], profile: str) -> str:
@@ -155,14 +156,14 @@ def _device(device: str) -> str | None:
     if device == "cpu":
         return None
     if not re.fullmatch(r"auto|cuda(:\d+)?", device):
-        raise ValueError(f"--device {device}: choose cpu, cuda or auto")
+        raise InputError(f"--device {device}: choose cpu, cuda or auto")
     import torch
 
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else None
     number = int(device.partition(":")[2] or 0)
     if not torch.cuda.is_available() or number >= torch.cuda.device_count():
-        raise ValueError(f"--device {device}: torch finds no such device here; take --device cpu")
+        raise InputError(f"--device {device}: torch finds no such device here; take --device cpu")
     return device
 
 

@@ -10,6 +10,7 @@ import click
 from mcu_nas_moo.cli.errors import bad_input_in_one_line
 from mcu_nas_moo.cli.report import folders_argument, jobs_option, read_results
 from mcu_nas_moo.cli.search_problem import names_in, one_thread_per_process, plain_console
+from mcu_nas_moo.common.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,11 +79,11 @@ def export(
     names = None if algos is None else names_in(algos, "--algos")
     if form == "optuna":
         if storage is None or out is not None:
-            raise ValueError("--format optuna needs --storage, and no --out")
+            raise InputError("--format optuna needs --storage, and no --out")
         _to_optuna(folders, storage, study_name, names, seed, console)
         return
     if out is None or storage is not None or study_name is not None:
-        raise ValueError(f"--format {form} needs --out; --storage and --study-name are for optuna")
+        raise InputError(f"--format {form} needs --out; --storage and --study-name are for optuna")
     from mcu_nas_moo.benchmark.results.compact import save_compact
     from mcu_nas_moo.benchmark.results.exchange_formats import (
         export_csv,
@@ -143,7 +144,7 @@ def _full_histories(
     """Files of full histories, with their studies and tasks.
 
     Raises:
-        ValueError: if there are none.
+        InputError: if there are none.
     """
     from mcu_nas_moo.benchmark.results.result_files import FoundStudy, find_results
     from mcu_nas_moo.benchmark.runs.history import load_metadata
@@ -169,5 +170,5 @@ def _full_histories(
     for warning in warnings:
         click.echo(f"Warning: {warning}", err=True)
     if not chosen:
-        raise ValueError("there is no full history of such a run; see `mcu-nas-bench export -h`")
+        raise InputError("there is no full history of such a run; see `mcu-nas-bench export -h`")
     return chosen

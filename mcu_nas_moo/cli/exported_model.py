@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mcu_nas_moo.common.errors import InputError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -21,7 +23,7 @@ def exported_model(chosen: SubnetFile, file: Path, folders: DeploymentFolder) ->
         folders: where the network should be.
 
     Raises:
-        ValueError: if there is none, it is damaged or of another subnet, or a package is missing.
+        InputError: if there is none, it is damaged or of another subnet, or a package is missing.
     """
     from mcu_nas_moo.common.extras import require
     from mcu_nas_moo.deployment.export.int8_model import read_int8_model
@@ -31,7 +33,7 @@ def exported_model(chosen: SubnetFile, file: Path, folders: DeploymentFolder) ->
     model = read_int8_model(folders.int8_onnx)
     found = model.subnet
     if (found.space, found.genes) != (chosen.space, chosen.genes):
-        raise ValueError(
+        raise InputError(
             f"{folders.int8_onnx} is the network {found.name}, not that of {file}; export this one "
             "with `mcu-nas export`, or name its folder with --out"
         )

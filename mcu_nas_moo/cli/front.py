@@ -18,6 +18,7 @@ from mcu_nas_moo.cli.search_problem import (
     plain_console,
     task_of_options,
 )
+from mcu_nas_moo.common.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -155,9 +156,9 @@ def pick(
     """  # noqa: D301
     one_thread_per_process()
     if (subnet is not None) + (best is not None) + take_knee != 1:
-        raise ValueError("give a name or number of `mcu-nas front list`, or --best, or --knee")
+        raise InputError("give a name or number of `mcu-nas front list`, or --best, or --knee")
     if out is not None and out.suffix not in (".yaml", ".yml", ".json"):
-        raise ValueError(f"--out {out}: expected a file that ends in .yaml or .json")
+        raise InputError(f"--out {out}: expected a file that ends in .yaml or .json")
     chosen, _ = _chosen_front(**options)
     from mcu_nas_moo.search import front as choice
     from mcu_nas_moo.spaces.subnet_file import write_subnet
@@ -180,17 +181,17 @@ def _row(chosen: Subnets, wanted: str) -> int:
     """Row of a subnet by its name, or by its number from 1.
 
     Raises:
-        ValueError: if there is none.
+        InputError: if there is none.
     """
     if wanted in chosen.names:
         return chosen.names.index(wanted)
     if not wanted.isdecimal():
         nearest = get_close_matches(wanted, chosen.names, n=1)
         hint = f"did you mean {nearest[0]}? " if nearest else ""
-        raise ValueError(f"no subnet {wanted!r}; {hint}`mcu-nas front list` shows the names")
+        raise InputError(f"no subnet {wanted!r}; {hint}`mcu-nas front list` shows the names")
     number = int(wanted)
     if not 1 <= number <= len(chosen):
-        raise ValueError(
+        raise InputError(
             f"there is no subnet {number}; the front has the numbers 1 to {len(chosen)}"
         )
     return number - 1
@@ -200,7 +201,7 @@ def _check_free(path: Path, file: SubnetFile) -> None:
     """Refuse to replace anything but the same subnet's file.
 
     Raises:
-        ValueError: if ``path`` holds something else.
+        InputError: if ``path`` holds something else.
     """
     from mcu_nas_moo.spaces.subnet_file import read_subnet
 
@@ -212,7 +213,7 @@ def _check_free(path: Path, file: SubnetFile) -> None:
     except ValueError:
         same = False
     if not same:
-        raise ValueError(f"{path} exists and holds something else; choose another --out")
+        raise InputError(f"{path} exists and holds something else; choose another --out")
 
 
 def _chosen_front(
@@ -238,14 +239,14 @@ def _chosen_front(
     at_most = {metric: limit for metric, limit in given.items() if limit is not None}
     for metric, limit in at_most.items():
         if math.isnan(limit):
-            raise ValueError(f"--max-{metric.replace('_', '-')} must be a number, not nan")
+            raise InputError(f"--max-{metric.replace('_', '-')} must be a number, not nan")
     if (folder is not None) + (storage is not None) + exact > 1:
-        raise ValueError("give one of --from, --storage and --exact")
+        raise InputError("give one of --from, --storage and --exact")
     if study_name is not None and storage is None:
-        raise ValueError("--study-name needs --storage")
+        raise InputError("--study-name needs --storage")
     problem_given = [profile, space, objectives] != [None, None, None]
     if problem_given and (folder is not None or storage is not None):
-        raise ValueError("--profile, --space and --objectives go with --exact or search/ only")
+        raise InputError("--profile, --space and --objectives go with --exact or search/ only")
     names = None if objectives is None else names_in(objectives, "--objectives")
     from mcu_nas_moo.search.front import front_of
 
@@ -301,7 +302,7 @@ def _reference_front(
         wider = task_of_options(task.space.name, profile or "cortex-m7", ",".join(_ALL_OBJECTIVES))
     reference = known_reference(wider)
     if reference is None:
-        raise ValueError(
+        raise InputError(
             f"no reference front is known for {wider.title} and {','.join(wider.objectives)}; "
             f"`{remake_command(wider)}` makes one"
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mcu_nas_moo.cli.errors import bad_input_in_one_line
+from mcu_nas_moo.common.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -103,9 +104,9 @@ def fit_costs(
     from mcu_nas_moo.spaces import load_space
 
     if out.suffix != ".safetensors":
-        raise ValueError(f"--out must end in .safetensors, got {out}")
+        raise InputError(f"--out must end in .safetensors, got {out}")
     if labels_file is not None and samples is not None:
-        raise ValueError("--samples is for analytic labels; leave it or --labels out")
+        raise InputError("--samples is for analytic labels; leave it or --labels out")
     console = Console(highlight=False, markup=False)
     if not console.is_terminal:
         console = Console(highlight=False, markup=False, width=100)

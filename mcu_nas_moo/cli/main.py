@@ -283,8 +283,7 @@ def model_card(out: Path) -> None:
 
 def _images(data: Path, device: str, trained: TrainedSupernet) -> tuple[Images, Images, Images]:
     """Training, calibration and validation images on ``device``, of the supernet's classes."""
-    from mcu_nas_moo.data.images import read_images, split_validation
-    from mcu_nas_moo.training.supernet.supernet import calibration_images
+    from mcu_nas_moo.data.images import calibration_images, read_images, split_validation
 
     train, validation = split_validation(read_images(data / "train"))
     trained.check_classes(validation)

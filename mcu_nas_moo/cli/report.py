@@ -61,7 +61,7 @@ def report(folders: tuple[Path, ...], out: Path | None, jobs: int | None) -> Non
 
 def _folder_of_runs(folders: Sequence[Path]) -> Path | None:
     """The only folder, if it is that of a suite or of a study and not of compact files."""
-    from mcu_nas_moo.benchmark.results.result_files import STUDY_FILE
+    from mcu_nas_moo.benchmark.runs.study import STUDY_FILE
 
     if len(folders) > 1:
         return None
@@ -74,9 +74,9 @@ def read_results(folders: Sequence[Path], jobs: int | None, console: Console) ->
     """All results in these folders; warnings go to stderr.
 
     Raises:
-        ValueError: if there are none, or they cannot stand together.
+        InputError: if there are none, or they cannot stand together.
     """
-    from mcu_nas_moo.benchmark.results.problem_results import load_results
+    from mcu_nas_moo.benchmark.results.loading import load_results
 
     with console.status("Reading the runs ..."):
         results = load_results(folders, jobs or cores())
@@ -94,8 +94,8 @@ def show_report(
     console: Console,
 ) -> None:
     """Write the report of ``results``, read from ``sources``, into ``folder``; show the ranking."""
-    from mcu_nas_moo.benchmark.analysis.cautions import serious_cautions
     from mcu_nas_moo.benchmark.analysis.overall import overall_tables
+    from mcu_nas_moo.benchmark.analysis.overall_cautions import serious_cautions
     from mcu_nas_moo.benchmark.analysis.problem_analysis import analyse
     from mcu_nas_moo.benchmark.report.writing import write_analyses
     from mcu_nas_moo.benchmark.results.result_files import suite_records

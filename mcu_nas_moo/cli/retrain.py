@@ -12,6 +12,7 @@ from mcu_nas_moo.cli.errors import bad_input_in_one_line
 from mcu_nas_moo.cli.search_problem import plain_console
 from mcu_nas_moo.cli.subnet_options import data_option, folder_option, subnet_argument
 from mcu_nas_moo.cli.torch_device import device_option, start_torch
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.training.subnet.settings import LEARNING_RATES, RetrainingSettings
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def retrain(
     folder = DeploymentFolder.of(chosen, out)
     device = start_torch(device)
     if weights is not None and start == "scratch" and not settings.distil:
-        raise ValueError("--weights has no effect with --from scratch and --no-distil")
+        raise InputError("--weights has no effect with --from scratch and --no-distil")
     supernet = _supernet(weights, device, chosen)
     _train(chosen, data, settings, folder, device, supernet, plain_console())
 
@@ -130,7 +131,11 @@ def _train(
     console: Console,
 ) -> None:
     from mcu_nas_moo.data.training_images import ImageFolder
-    from mcu_nas_moo.deployment.retraining_report import accuracy_table, report_on, write_report
+    from mcu_nas_moo.deployment.export.retraining_report import (
+        accuracy_table,
+        report_on,
+        write_report,
+    )
     from mcu_nas_moo.training.subnet import trainer as training
 
     with console.status("Reading images ..."):

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import click
 
+from mcu_nas_moo.common.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -92,11 +94,11 @@ def names_in(text: str, option: str) -> list[str]:
     """Names between commas, each once.
 
     Raises:
-        ValueError: if there are none.
+        InputError: if there are none.
     """
     names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     if not names:
-        raise ValueError(f"{option} names nothing; see mcu-nas-bench --list")
+        raise InputError(f"{option} names nothing; see mcu-nas-bench --list")
     return names
 
 
@@ -110,14 +112,14 @@ def task_of_options(
     """The task that the options of a command describe.
 
     Raises:
-        ValueError: for bad options, or fewer than two objectives.
+        InputError: for bad options, or fewer than two objectives.
     """
     from mcu_nas_moo.problem.task import Task
 
     names = names_in(objectives, "--objectives")
     task = Task(space, profile, names, limits=limits, predictors=predictors)
     if task.n_obj < 2:
-        raise ValueError(
+        raise InputError(
             f"--objectives {objectives} has no trade-off; give two at least, "
             f"such as {DEFAULT_OBJECTIVES}"
         )

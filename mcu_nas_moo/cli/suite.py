@@ -75,7 +75,7 @@ def suite(
     """  # noqa: D301
     one_thread_per_process()
     console = plain_console()
-    from mcu_nas_moo.benchmark.results.problem_results import load_results
+    from mcu_nas_moo.benchmark.results.loading import load_results
     from mcu_nas_moo.benchmark.runs.suite import load_suite, plan
     from mcu_nas_moo.benchmark.runs.suite_folder import write_record
     from mcu_nas_moo.optimisers.user_optimisers import look_in

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from mcu_nas_moo.common.errors import InputError
+
 device_option = click.option(
     "--device", default="auto", show_default=True, help="cpu, cuda or auto."
 )
@@ -13,7 +15,7 @@ def start_torch(device: str) -> str:
     """Prepare torch and resolve ``auto``.
 
     Raises:
-        ValueError: if there is no such device.
+        InputError: if there is no such device.
     """
     from mcu_nas_moo.training.cpu import prepare_cpu
 
@@ -22,7 +24,7 @@ def start_torch(device: str) -> str:
 
     found = "cuda" if torch.cuda.is_available() else "cpu"
     if device not in ("auto", "cpu", "cuda"):
-        raise ValueError(f"--device must be cpu, cuda or auto, got {device!r}")
+        raise InputError(f"--device must be cpu, cuda or auto, got {device!r}")
     if device == "cuda" and found == "cpu":
-        raise ValueError("no CUDA device was found; use --device cpu")
+        raise InputError("no CUDA device was found; use --device cpu")
     return found if device == "auto" else device

@@ -16,6 +16,7 @@ from mcu_nas_moo.cli.subnet_options import (
     profile_option,
     subnet_argument,
 )
+from mcu_nas_moo.common.errors import InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,7 +120,7 @@ def _sample(test: ImageListing, model: Int8Model, count: int, seed: int) -> IntA
     import numpy as np
 
     if test.class_names != model.class_names:
-        raise ValueError(
+        raise InputError(
             f"the test images are of the classes {', '.join(test.class_names)}, but the network "
             f"tells apart {', '.join(model.class_names)}; give the image folder it was made with"
         )

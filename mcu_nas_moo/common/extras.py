@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from mcu_nas_moo.common.errors import InputError
+
 if TYPE_CHECKING:
     from types import ModuleType
 
@@ -17,7 +19,7 @@ def require(module: str, extra: str) -> ModuleType:
         extra: of the project that installs it.
 
     Raises:
-        ValueError: if it is not installed; the message is the command that installs it.
+        InputError: if it is not installed; the message is the command that installs it.
     """
     try:
         return import_module(module)
@@ -25,6 +27,6 @@ def require(module: str, extra: str) -> ModuleType:
         if error.name is None or error.name.partition(".")[0] != module.partition(".")[0]:
             raise  # the package is there, but something that it needs is not
         package = module.partition(".")[0]
-        raise ValueError(
+        raise InputError(
             f"this step needs {package}; install it with: pip install 'mcu-nas-moo[{extra}]'"
         ) from None

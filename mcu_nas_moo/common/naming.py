@@ -5,11 +5,13 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from mcu_nas_moo.common.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def unknown_name(kind: str, name: str, known: Iterable[str]) -> ValueError:
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
     """The error to raise for a ``name`` that is not among the ``known`` ones, on one line.
 
     Args:
@@ -20,4 +22,4 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> ValueError:
     names = list(known)
     nearest = get_close_matches(name.lower(), names, n=1)
     hint = f" did you mean {nearest[0]!r}?" if nearest else ""
-    return ValueError(f"unknown {kind} {name!r};{hint} choose one of {', '.join(names)}")
+    return InputError(f"unknown {kind} {name!r};{hint} choose one of {', '.join(names)}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import unknown_name
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def parse(text: str, source: str) -> dict[str, Any]:
         source: how messages refer to it.
 
     Raises:
-        ValueError: if it is not YAML or not a mapping of fields to values.
+        InputError: if it is not YAML or not a mapping of fields to values.
     """
     try:
         # A subclass of SafeLoader: plain data only.
@@ -55,9 +56,9 @@ def parse(text: str, source: str) -> dict[str, Any]:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}: " if mark is not None else ""
         problem = getattr(error, "problem", None) or "it cannot be read"
-        raise ValueError(f"{source}: {where}expected YAML, but {problem}") from None
+        raise InputError(f"{source}: {where}expected YAML, but {problem}") from None
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
-        raise ValueError(f"{source}: expected fields and their values, such as 'name: value'")
+        raise InputError(f"{source}: expected fields and their values, such as 'name: value'")
     return values
 
 
@@ -65,7 +66,7 @@ def validate(model: type[AnyFacts], values: Any, source: str) -> AnyFacts:
     """``values`` as a ``model``.
 
     Raises:
-        ValueError: on one line; names ``source``, and of every problem the field and what was
+        InputError: on one line; names ``source``, and of every problem the field and what was
             expected.
     """
     try:
@@ -91,7 +92,7 @@ def validate(model: type[AnyFacts], values: Any, source: str) -> AnyFacts:
             if problem["type"] != "value_error":
                 message = message[0].lower() + message[1:]
             problems.append(f"{field}: {message}" if field else message)
-        raise ValueError(f"{source}: {'; '.join(problems)}") from None
+        raise InputError(f"{source}: {'; '.join(problems)}") from None
 
 
 def names(folder: Traversable) -> list[str]:
@@ -116,12 +117,12 @@ def read_values(file: Traversable, source: str) -> dict[str, Any]:
     """The mapping that a YAML file holds; ``source`` is how messages refer to it.
 
     Raises:
-        ValueError: if the file cannot be read, is not text, or not a YAML mapping.
+        InputError: if the file cannot be read, is not text, or not a YAML mapping.
     """
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{source}: expected a readable text file ({error})") from None
+        raise InputError(f"{source}: expected a readable text file ({error})") from None
     return parse(text, source)
 
 
@@ -129,7 +130,7 @@ def load_named(model: type[AnyFacts], kind: str, name: str, folder: Traversable)
     """The facts in the file ``name``.yaml of a folder.
 
     Raises:
-        ValueError: if there is no such file (the message lists the valid names), or if what it
+        InputError: if there is no such file (the message lists the valid names), or if what it
             holds is not valid.
     """
     if name not in names(folder):

@@ -30,7 +30,7 @@ class ImageListing:
         """List ``folder/<class>/<image>``.
 
         Raises:
-            ValueError: if the folder is missing, has fewer than two classes, or one has no images.
+            InputError: if the folder is missing, has fewer than two classes, or one has no images.
         """
         from mcu_nas_moo.data.images import list_images
 
@@ -61,8 +61,7 @@ class ImageListing:
         """
         import torch
 
-        from mcu_nas_moo.data.images import Images
-        from mcu_nas_moo.training.supernet.supernet import calibration_images
+        from mcu_nas_moo.data.images import Images, calibration_images
 
         numbers = torch.from_numpy(rows).reshape(-1, 1, 1, 1)
         targets = torch.from_numpy(self.targets[rows])
@@ -73,7 +72,7 @@ class ImageListing:
         """Decode the images of those rows, in that order.
 
         Raises:
-            ValueError: if an image cannot be decoded.
+            InputError: if an image cannot be decoded.
         """
         from mcu_nas_moo.data.images import decode_images
 

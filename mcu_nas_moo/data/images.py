@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from PIL import Image, UnidentifiedImageError
 
+from mcu_nas_moo.common.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
@@ -20,6 +22,8 @@ IMAGE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".webp"}
 IMAGE_SIZE = 32
 #: Share of the training images that is held out for labels and search.
 VALIDATION_SHARE = 0.1
+#: Training images that set the batch-norm statistics of a subnet.
+CALIBRATION_IMAGES = 2048
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,22 +60,22 @@ def list_images(folder: Path) -> tuple[list[Path], list[int], tuple[str, ...]]:
     Classes are numbered in alphabetical order.
 
     Raises:
-        ValueError: if the folder is missing, has fewer than two classes, or a class has no images.
+        InputError: if the folder is missing, has fewer than two classes, or a class has no images.
     """
     if not folder.is_dir():
-        raise ValueError(
+        raise InputError(
             f"no folder {folder}; expected an image folder with train/<class>/<image> "
             "and, for final figures, test/<class>/<image>"
         )
     classes = sorted(path for path in folder.iterdir() if path.is_dir())
     if len(classes) < 2:
-        raise ValueError(f"{folder} has {len(classes)} class folders; at least 2 are needed")
+        raise InputError(f"{folder} has {len(classes)} class folders; at least 2 are needed")
     paths: list[Path] = []
     targets: list[int] = []
     for number, folder_of_class in enumerate(classes):
         found = sorted(p for p in folder_of_class.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
         if not found:
-            raise ValueError(f"{folder_of_class} has no images ({', '.join(IMAGE_SUFFIXES)})")
+            raise InputError(f"{folder_of_class} has no images ({', '.join(IMAGE_SUFFIXES)})")
         paths += found
         targets += [number] * len(found)
     return paths, targets, tuple(path.name for path in classes)
@@ -81,7 +85,7 @@ def decode_images(paths: Sequence[Path], targets: Sequence[int]) -> Images:
     """Decode images: RGB, scaled to 32x32 if they have another size.
 
     Raises:
-        ValueError: if one cannot be decoded.
+        InputError: if one cannot be decoded.
     """
     with ThreadPoolExecutor() as pool:
         pixels = np.stack(list(pool.map(_decode, paths)))
@@ -92,7 +96,7 @@ def read_images(folder: Path) -> Images:
     """Read all images of a folder, see :func:`list_images` and :func:`decode_images`.
 
     Raises:
-        ValueError: as these do.
+        InputError: as these do.
     """
     paths, targets, _ = list_images(folder)
     return decode_images(paths, targets)
@@ -103,7 +107,7 @@ def _decode(path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
         with Image.open(path) as image:
             rgb = image.convert("RGB")
     except (UnidentifiedImageError, OSError) as error:
-        raise ValueError(f"cannot decode image {path}: {error}") from error
+        raise InputError(f"cannot decode image {path}: {error}") from error
     if rgb.size != (IMAGE_SIZE, IMAGE_SIZE):
         rgb = rgb.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BILINEAR)
     return np.asarray(rgb)
@@ -174,3 +178,9 @@ def resize(images: torch.Tensor, resolution: int) -> torch.Tensor:
         images, size=(resolution, resolution), mode="bilinear", antialias=True, align_corners=False
     )
     return scaled.contiguous(memory_format=torch.channels_last)
+
+
+def calibration_images(train: Images, seed: int = 0) -> Images:
+    """A random sample of the training images that batch-norm statistics are computed on."""
+    generator = torch.Generator().manual_seed(seed)
+    return train[torch.randperm(len(train), generator=generator)[:CALIBRATION_IMAGES]]

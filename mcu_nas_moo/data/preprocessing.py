@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mcu_nas_moo.common.errors import InputError
+
 if TYPE_CHECKING:
     from mcu_nas_moo.data.images import Images
 
@@ -75,7 +77,7 @@ class Preprocessing:
         """The network's int8 input for uint8 ``pixels``, both ``(N, channels, height, width)``."""
         channels = len(self.mean)
         if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1] != channels:
-            raise ValueError(
+            raise InputError(
                 f"expected uint8 pixels (N, {channels}, height, width), "
                 f"got {pixels.dtype} {pixels.shape}"
             )

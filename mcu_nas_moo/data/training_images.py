@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.data.images import (
     Images,
     decode_images,
@@ -40,20 +41,20 @@ class ImageFolder:
         The test images are tried too: one that is damaged should not be found after hours.
 
         Raises:
-            ValueError: if there are none, a class has a single one, one cannot be decoded, or
+            InputError: if there are none, a class has a single one, one cannot be decoded, or
                 ``root/test`` has other classes than ``root/train``.
         """
         paths, targets, names = list_images(root / "train")
         for name, count in zip(names, np.bincount(targets), strict=True):
             if count < 2:
-                raise ValueError(
+                raise InputError(
                     f"{root / 'train' / name} has a single image; each class needs 2 at least, one "
                     "to train and one to validate with: add images or remove the class"
                 )
         if (root / "test").is_dir():
             test_paths, test_targets, test_names = list_images(root / "test")
             if test_names != names:
-                raise ValueError(
+                raise InputError(
                     f"{root / 'test'} has other class folders than {root / 'train'}; give both "
                     "the same"
                 )

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mcu_nas_moo.common.errors import InputError
+
 if TYPE_CHECKING:
     from mcu_nas_moo.spaces.subnet_file import SubnetFile
 
@@ -51,7 +53,7 @@ class DeploymentFolder:
         """Folder of the firmware for a profile.
 
         Raises:
-            ValueError: if the profile's name cannot name a folder.
+            InputError: if the profile's name cannot name a folder.
         """
         return self.root / "firmware" / _as_file_name(profile)
 
@@ -59,7 +61,7 @@ class DeploymentFolder:
         """Report of the emulated run of that firmware.
 
         Raises:
-            ValueError: if the profile's name cannot name a file.
+            InputError: if the profile's name cannot name a file.
         """
         return self.root / "verified" / f"{_as_file_name(profile)}.json"
 
@@ -67,7 +69,7 @@ class DeploymentFolder:
 def _as_file_name(profile: str) -> str:
     """The name of a profile, which a file of the user gives."""
     if not re.fullmatch(r"\w[\w .+-]*", profile):
-        raise ValueError(
+        raise InputError(
             f"the profile's name {profile!r} cannot name a folder; give it another one, of "
             "letters, digits, spaces, '.', '_', '+' and '-'"
         )

@@ -88,7 +88,7 @@ def load_device(name: str) -> Device:
     """The shipped device of that name.
 
     Raises:
-        ValueError: if there is none; the message lists those there are.
+        InputError: if there is none; the message lists those there are.
     """
     return load_named(Device, "device", name, _folder())
 

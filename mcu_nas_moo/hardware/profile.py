@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, model_validator
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import unknown_name
 from mcu_nas_moo.common.yaml_files import Facts, is_path, names, read_values, validate
 from mcu_nas_moo.hardware.device import Device, Positive, load_device
@@ -74,7 +75,7 @@ class Profile(Facts):
             if limit > available
         ]
         if problems:
-            raise ValueError("; ".join(problems))
+            raise InputError("; ".join(problems))
         return self
 
     def with_limits(
@@ -86,7 +87,7 @@ class Profile(Facts):
         """The same profile with other limits; ``None`` keeps one.
 
         Raises:
-            ValueError: if a limit is not positive or exceeds what the chip has.
+            InputError: if a limit is not positive or exceeds what the chip has.
         """
         given = {"flash_kib": flash_kib, "sram_kib": sram_kib, "latency_ms": latency_ms}
         limits = self.limits.model_dump() | {k: v for k, v in given.items() if v is not None}
@@ -110,7 +111,7 @@ def load_profile(name_or_path: str | Path) -> Profile:
     path. A file without a ``name`` is called after the file.
 
     Raises:
-        ValueError: on one line; for an unknown name it lists the valid ones, for a file that is
+        InputError: on one line; for an unknown name it lists the valid ones, for a file that is
             missing or wrong it says which file, which field, and what was expected.
     """
     path = Path(name_or_path)
@@ -118,7 +119,7 @@ def load_profile(name_or_path: str | Path) -> Profile:
     if is_path(name_or_path):
         file, source = path, str(path)
         if not path.is_file():
-            raise ValueError(
+            raise InputError(
                 f"{source}: expected a profile file, but there is none; "
                 f"shipped profiles are {', '.join(list_profiles())}"
             )

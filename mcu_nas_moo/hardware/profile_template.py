@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import yaml
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import write_text_atomically
 from mcu_nas_moo.common.yaml_files import is_path, validate
 from mcu_nas_moo.hardware.device import Device, Figure, list_devices, load_device
@@ -101,7 +102,7 @@ def render_profile(
             of the device's memory and 100 ms.
 
     Raises:
-        ValueError: if there is no such device, runtime or profile, or if the limits of ``start``
+        InputError: if there is no such device, runtime or profile, or if the limits of ``start``
             are more than the device has.
     """
     if start is None:
@@ -152,13 +153,13 @@ def write_profile(
     """Write :func:`render_profile` to ``path``.
 
     Raises:
-        ValueError: as :func:`render_profile`, or if ``path`` does not end in ``.yaml`` or ``.yml``,
+        InputError: as :func:`render_profile`, or if ``path`` does not end in ``.yaml`` or ``.yml``,
             or is there already and ``overwrite`` is not set. Nothing is written then.
     """
     if path.suffix not in (".yaml", ".yml"):
-        raise ValueError(f"{path}: expected a name that ends in .yaml, such as {path.stem}.yaml")
+        raise InputError(f"{path}: expected a name that ends in .yaml, such as {path.stem}.yaml")
     if path.exists() and not overwrite:
-        raise ValueError(f"{path} is there already; choose another name, or give --force")
+        raise InputError(f"{path} is there already; choose another name, or give --force")
     text = render_profile(str(path), device, runtime, start)
     write_text_atomically(path, text)
 
@@ -177,7 +178,7 @@ def _check_limits(limits: Limits, device: Device, start: str) -> None:
     for memory in ("flash_kib", "sram_kib"):
         limit, available = getattr(limits, memory), getattr(device, memory)
         if limit > available:
-            raise ValueError(
+            raise InputError(
                 f"profile {start!r} leaves {limit:g} KiB to the network, but {device.board} has "
                 f"{memory} {available:g}; leave --from out to start from half of its memory"
             )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.yaml_files import Facts, is_path, load_named, names, read_values, validate
 from mcu_nas_moo.networks.layer_table import Op
 
@@ -145,7 +146,7 @@ class Cycles(Facts):
     @model_validator(mode="after")
     def _more_channels_cost_more(self) -> Cycles:
         if self.idle_mac > self.conv_mac:
-            raise ValueError("idle_mac must not exceed conv_mac: more channels would cost less")
+            raise InputError("idle_mac must not exceed conv_mac: more channels would cost less")
         return self
 
 
@@ -202,7 +203,7 @@ def load_runtime(name_or_path: str | Path) -> Runtime:
     path.
 
     Raises:
-        ValueError: on one line; for an unknown name it lists the valid ones, for a file that is
+        InputError: on one line; for an unknown name it lists the valid ones, for a file that is
             missing or wrong it says which file, which field, and what was expected.
     """
     if not is_path(name_or_path):
@@ -210,7 +211,7 @@ def load_runtime(name_or_path: str | Path) -> Runtime:
     # Not kept: the file may be written anew.
     path = Path(name_or_path)
     if not path.is_file():
-        raise ValueError(
+        raise InputError(
             f"{path}: expected a runtime file, as mcu-nas calibrate writes it, but there is none; "
             f"shipped runtimes are {', '.join(list_runtimes())}"
         )

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from mcu_nas_moo.common.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -158,16 +160,16 @@ class LayerTable:
             outputs: tensors that the application reads; that of the last layer if none are given.
 
         Raises:
-            ValueError: if there are no layers, or one reads a tensor that none before it wrote.
+            InputError: if there are no layers, or one reads a tensor that none before it wrote.
         """
         if not layers:
-            raise ValueError("a network without layers has no costs")
+            raise InputError("a network without layers has no costs")
         number = {0: 0}
         slots = []
         for layer in layers:
             missing = [tensor for tensor in layer.inputs if tensor not in number]
             if missing:
-                raise ValueError(f"layer {layer.name!r} reads tensor {missing[0]} before it exists")
+                raise InputError(f"layer {layer.name!r} reads tensor {missing[0]} before it exists")
             inputs = tuple(number[tensor] for tensor in layer.inputs)
             groups = layer.groups if layer.op is Op.CONV else 1
             slots.append(Slot(layer.name, layer.op, inputs, layer.relu, groups))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mcu_nas_moo.optimisers.optimiser import Factory, Optimiser, Setting
+    from mcu_nas_moo.contracts.optimiser import Factory, Optimiser, Setting
 
 
 class Entry(NamedTuple):

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import mcu_nas_moo
 from mcu_nas_moo.common.code_fingerprint import code_fingerprint
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import unknown_name
 from mcu_nas_moo.optimisers.entries import ENTRIES, Entry
 from mcu_nas_moo.optimisers.user_optimisers import (
@@ -25,7 +26,7 @@ from mcu_nas_moo.optimisers.user_optimisers import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mcu_nas_moo.optimisers.optimiser import Factory
+    from mcu_nas_moo.contracts.optimiser import Factory
 
 
 def list_optimisers() -> dict[str, str]:
@@ -41,7 +42,7 @@ def check_optimiser(name: str) -> str:
     """Return ``name`` if an optimiser has it.
 
     Raises:
-        ValueError: if none has; the message lists the names and the nearest one. Also if
+        InputError: if none has; the message lists the names and the nearest one. Also if
             ``module:name`` cannot be imported or is no optimiser.
     """
     _entry(name)
@@ -60,7 +61,7 @@ def default_hyperparameters(name: str) -> dict[str, Any]:
     """Every hyperparameter of that optimiser that can be set, with its default.
 
     Raises:
-        ValueError: for an unknown name.
+        InputError: for an unknown name.
     """
     settings = _entry(name).settings
     if settings is None:
@@ -73,18 +74,18 @@ def check_hyperparameters(name: str, given: Mapping[str, object]) -> dict[str, o
     """Those of ``given`` that differ from the defaults of the optimiser, by name.
 
     Raises:
-        ValueError: for names that the optimiser does not have, or values that it refuses.
+        InputError: for names that the optimiser does not have, or values that it refuses.
     """
     defaults = default_hyperparameters(name)
     for key, value in given.items():
         if not defaults:
-            raise ValueError(f"{name} has no hyperparameters to set, got {key}")
+            raise InputError(f"{name} has no hyperparameters to set, got {key}")
         if key not in defaults:
             raise unknown_name(f"hyperparameter of {name}", key, list(defaults))
         default = defaults[key]
         kinds = (int, float) if type(default) is float else type(default)
         if not isinstance(value, kinds) or isinstance(value, bool) != isinstance(default, bool):
-            raise ValueError(f"{key} of {name} must be like {default!r}, got {value!r}")
+            raise InputError(f"{key} of {name} must be like {default!r}, got {value!r}")
     settings = _entry(name).settings
     if settings is not None:
         settings()(**given)
@@ -95,7 +96,7 @@ def writes_log(name: str) -> bool:
     """Whether the runs of that optimiser can be followed in TensorBoard.
 
     Raises:
-        ValueError: for an unknown name.
+        InputError: for an unknown name.
     """
     return _entry(name).logs
 
@@ -107,7 +108,7 @@ def is_any_time(name: str) -> bool:
     smaller budgets. False for users' own optimisers without an attribute ``any_time = True``.
 
     Raises:
-        ValueError: for an unknown name.
+        InputError: for an unknown name.
     """
     return _entry(name).any_time
 
@@ -116,7 +117,7 @@ def ceiling(name: str) -> int | None:
     """Largest budget that is sensible for that optimiser, whose own time grows; None for any.
 
     Raises:
-        ValueError: for an unknown name.
+        InputError: for an unknown name.
     """
     return _entry(name).ceiling
 
@@ -130,7 +131,7 @@ def load_optimiser(name: str) -> Factory:
     """What builds the optimiser of that name; imports all that the optimiser needs.
 
     Raises:
-        ValueError: for an unknown name.
+        InputError: for an unknown name.
     """
     return _entry(name).load()
 
@@ -142,7 +143,7 @@ def optimiser_fingerprint(name: str) -> str:
     Imports, comments and docstrings of the code do not count.
 
     Raises:
-        ValueError: for an unknown name.
+        InputError: for an unknown name.
     """
     entry = _entry(name)
     digest = hashlib.sha256()

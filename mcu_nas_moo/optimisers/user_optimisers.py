@@ -42,13 +42,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mcu_nas_moo.common.code_fingerprint import code_fingerprint
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.optimisers.entries import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from importlib.metadata import EntryPoint
 
-    from mcu_nas_moo.optimisers.optimiser import Factory, Optimiser, Setting
+    from mcu_nas_moo.contracts.optimiser import Factory, Optimiser, Setting
 
 #: Entry-point group of packages that bring optimisers.
 GROUP = "mcu_nas_moo.optimisers"
@@ -80,7 +81,7 @@ def own_entry(name: str) -> Entry:
     """What the register knows of an optimiser that a user brings; imports its module.
 
     Raises:
-        ValueError: if the module cannot be imported, has no such name, or it is of no kind that
+        InputError: if the module cannot be imported, has no such name, or it is of no kind that
             is understood.
     """
     point = announced().get(name)
@@ -129,17 +130,17 @@ def find(name: str) -> Any:
     """The object that ``module:name`` refers to; the current folder counts as a place of modules.
 
     Raises:
-        ValueError: if there is none.
+        InputError: if there is none.
     """
     module_name, _, path = name.partition(":")
     if not module_name or not path:
-        raise ValueError(f"algorithm {name!r} lacks a part; write module:name, as in mine:MySearch")
+        raise InputError(f"algorithm {name!r} lacks a part; write module:name, as in mine:MySearch")
     look_in(Path.cwd())
     invalidate_caches()
     try:
         found: Any = import_module(module_name)
     except (Exception, SystemExit) as error:  # whatever the user's module raises
-        raise ValueError(
+        raise InputError(
             f"cannot import {module_name!r} for algorithm {name!r} ({said(error)}); "
             "modules are found in the current folder and among installed packages"
         ) from error
@@ -148,7 +149,7 @@ def find(name: str) -> Any:
         if not hasattr(found, part):
             nearest = get_close_matches(part, [n for n in vars(found) if n[0] != "_"], n=1)
             hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-            raise ValueError(f"{place} has no {part!r}, wanted for algorithm {name!r}{hint}")
+            raise InputError(f"{place} has no {part!r}, wanted for algorithm {name!r}{hint}")
         found = getattr(found, part)
     return found
 
@@ -179,11 +180,11 @@ def check_kind(found: Any, name: str) -> None:
     A function may return anything; that is looked at when it is called.
 
     Raises:
-        ValueError: if it is of no kind that is understood.
+        InputError: if it is of no kind that is understood.
     """
     if _is_optimiser(found) or (callable(found) and not inspect.isclass(found)):
         return
-    raise ValueError(f"algorithm {name!r} is {_what(found)}; it must be {KINDS}")
+    raise InputError(f"algorithm {name!r} is {_what(found)}; it must be {KINDS}")
 
 
 def _factory(found: Any, name: str) -> Factory:
@@ -199,12 +200,12 @@ def build(found: Any, setting: Setting, name: str) -> Optimiser:
     """The optimiser of one run.
 
     Raises:
-        ValueError: if a function returns something that is of no kind that is understood.
+        InputError: if a function returns something that is of no kind that is understood.
     """
     if inspect.isclass(found) or not _is_optimiser(found):
         made = _call(found, setting, name)
         if inspect.isclass(made) or not _is_optimiser(made):
-            raise ValueError(f"{name} returned {_what(made)}; it must return {KINDS}")
+            raise InputError(f"{name} returned {_what(made)}; it must return {KINDS}")
     else:
         made = copy.deepcopy(found)
         if _is_sampler(made):
@@ -236,7 +237,7 @@ def _call(made_by: Callable[..., Any], setting: Setting, name: str) -> Any:
     """Call a class or function with what its parameters ask for.
 
     Raises:
-        ValueError: if it needs more than that.
+        InputError: if it needs more than that.
     """
     empty = inspect.Parameter.empty
     named = {
@@ -263,7 +264,7 @@ def _call(made_by: Callable[..., Any], setting: Setting, name: str) -> Any:
     if "setting" not in arguments and open_ones and not of_library:
         arguments[open_ones.pop(0)] = setting
     if open_ones:
-        raise ValueError(
+        raise InputError(
             f"{name} needs arguments that nobody knows: {', '.join(open_ones)}; it may take the "
             "run's setting and a seed; give the others in a function that returns the optimiser"
         )

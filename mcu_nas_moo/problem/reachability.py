@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mcu_nas_moo.common.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -81,7 +83,7 @@ def check_limits(task: Task) -> None:
     """Make sure that some subnet meets the limits.
 
     Raises:
-        ValueError: if none was found; the message has the smallest value of each metric.
+        InputError: if none was found; the message has the smallest value of each metric.
     """
     reach = smallest_reachable(task)
     if reach.feasible_example is not None:
@@ -92,7 +94,7 @@ def check_limits(task: Task) -> None:
         parts.append(f"{name} ≤ {limit:.4g} {unit} (smallest {reach.smallest[metric]:.4g} {unit})")
     alone = all(reach.smallest[metric] <= limit for metric, limit in task.limits.items())
     together = "; each limit can be met, but not all together" if alone else ""
-    raise ValueError(
+    raise InputError(
         f"no subnet of {task.space.name} meets the limits of {task.profile.name}: "
         f"{', '.join(parts)}{together}; relax them with --flash-kib, --sram-kib or --latency-ms"
     )

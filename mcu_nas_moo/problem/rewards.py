@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mcu_nas_moo.common.errors import InputError
+
 if TYPE_CHECKING:
     from mcu_nas_moo.common.arrays import FloatArray
 
@@ -35,7 +37,7 @@ class PenaltyReward:
         penalty: weight of the sum of the violations; not negative.
 
     Raises:
-        ValueError: if the penalty is negative or no number.
+        InputError: if the penalty is negative or no number.
     """
 
     low: FloatArray
@@ -72,7 +74,7 @@ class MnasnetReward:
         penalty: weight of the sum of the other violations; not negative.
 
     Raises:
-        ValueError: for a value outside its range.
+        InputError: for a value outside its range.
     """
 
     target_ms: float
@@ -82,9 +84,9 @@ class MnasnetReward:
     def __post_init__(self) -> None:
         check_penalty(self.penalty)
         if not 0 < self.target_ms < np.inf:
-            raise ValueError(f"target_ms must be a positive latency, got {self.target_ms}")
+            raise InputError(f"target_ms must be a positive latency, got {self.target_ms}")
         if len(self.exponents) != 2 or not all(-np.inf < w <= 0 for w in self.exponents):
-            raise ValueError(
+            raise InputError(
                 "exponents must be two numbers that are not positive, below and above the target, "
                 f"got {self.exponents}"
             )
@@ -109,7 +111,7 @@ def check_penalty(penalty: float) -> None:
     """Make sure that ``penalty`` can be a weight of violations.
 
     Raises:
-        ValueError: if it is negative or no number.
+        InputError: if it is negative or no number.
     """
     if not 0 <= penalty < np.inf:
-        raise ValueError(f"penalty must be finite and not negative, got {penalty}")
+        raise InputError(f"penalty must be finite and not negative, got {penalty}")

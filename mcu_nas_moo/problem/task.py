@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import unknown_name
 from mcu_nas_moo.hardware.cost_model import CostModel
 from mcu_nas_moo.hardware.profile import Profile, load_profile
 from mcu_nas_moo.problem.evaluators.accuracy_predictor import AccuracyPredictor
-from mcu_nas_moo.problem.evaluators.cost_predictor import cost_predictor
+from mcu_nas_moo.problem.evaluators.cost_choice import cost_predictor
 from mcu_nas_moo.spaces import MBConvSpace, load_space
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class Task:
             were not learned stay analytic.
 
     Raises:
-        ValueError: for unknown names, repeated objectives, bad limits, or learned costs of another
+        InputError: for unknown names, repeated objectives, bad limits, or learned costs of another
             space or device.
     """
 
@@ -97,7 +98,7 @@ class Task:
             if name not in OBJECTIVES:
                 raise unknown_name("objective", name, list(OBJECTIVES))
         if not objectives or len(set(objectives)) != len(objectives):
-            raise ValueError(f"objectives must be different and at least one, got {objectives}")
+            raise InputError(f"objectives must be different and at least one, got {objectives}")
         unknown = set(limits or {}) - set(CONSTRAINTS.values())
         if unknown:
             raise unknown_name("limit", min(unknown), list(CONSTRAINTS.values()))
@@ -156,7 +157,7 @@ class Task:
         Constraints are ``value / limit - 1``, free of units.
 
         Raises:
-            ValueError: if shape, dtype or a value of ``X`` does not fit the space.
+            InputError: if shape, dtype or a value of ``X`` does not fit the space.
         """
         return self.score(self.metrics(X))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.yaml_files import validate
 from mcu_nas_moo.hardware.profile import Profile, list_profiles, load_profile
 from mcu_nas_moo.problem.task import Task
@@ -56,7 +57,7 @@ def task_of_facts(facts: Mapping[str, Any], source: str) -> Task:
         source: how messages refer to that file.
 
     Raises:
-        ValueError: if a fact is missing or unknown, or if the task is another one today: its
+        InputError: if a fact is missing or unknown, or if the task is another one today: its
             space, a predictor, the cost model or the profile changed.
     """
     try:
@@ -74,9 +75,9 @@ def task_of_facts(facts: Mapping[str, Any], source: str) -> Task:
         )
         expected = facts["fingerprint"]
     except (KeyError, TypeError) as error:
-        raise ValueError(f"{source}: a field is missing or wrong: {error}") from error
+        raise InputError(f"{source}: a field is missing or wrong: {error}") from error
     except ValueError as error:
-        raise ValueError(f"{source}: {error}") from error
+        raise InputError(f"{source}: {error}") from error
     if task.fingerprint != expected:
         raise StaleTaskError(
             f"{source}: fingerprint: {expected} there, {task.fingerprint} now; it was made with "
@@ -86,7 +87,7 @@ def task_of_facts(facts: Mapping[str, Any], source: str) -> Task:
     return task
 
 
-class StaleTaskError(ValueError):
+class StaleTaskError(InputError):
     """A file is about a problem that is another one today."""
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import unknown_name
 from mcu_nas_moo.problem.task import CONSTRAINTS, OBJECTIVES
 from mcu_nas_moo.search.subnets import AXES
@@ -39,17 +40,17 @@ def front_of(subnets: Subnets, at_most: Mapping[str, float] | None = None) -> Su
             a heavier one dominates is on the front of a tighter limit.
 
     Raises:
-        ValueError: if nothing is feasible, or nothing meets ``at_most``; the message says which
+        InputError: if nothing is feasible, or nothing meets ``at_most``; the message says which
             limit is nearest to be met.
     """
     if not subnets.feasible.any():
-        raise ValueError(nothing_feasible(subnets))
+        raise InputError(nothing_feasible(subnets))
     candidates = subnets.take(subnets.feasible)
     meets = np.ones(len(candidates), dtype=bool)
     for metric, limit in (at_most or {}).items():
         meets &= candidates.metrics[metric] <= limit
     if not meets.any():
-        raise ValueError(_nothing_left(candidates, at_most or {}))
+        raise InputError(_nothing_left(candidates, at_most or {}))
     chosen = candidates.take(meets)
     front = chosen.take(on_front(chosen))
     return front.take(np.lexsort(_sort_keys(front)))
@@ -67,7 +68,7 @@ def sorted_by(front: Subnets, objective: str) -> list[int]:
     """Rows of ``front`` from the least to the most of an objective.
 
     Raises:
-        ValueError: for an unknown objective.
+        InputError: for an unknown objective.
     """
     order: list[int] = np.argsort(front.metrics[metric_of(objective)], kind="stable").tolist()
     return order
@@ -77,7 +78,7 @@ def best(front: Subnets, objective: str) -> int:
     """Row with the least of an objective, or of any other metric that has a name as one.
 
     Raises:
-        ValueError: for an unknown name.
+        InputError: for an unknown name.
     """
     return int(np.argmin(front.metrics[metric_of(objective)]))
 
@@ -86,7 +87,7 @@ def metric_of(objective: str) -> str:
     """The metric that an objective minimises.
 
     Raises:
-        ValueError: for an unknown objective.
+        InputError: for an unknown objective.
     """
     if objective not in OBJECTIVES:
         raise unknown_name("objective", objective, list(OBJECTIVES))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import write_text_atomically
 from mcu_nas_moo.common.yaml_files import Facts, is_path, read_values, validate
 from mcu_nas_moo.hardware.profile import load_profile
@@ -90,27 +91,27 @@ class SearchFolder:
         """Refuse a folder that holds anything but a search for ``problem``.
 
         Raises:
-            ValueError: if it does.
+            InputError: if it does.
         """
         if self.root.exists() and not self.root.is_dir():
-            raise ValueError(f"{self.root} is a file; choose another --out")
+            raise InputError(f"{self.root} is a file; choose another --out")
         if self.record.is_file():
             difference = problem.difference(self.read_record().problem)
             if difference is not None:
-                raise ValueError(
+                raise InputError(
                     f"{self.root} holds a search with {difference}; choose another --out"
                 )
         elif self.root.is_dir() and not self.journal.is_file() and any(self.root.iterdir()):
-            raise ValueError(f"{self.root} holds files of something else; choose another --out")
+            raise InputError(f"{self.root} holds files of something else; choose another --out")
 
     def read_record(self) -> SearchRecord:
         """What the folder holds the results of.
 
         Raises:
-            ValueError: if it holds none, or the record is damaged.
+            InputError: if it holds none, or the record is damaged.
         """
         if not self.record.is_file():
-            raise ValueError(
+            raise InputError(
                 f"{self.root} holds no results of a search; `mcu-nas search --out {self.root}` "
                 "makes some, and --from names another folder"
             )
@@ -121,7 +122,7 @@ class SearchFolder:
         """Every subnet of the search, by its table.
 
         Raises:
-            ValueError: on one line, if the folder holds no results or they are damaged.
+            InputError: on one line, if the folder holds no results or they are damaged.
         """
         record = self.read_record()
         problem = record.problem
@@ -130,9 +131,9 @@ class SearchFolder:
             with self.table.open(encoding="utf-8", newline="") as file:
                 rows = list(csv.DictReader(file))
         except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise ValueError(f"{self.table} cannot be read ({error}); {remedy}") from None
+            raise InputError(f"{self.table} cannot be read ({error}); {remedy}") from None
         if len(rows) != record.subnets:
-            raise ValueError(
+            raise InputError(
                 f"{self.table} has {len(rows)} subnets and not {record.subnets}; {remedy}"
             )
         space = load_space(problem.space, problem.classes)
@@ -144,10 +145,10 @@ class SearchFolder:
                 figures = [float(row[metric]) for metric in METRICS]
                 int(row["trial"])
                 if not (row["name"] and np.isfinite(figures).all()):
-                    raise ValueError("a name or figure is missing")
+                    raise InputError("a name or figure is missing")
             except (KeyError, TypeError, ValueError) as error:
                 problem_text = f"no column {error}" if isinstance(error, KeyError) else error
-                raise ValueError(
+                raise InputError(
                     f"{self.table}, line {line}: damaged ({problem_text}); {remedy}"
                 ) from None
             genes.append(own)
@@ -178,7 +179,7 @@ class SearchFolder:
             the front, in the order of tables.
 
         Raises:
-            ValueError: if no subnet is feasible. Table and record are written nevertheless.
+            InputError: if no subnet is feasible. Table and record are written nevertheless.
         """
         write_text_atomically(
             self.table, table_text(subnets, [gene.name for gene in task.space.genes])
@@ -186,7 +187,7 @@ class SearchFolder:
         text = json.dumps(record.model_dump(mode="json"), indent=2) + "\n"
         if not subnets.feasible.any():
             write_text_atomically(self.record, text)
-            raise ValueError(nothing_feasible(subnets))
+            raise InputError(nothing_feasible(subnets))
         front = front_of(subnets)
         self._write_files(front)
         from mcu_nas_moo.search.front_page import write_front_page
@@ -246,7 +247,7 @@ def find_search(
         say: is told of damaged searches that are passed over in looking for a given problem.
 
     Raises:
-        ValueError: if there is none; or, if any problem will do, the last search is damaged.
+        InputError: if there is none; or, if any problem will do, the last search is damaged.
     """
     given: dict[str, str] = {
         name: value
@@ -278,7 +279,7 @@ def find_search(
         if wanted.items() <= facts.items():
             return folder
     options = "".join(f" --{name} {value}" for name, value in given.items())
-    raise ValueError(
+    raise InputError(
         f"{root}/ holds no results of such a search; run `mcu-nas search{options}` first, or name "
         "a folder with --from"
     )

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
+from mcu_nas_moo.common.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
     from typing import BinaryIO
 
 
-class DamagedJournalError(ValueError):
+class DamagedJournalError(InputError):
     """A journal has lines that are none of Optuna's."""
 
     def __init__(self, path: Path, error: Exception) -> None:
@@ -77,7 +79,7 @@ def open_journal(path: Path) -> JournalStorage:
     """The storage in a journal file, which is made if missing.
 
     Raises:
-        ValueError: if the file is damaged or cannot be opened.
+        InputError: if the file is damaged or cannot be opened.
     """
     try:
         return JournalStorage(StudyJournal(path))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import unknown_name
 from mcu_nas_moo.common.yaml_files import validate
 from mcu_nas_moo.problem.archive import feasible
@@ -51,7 +52,7 @@ def make_sampler(name: str, task: Task, budget: int, seed: int, finished: int = 
             stream, or it would propose the first trials again.
 
     Raises:
-        ValueError: for an unknown name.
+        InputError: for an unknown name.
     """
     import optuna
 
@@ -85,14 +86,14 @@ def storage_for_reading(storage: str) -> BaseStorage:
     """The storage at a URL or path, see ``open_storage``.
 
     Raises:
-        ValueError: if it cannot be opened, or is a file that does not exist: opening would make
+        InputError: if it cannot be opened, or is a file that does not exist: opening would make
             an empty one.
     """
     from mcu_nas_moo.benchmark.results.optuna_export import open_storage
 
     path = storage.removeprefix("sqlite:///").partition("?")[0]
     if "://" not in path and not Path(path).is_file():
-        raise ValueError(f"there is no storage {storage}; check --storage")
+        raise InputError(f"there is no storage {storage}; check --storage")
     return open_storage(storage)
 
 
@@ -100,7 +101,7 @@ def open_study(storage: BaseStorage, name: str, task: Task) -> optuna.Study:
     """The study ``name`` of ``task``, made if there is none; an empty one is taken.
 
     Raises:
-        ValueError: if the storage has a study of that name that searches something else.
+        InputError: if the storage has a study of that name that searches something else.
     """
     import optuna
     from optuna.study import StudyDirection
@@ -119,7 +120,7 @@ def open_study(storage: BaseStorage, name: str, task: Task) -> optuna.Study:
     elif study.get_trials(deepcopy=False) or study.directions != directions:
         difference = "trials or directions that `mcu-nas search` did not make"
     if difference is not None:
-        raise ValueError(
+        raise InputError(
             f"the storage has a study {name} with {difference}; choose another --study-name"
         )
     if new:
@@ -135,7 +136,7 @@ def load_study(storage: BaseStorage, name: str | None) -> optuna.Study:
     """A study that ``mcu-nas search`` made; without a name, the only one there is.
 
     Raises:
-        ValueError: if there is none of that name, or several to choose from.
+        InputError: if there is none of that name, or several to choose from.
     """
     import optuna
 
@@ -146,12 +147,12 @@ def load_study(storage: BaseStorage, name: str | None) -> optuna.Study:
             if names
             else ("`mcu-nas search --storage` makes one")
         )
-        raise ValueError(f"the storage holds {len(names)} studies; {remedy}")
+        raise InputError(f"the storage holds {len(names)} studies; {remedy}")
     if name is not None and name not in names:
         raise unknown_name("study", name, sorted(names) or ["(none: the storage is empty)"])
     study = optuna.load_study(study_name=name or names[0], storage=storage)
     if PROBLEM not in study.user_attrs:
-        raise ValueError(f"the study {study.study_name} was not made by `mcu-nas search`")
+        raise InputError(f"the study {study.study_name} was not made by `mcu-nas search`")
     return study
 
 
@@ -159,7 +160,7 @@ def problem_of(study: optuna.Study) -> SearchedProblem:
     """What a study searches.
 
     Raises:
-        ValueError: if the record of it is damaged.
+        InputError: if the record of it is damaged.
     """
     return validate(SearchedProblem, study.user_attrs[PROBLEM], f"study {study.study_name}")
 
@@ -175,7 +176,7 @@ def subnets_of(study: optuna.Study) -> Subnets:
     """Every distinct subnet of a study, in the order in which they were found.
 
     Raises:
-        ValueError: if a trial lacks its subnet or a figure.
+        InputError: if a trial lacks its subnet or a figure.
     """
     problem = problem_of(study)
     first: dict[frozenset[tuple[str, int]], FrozenTrial] = {}
@@ -184,7 +185,7 @@ def subnets_of(study: optuna.Study) -> Subnets:
             key = frozenset(trial.user_attrs["subnet"].items())
             [float(trial.user_attrs[metric]) for metric in METRICS]
         except (KeyError, AttributeError, TypeError, ValueError) as error:
-            raise ValueError(
+            raise InputError(
                 f"trial {trial.number} of study {study.study_name} is damaged ({error}): "
                 "`mcu-nas search` did not make it; search in another --study-name"
             ) from None
@@ -268,7 +269,7 @@ def search(
         combinations that are not under way.
 
     Raises:
-        ValueError: for an unknown algorithm, or if the storage fails.
+        InputError: for an unknown algorithm, or if the storage fails.
     """
     import optuna
 
@@ -300,7 +301,7 @@ def search(
         watch(progress, progress.read(study.get_trials(deepcopy=False)))
     except (optuna.exceptions.StorageInternalError, JSONDecodeError) as error:
         reason = " ".join(str(error.__cause__ or error).split())
-        raise ValueError(f"the storage of the study failed: {reason}") from error
+        raise InputError(f"the storage of the study failed: {reason}") from error
     return progress
 
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mcu_nas_moo.common.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -28,9 +30,9 @@ class Gene:
 
     def __post_init__(self) -> None:
         if not self.options:
-            raise ValueError(f"gene {self.name!r} has no options; give it at least one value")
+            raise InputError(f"gene {self.name!r} has no options; give it at least one value")
         if list(self.options) != sorted(set(self.options)):
-            raise ValueError(f"options of gene {self.name!r} must increase, got {self.options}")
+            raise InputError(f"options of gene {self.name!r} must increase, got {self.options}")
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class SearchSpace:
     def __init__(self, name: str, genes: tuple[Gene, ...]) -> None:
         names = [gene.name for gene in genes]
         if len(set(names)) != len(names):
-            raise ValueError(f"space {name!r} names a gene twice: {names}")
+            raise InputError(f"space {name!r} names a gene twice: {names}")
         self.name = name
         self.genes = genes
 
@@ -87,16 +89,16 @@ class SearchSpace:
         """Return ``X`` as int64 of shape ``(N, n_genes)``.
 
         Raises:
-            ValueError: if the shape, dtype or a value does not fit the space.
+            InputError: if the shape, dtype or a value does not fit the space.
         """
         given = np.asarray(X)
         if given.ndim != 2 or given.shape[1] != self.n_genes:
-            raise ValueError(
+            raise InputError(
                 f"X must have shape (N, {self.n_genes}) for space {self.name!r}, "
                 f"got {given.shape}; use X[None, :] for a single genotype"
             )
         if not np.issubdtype(given.dtype, np.integer):
-            raise ValueError(
+            raise InputError(
                 f"X must hold integers (indices of options), got dtype {given.dtype}; "
                 "round it first, for example np.rint(X).astype(int)"
             )
@@ -104,7 +106,7 @@ class SearchSpace:
         outside = (indices < 0) | (indices >= self.n_choices)
         if outside.any():
             row, column = np.argwhere(outside)[0]
-            raise ValueError(
+            raise InputError(
                 f"X[{row}, {column}] = {indices[row, column]} is outside "
                 f"[0, {self.n_choices[column]}) of gene {self.genes[column].name!r}"
             )
@@ -132,13 +134,13 @@ class SearchSpace:
         """Genotype ``(1, n_genes)`` of a readable subnet; inactive genes take option 0.
 
         Raises:
-            ValueError: for another space's subnet, an unknown gene, a missing active gene or a
+            InputError: for another space's subnet, an unknown gene, a missing active gene or a
                 value that is not an option.
         """
         values = dict(subnet.to_dict() if isinstance(subnet, Subnet) else subnet)
         space = values.pop("space", self.name)
         if space != self.name:
-            raise ValueError(f"the subnet belongs to space {space!r}, not to {self.name!r}")
+            raise InputError(f"the subnet belongs to space {space!r}, not to {self.name!r}")
         X = np.zeros((1, self.n_genes), dtype=np.int64)
         missing = []
         for column, gene in enumerate(self.genes):
@@ -147,14 +149,14 @@ class SearchSpace:
                 continue
             value = values.pop(gene.name)
             if value not in gene.options:
-                raise ValueError(f"{gene.name} = {value!r} is not one of {gene.options}")
+                raise InputError(f"{gene.name} = {value!r} is not one of {gene.options}")
             X[0, column] = gene.options.index(value)
         if values:
             known = [gene.name for gene in self.genes]
-            raise ValueError(f"unknown gene {next(iter(values))!r}; the space has {known}")
+            raise InputError(f"unknown gene {next(iter(values))!r}; the space has {known}")
         lacking = [self.genes[c].name for c in missing if self.active(X)[0, c]]
         if lacking:
-            raise ValueError(f"the subnet lacks the active genes {lacking}")
+            raise InputError(f"the subnet lacks the active genes {lacking}")
         return X
 
     def active(self, X: Any) -> np.ndarray[Any, np.dtype[np.bool_]]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.yaml_files import Facts, load_named, names, validate
 from mcu_nas_moo.networks.layer_table import LayerTable, Op, Slot, Topology
 from mcu_nas_moo.spaces.genes import Gene, SearchSpace
@@ -47,11 +48,11 @@ class StageSpec(Facts):
     @model_validator(mode="after")
     def _check(self) -> StageSpec:
         if (self.expansion is None) == (self.expansion_by_depth is None):
-            raise ValueError("give either expansion or expansion_by_depth")
+            raise InputError("give either expansion or expansion_by_depth")
         if self.expansion_by_depth is not None and set(self.expansion_by_depth) != set(self.depth):
-            raise ValueError(f"expansion_by_depth must have the keys {list(self.depth)}")
+            raise InputError(f"expansion_by_depth must have the keys {list(self.depth)}")
         if any(kernel % 2 == 0 for kernel in self.kernel):
-            raise ValueError(f"kernel sizes must be odd, got {list(self.kernel)}")
+            raise InputError(f"kernel sizes must be odd, got {list(self.kernel)}")
         return self
 
     @property
@@ -358,7 +359,7 @@ def load_space(name: str, classes: int | None = None) -> MBConvSpace:
         classes: number of classes that its networks tell apart, instead of 10.
 
     Raises:
-        ValueError: if there is none; the message lists those there are.
+        InputError: if there is none; the message lists those there are.
     """
     spec = load_named(MBConvSpec, "space", name, _FOLDER)
     if classes is not None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import yaml
 from pydantic import Field, StrictInt
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import write_text_atomically
 from mcu_nas_moo.common.naming import unknown_name
 from mcu_nas_moo.common.yaml_files import Facts, read_values, validate
@@ -58,11 +59,11 @@ def read_subnet(path: Path) -> SubnetFile:
     """The subnet in a YAML or JSON file. A file without a name is called after the file.
 
     Raises:
-        ValueError: on one line; if the file cannot be read, names an unknown space, or its genes
+        InputError: on one line; if the file cannot be read, names an unknown space, or its genes
             are not a network of that space.
     """
     if not path.is_file():
-        raise ValueError(
+        raise InputError(
             f"no subnet file {path}; `mcu-nas front pick` writes one from the results of a search"
         )
     # YAML 1.2 contains JSON, so one reader does for both.
@@ -70,12 +71,12 @@ def read_subnet(path: Path) -> SubnetFile:
     subnet = validate(SubnetFile, {"name": path.stem, **values}, str(path))
     try:
         subnet.layers()
-    except ValueError as error:
-        raise ValueError(f"{path}: {_explained(subnet, error)}") from None
+    except InputError as error:
+        raise InputError(f"{path}: {_explained(subnet, error)}") from None
     return subnet
 
 
-def _explained(subnet: SubnetFile, error: ValueError) -> ValueError:
+def _explained(subnet: SubnetFile, error: InputError) -> InputError:
     """What is wrong with the genes, if it is another space or a slip; else ``error`` itself."""
     if subnet.space not in list_spaces():
         return error
@@ -84,7 +85,7 @@ def _explained(subnet: SubnetFile, error: ValueError) -> ValueError:
             load_space(other).encode(subnet.genes)
         except ValueError:
             continue
-        return ValueError(
+        return InputError(
             f"these are genes of {other}, not of {subnet.space}; correct the line of the space"
         )
     known = [gene.name for gene in subnet.search_space().genes]

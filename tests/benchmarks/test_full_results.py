@@ -8,7 +8,7 @@ import moocore
 import numpy as np
 import pytest
 
-from mcu_nas_moo.benchmark.results.problem_results import load_results
+from mcu_nas_moo.benchmark.results.loading import load_results
 
 FOLDER = Path(__file__).parents[2] / "benchmarks" / "results" / "full"
 

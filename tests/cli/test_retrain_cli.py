@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from mcu_nas_moo.cli.retrain import retrain
-from mcu_nas_moo.deployment import retraining_report as reports
+from mcu_nas_moo.deployment.export import retraining_report as reports
 from mcu_nas_moo.spaces import load_space
 from mcu_nas_moo.spaces.subnet_file import SubnetFile, read_subnet, write_subnet
 from mcu_nas_moo.training.subnet import trainer as training

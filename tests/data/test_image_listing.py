@@ -5,8 +5,7 @@ import pytest
 import torch
 
 from mcu_nas_moo.data.image_listing import ImageListing
-from mcu_nas_moo.data.images import read_images, split_validation
-from mcu_nas_moo.training.supernet.supernet import calibration_images
+from mcu_nas_moo.data.images import calibration_images, read_images, split_validation
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from toy_task import ToyTask
 
 from mcu_nas_moo.benchmark.runs.run import run_optimiser
-from mcu_nas_moo.optimisers.optimiser import Setting
+from mcu_nas_moo.contracts.optimiser import Setting
 from mcu_nas_moo.optimisers.wrapped import plain_ppo
 from mcu_nas_moo.optimisers.wrapped.plain_ppo import (
     AskingEnvironments,

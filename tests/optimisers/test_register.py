@@ -11,8 +11,8 @@ from toy_task import ToyTask
 import mcu_nas_moo
 from mcu_nas_moo.benchmark.analysis.indicators import hypervolume_curve
 from mcu_nas_moo.benchmark.runs.run import run_optimiser
+from mcu_nas_moo.contracts.optimiser import Setting
 from mcu_nas_moo.optimisers.entries import ENTRIES
-from mcu_nas_moo.optimisers.optimiser import Setting
 from mcu_nas_moo.optimisers.register import (
     ceiling,
     check_hyperparameters,

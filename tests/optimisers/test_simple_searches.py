@@ -12,7 +12,7 @@ from tiny_task import TinyTask
 from toy_task import ToySpace, ToyTask, pairwise_front
 
 from mcu_nas_moo.benchmark.runs.run import run_optimiser
-from mcu_nas_moo.optimisers.optimiser import Setting
+from mcu_nas_moo.contracts.optimiser import Setting
 from mcu_nas_moo.optimisers.simple.exhaustive import Exhaustive
 from mcu_nas_moo.optimisers.simple.grid import Grid
 from mcu_nas_moo.optimisers.simple.known_networks import KnownNetworks, networks_in_order

@@ -12,7 +12,7 @@ from toy_task import ToyTask
 
 from mcu_nas_moo.benchmark.runs.run import run_optimiser
 from mcu_nas_moo.common.genotypes import mutate
-from mcu_nas_moo.optimisers.optimiser import Setting
+from mcu_nas_moo.contracts.optimiser import Setting
 from mcu_nas_moo.optimisers.wrapped.many_objective import _uncompiled_agemoea, ctaea, rvea
 from mcu_nas_moo.optimisers.wrapped.optuna_nsga import OptionMutation
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from mcu_nas_moo.benchmark.analysis.hypervolume import growing_hypervolume, share_of
+from mcu_nas_moo.common.errors import InputError
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -47,11 +48,11 @@ class AnyTimeCurve:
             the same shape.
 
         Raises:
-            ValueError: if a number is below 1.
+            InputError: if a number is below 1.
         """
         counts = np.asarray(evaluations)
         if counts.size and counts.min() < 1:
-            raise ValueError(f"numbers of evaluations must be at least 1, got {counts.min()}")
+            raise InputError(f"numbers of evaluations must be at least 1, got {counts.min()}")
         steps = np.concatenate([[0.0], self.ratios])
         held: FloatArray = steps[np.searchsorted(self.at, counts, side="right")]
         return held

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mcu_nas_moo.common.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -47,7 +49,7 @@ def attainment_surfaces(
         ``(m, 2)``; empty where fewer runs attain anything.
 
     Raises:
-        ValueError: if there are no runs or not two objectives.
+        InputError: if there are no runs or not two objectives.
     """
     import moocore
 
@@ -72,9 +74,9 @@ def attainment_surfaces(
 def _archives(runs: Sequence[Trajectory], evaluations: int) -> tuple[FloatArray, FloatArray, int]:
     """Points ``(m, 2)`` of all archives, the number of the run of each, and how many runs."""
     if not runs:
-        raise ValueError("attainment needs at least one run of each algorithm")
+        raise InputError("attainment needs at least one run of each algorithm")
     archives = [run.archive(evaluations) for run in runs]
     if archives[0].shape[1] != 2:
-        raise ValueError(f"attainment is told for two objectives, not {archives[0].shape[1]}")
+        raise InputError(f"attainment is told for two objectives, not {archives[0].shape[1]}")
     sets = np.repeat(np.arange(len(runs), dtype=np.float64), [len(one) for one in archives])
     return np.concatenate(archives), sets, len(runs)

@@ -17,6 +17,7 @@ from mcu_nas_moo.benchmark.analysis.statistics import (
     median_difference_interval,
     verdict,
 )
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import unknown_name
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def compare_algorithms(results: Results, first: str, second: str, jobs: int = 1)
         jobs: processes that score.
 
     Raises:
-        ValueError: if an algorithm is in none of the results, or no problem has both.
+        InputError: if an algorithm is in none of the results, or no problem has both.
     """
     known = list(dict.fromkeys(name for one in results.problems for name in one.algorithms))
     for name in (first, second):
@@ -104,7 +105,7 @@ def compare_results(first: Results, second: Results, jobs: int = 1) -> list[Duel
         jobs: processes that score.
 
     Raises:
-        ValueError: if they have nothing in common.
+        InputError: if they have nothing in common.
     """
     cases: list[_Samples] = []
     others = {problem.name: problem for problem in second.problems}
@@ -156,7 +157,7 @@ def _cases(
 
 def _duels(cases: Sequence[_Samples], otherwise: str) -> list[Duel]:
     if not cases:
-        raise ValueError(f"{otherwise}; nothing to compare")
+        raise InputError(f"{otherwise}; nothing to compare")
     tests = [mann_whitney(_larger_better(c, c.first), _larger_better(c, c.second)) for c in cases]
     corrected = holm([test.p for test in tests]).tolist()
     duels = []

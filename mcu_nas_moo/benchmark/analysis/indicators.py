@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mcu_nas_moo.benchmark.analysis.hypervolume import growing_hypervolume, share_of
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.problem.archive import feasible, improvements
 
 if TYPE_CHECKING:
@@ -56,12 +57,12 @@ def hypervolume_ratios_at(
         shape ``(len(counts),)``.
 
     Raises:
-        ValueError: if a count is below 1.
+        InputError: if a count is below 1.
     """
     import moocore
 
     if min(counts, default=1) < 1:
-        raise ValueError(f"numbers of evaluations must be at least 1, got {min(counts)}")
+        raise InputError(f"numbers of evaluations must be at least 1, got {min(counts)}")
     points, corner = reference.normalise(F), reference.reference_point
     inside = feasible(G) & (points < corner).all(axis=1)
     front = np.zeros((0, F.shape[1]))

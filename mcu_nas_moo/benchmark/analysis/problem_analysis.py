@@ -28,6 +28,7 @@ from mcu_nas_moo.benchmark.analysis.statistics import (
     quartiles,
     resampled_medians,
 )
+from mcu_nas_moo.common.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -134,7 +135,7 @@ def analyse(results: ProblemResults, jobs: int = 1) -> Analysis:
         jobs: processes. Two objectives take less time than starting these, and take none.
 
     Raises:
-        ValueError: if no run is judged.
+        InputError: if no run is judged.
     """
     import pandas as pd
 
@@ -144,7 +145,7 @@ def analyse(results: ProblemResults, jobs: int = 1) -> Analysis:
             for run in results.judged(name, count):
                 judged.setdefault(run, []).append(count)
     if not judged:
-        raise ValueError(f"{results.title}: no run is as long as a number of evaluations to judge")
+        raise InputError(f"{results.title}: no run is as long as a number of evaluations to judge")
     grid = log_spaced(max(results.budgets), CURVE_POINTS, results.budgets)
     measured = dict(zip(judged, _measure_all(results, judged, grid, jobs), strict=True))
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mcu_nas_moo.benchmark.analysis.statistics import SIGNIFICANCE
+from mcu_nas_moo.common.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -65,10 +66,10 @@ def mean_ranks(
         level: of significance, in (0, 1).
 
     Raises:
-        ValueError: if there is no problem.
+        InputError: if there is no problem.
     """
     if not medians:
-        raise ValueError("mean ranks need at least one problem")
+        raise InputError("mean ranks need at least one problem")
     everyone = list(dict.fromkeys(name for own in medians.values() for name in own))
     present = [name for name in everyone if all(name in own for own in medians.values())]
     missing = [name for name in everyone if name not in present]
@@ -98,7 +99,7 @@ def ranks_of(analyses: Sequence[Analysis], evaluations: int) -> Ranks:
     Problems where nothing was judged after so many evaluations are left out.
 
     Raises:
-        ValueError: if no problem is left.
+        InputError: if no problem is left.
     """
     medians = {}
     for analysis in analyses:
@@ -109,7 +110,7 @@ def ranks_of(analyses: Sequence[Analysis], evaluations: int) -> Ranks:
                 str(name): float(value) for name, value in own.items()
             }
     if not medians:
-        raise ValueError(f"no problem was judged after {evaluations} evaluations")
+        raise InputError(f"no problem was judged after {evaluations} evaluations")
     return mean_ranks(medians, evaluations)
 
 

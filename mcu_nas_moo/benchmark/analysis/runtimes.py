@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mcu_nas_moo.common.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -53,11 +55,11 @@ def runtime_distribution(
         points: of the axis, evenly spaced by the logarithm.
 
     Raises:
-        ValueError: if there are no runtimes.
+        InputError: if there are no runtimes.
     """
     everyone = list(dict.fromkeys(name for own in problems for name in own))
     if not everyone:
-        raise ValueError("a distribution of runtimes needs at least one run")
+        raise InputError("a distribution of runtimes needs at least one run")
     present = [name for name in everyone if all(name in own for own in problems)]
     budgets = {name: min(own[name].budget for own in problems) for name in present}
     counts = log_spaced(max(budgets.values(), default=1), points, budgets.values())

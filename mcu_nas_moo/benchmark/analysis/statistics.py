@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
+from mcu_nas_moo.common.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
 
@@ -123,7 +125,7 @@ def mann_whitney(first: npt.ArrayLike, second: npt.ArrayLike) -> MannWhitney:
     """Compare independent samples of shape ``(n,)`` and ``(m,)``.
 
     Raises:
-        ValueError: if a sample is empty or not finite.
+        InputError: if a sample is empty or not finite.
     """
     from scipy.stats import mannwhitneyu
 
@@ -151,13 +153,13 @@ def wilcoxon(first: npt.ArrayLike, second: npt.ArrayLike) -> Wilcoxon:
     Pairs without a difference are left out, as Wilcoxon (1945) did; p is 1 if none is left.
 
     Raises:
-        ValueError: if the samples differ in length, are empty or not finite.
+        InputError: if the samples differ in length, are empty or not finite.
     """
     from scipy import stats
 
     one, two = _sample(first), _sample(second)
     if len(one) != len(two):
-        raise ValueError(f"paired samples must have one length, got {len(one)} and {len(two)}")
+        raise InputError(f"paired samples must have one length, got {len(one)} and {len(two)}")
     differences = (one - two)[one != two]
     if not len(differences):
         return Wilcoxon(1.0, 0.0)
@@ -178,7 +180,7 @@ def holm(p_values: npt.ArrayLike) -> FloatArray:
     """
     p = np.asarray(p_values, dtype=np.float64)
     if p.ndim != 1 or not ((p >= 0) & (p <= 1)).all():
-        raise ValueError("p-values must be a list of numbers in [0, 1]")
+        raise InputError("p-values must be a list of numbers in [0, 1]")
     order = np.argsort(p, kind="stable")
     # The smallest is multiplied by k, the next one by k - 1, ...; larger ones stay larger.
     stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
@@ -295,5 +297,5 @@ def compare_pairs(
 def _sample(values: npt.ArrayLike) -> FloatArray:
     sample = np.asarray(values, dtype=np.float64)
     if sample.ndim != 1 or not len(sample) or not np.isfinite(sample).all():
-        raise ValueError("a sample must be a list of at least one number, all of them finite")
+        raise InputError("a sample must be a list of at least one number, all of them finite")
     return sample

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mcu_nas_moo.benchmark.references.reference import Reference
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.genotypes import cross, mutate, row_keys
-from mcu_nas_moo.optimisers.optimiser import Setting
+from mcu_nas_moo.contracts.optimiser import Setting
 from mcu_nas_moo.optimisers.register import load_optimiser
 from mcu_nas_moo.problem.archive import feasible
 from mcu_nas_moo.problem.reachability import smallest_reachable
@@ -146,7 +147,7 @@ def pooled_reference(
         say: told what is being done.
 
     Raises:
-        ValueError: if no feasible genotype was found.
+        InputError: if no feasible genotype was found.
     """
     rng = np.random.default_rng([seed, 20])
     pooled = FrontSearch(task)
@@ -158,7 +159,7 @@ def pooled_reference(
         if len(search.F) == 0:
             example = smallest_reachable(task, seed=seed).feasible_example
             if example is None:
-                raise ValueError(
+                raise InputError(
                     f"found no subnet of {task.space.name} within the limits of "
                     f"{task.profile.name}; relax a limit"
                 )

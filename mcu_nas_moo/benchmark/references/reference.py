@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import mcu_nas_moo
-from mcu_nas_moo.benchmark.runs.history import npz_problem
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import cache_folder, write_atomically
+from mcu_nas_moo.common.npz_files import npz_problem
 
 if TYPE_CHECKING:
     from mcu_nas_moo.common.arrays import FloatArray, Genotypes
@@ -117,7 +118,7 @@ def load_reference(path: Path, remedy: str = "delete it, it will be made again")
         remedy: what to do if the file is damaged.
 
     Raises:
-        ValueError: if the file is damaged.
+        InputError: if the file is damaged.
     """
     try:
         with np.load(path, allow_pickle=False) as data:
@@ -134,7 +135,7 @@ def load_reference(path: Path, remedy: str = "delete it, it will be made again")
                 fingerprints=facts["fingerprints"],
             )
     except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise ValueError(
+        raise InputError(
             f"{path} is no valid reference front ({npz_problem(error)}); {remedy}"
         ) from error
 

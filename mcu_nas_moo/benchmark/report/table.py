@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
+from mcu_nas_moo.common.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -63,7 +65,7 @@ class Table:
         stem: name of the files, without ending.
 
     Raises:
-        ValueError: if a row has more or fewer cells than there are headings.
+        InputError: if a row has more or fewer cells than there are headings.
     """
 
     title: str
@@ -76,7 +78,7 @@ class Table:
     def __post_init__(self) -> None:
         for row in self.rows:
             if len(row) != len(self.headings):
-                raise ValueError(
+                raise InputError(
                     f"a row of table {self.title!r} has {len(row)} cells for "
                     f"{len(self.headings)} headings"
                 )

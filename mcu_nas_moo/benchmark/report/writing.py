@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import write_atomically
 
 if TYPE_CHECKING:
@@ -47,13 +48,13 @@ def write_report(
         the path of the page.
 
     Raises:
-        ValueError: if there is no run.
+        InputError: if there is no run.
     """
     from mcu_nas_moo.benchmark.analysis.problem_analysis import analyse
 
     problems = [one for one in results.problems if one.trajectories]
     if not problems:
-        raise ValueError("there is no finished run to report on")
+        raise InputError("there is no finished run to report on")
     analyses = [analyse(one, jobs) for one in problems]
     return write_analyses(
         analyses, folder, warnings=results.warnings, command=command, records=records, jobs=jobs
@@ -70,7 +71,7 @@ def write_analyses(
     jobs: int = 1,
 ) -> Path:
     """:func:`write_report` for results that were analysed already; at least one problem."""
-    from mcu_nas_moo.benchmark.analysis.cautions import overall_cautions
+    from mcu_nas_moo.benchmark.analysis.overall_cautions import overall_cautions
     from mcu_nas_moo.benchmark.analysis.ranks import ranks_of
     from mcu_nas_moo.benchmark.analysis.runtimes import runtime_distribution
     from mcu_nas_moo.benchmark.report import contents, figure_data

@@ -16,8 +16,9 @@ import numpy as np
 
 from mcu_nas_moo.benchmark.references.reference import Reference, shipped_reference
 from mcu_nas_moo.benchmark.results.trajectory import Trajectory
-from mcu_nas_moo.benchmark.runs.history import npz_problem
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import write_atomically
+from mcu_nas_moo.common.npz_files import npz_problem
 from mcu_nas_moo.problem.task_facts import task_facts
 
 if TYPE_CHECKING:
@@ -118,25 +119,25 @@ def read_compact(path: Path) -> CompactFile:
     """Read what :func:`save_compact` wrote, up to what needs the task.
 
     Raises:
-        ValueError: if the file is damaged, or something else.
+        InputError: if the file is damaged, or something else.
     """
     try:
         with np.load(path, allow_pickle=False) as data:
             if "facts" not in data:
-                raise ValueError("field facts is missing: no file of results")
+                raise InputError("field facts is missing: no file of results")
             facts = dict(json.loads(str(data["facts"])))
             if facts["format"] != FORMAT:
-                raise ValueError(f"format: expected {FORMAT}, got {facts['format']}")
+                raise InputError(f"format: expected {FORMAT}, got {facts['format']}")
             arrays = {name: data[name] for name in data.files if name != "facts"}
         rows = sum(run["rows"] for run in facts["runs"])
         if not len(arrays["at"]) == len(arrays["X"]) == rows:
-            raise ValueError(
+            raise InputError(
                 f"X has {len(arrays['X'])} rows, at has {len(arrays['at'])}, runs tell of {rows}"
             )
     except KeyError as error:
-        raise ValueError(f"{path}: field {error} is missing") from error
+        raise InputError(f"{path}: field {error} is missing") from error
     except (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile, LZMAError) as error:
-        raise ValueError(
+        raise InputError(
             f"{path} is damaged or no file of results ({npz_problem(error)})"
         ) from error
     return CompactFile(path, facts, arrays)
@@ -150,7 +151,7 @@ def trajectories_of(file: CompactFile, task: Task) -> tuple[Trajectory, ...]:
         task: computes the objectives.
 
     Raises:
-        ValueError: if the genotypes do not fit the space, or a fact of a run is missing.
+        InputError: if the genotypes do not fit the space, or a fact of a run is missing.
     """
     facts, arrays = file.facts, file.arrays
     try:
@@ -166,9 +167,9 @@ def trajectories_of(file: CompactFile, task: Task) -> tuple[Trajectory, ...]:
             metadata = facts["metadata"][run["metadata"]]
             runs.append(Trajectory(**own, at=at, X=X[rows], F=F[rows], metadata=metadata))
     except KeyError as error:
-        raise ValueError(f"{file.path}: runs: field {error} is missing") from error
+        raise InputError(f"{file.path}: runs: field {error} is missing") from error
     except (ValueError, TypeError, IndexError) as error:
-        raise ValueError(f"{file.path} is damaged ({error})") from error
+        raise InputError(f"{file.path} is damaged ({error})") from error
     return tuple(runs)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mcu_nas_moo.benchmark.runs.run import PACKAGES
+from mcu_nas_moo.common.errors import InputError
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -24,7 +25,7 @@ def open_storage(storage: str) -> BaseStorage:
     """The storage at a URL such as ``sqlite:///runs.db``, or the journal in a file.
 
     Raises:
-        ValueError: if Optuna cannot open it.
+        InputError: if Optuna cannot open it.
     """
     from optuna.storages import JournalStorage, RDBStorage
     from optuna.storages.journal import JournalFileBackend
@@ -35,7 +36,7 @@ def open_storage(storage: str) -> BaseStorage:
         return JournalStorage(JournalFileBackend(storage))
     except Exception as error:
         reason = " ".join(str(error).split())
-        raise ValueError(
+        raise InputError(
             f"Optuna cannot open the storage {storage} ({reason}); give a URL such as "
             "sqlite:///runs.db, or a file for a journal"
         ) from error
@@ -58,7 +59,7 @@ def export_run(history: History, task: Task, storage: BaseStorage, name: str) ->
         the study; None if it was there already.
 
     Raises:
-        ValueError: if the storage has another study of that name, or a part of this one.
+        InputError: if the storage has another study of that name, or a part of this one.
     """
     import optuna
 
@@ -78,7 +79,7 @@ def export_run(history: History, task: Task, storage: BaseStorage, name: str) ->
             n_trials = len(known.get_trials(deepcopy=False))
             if n_trials == len(history.X) and known.user_attrs == about:
                 return None
-            raise ValueError(
+            raise InputError(
                 f"the storage has a study {name} with {n_trials} trials already; delete it, or "
                 "choose another --study-name"
             )

@@ -15,6 +15,9 @@ from mcu_nas_moo.benchmark.references.reference import REFERENCE_FILE, load_refe
 from mcu_nas_moo.benchmark.results import compact
 from mcu_nas_moo.benchmark.results.trajectory import Trajectory
 from mcu_nas_moo.benchmark.runs.history import load_history
+from mcu_nas_moo.benchmark.runs.study import RUNS, STUDY_FILE
+from mcu_nas_moo.benchmark.runs.suite_folder import SUITE_FILE
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import write_text_atomically
 
 if TYPE_CHECKING:
@@ -31,10 +34,6 @@ if TYPE_CHECKING:
 Warn: TypeAlias = Callable[[str], object]
 #: Objectives that another machine computed may differ by so much, relatively.
 TOLERANCE = 1e-6
-#: The file that a study's folder holds, and the one of a suite's.
-STUDY_FILE, SUITE_FILE = "study.json", "suite.json"
-#: The folder of the runs in that of a study.
-RUNS = "runs"
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,13 +129,13 @@ def find_results(folders: Sequence[Path], warn: Warn) -> list[Found]:
     Files of results may be named as well. Damaged and foreign ones are left out, with a warning.
 
     Raises:
-        ValueError: if a folder does not exist.
+        InputError: if a folder does not exist.
     """
     found: list[Found] = []
     seen: set[Path] = set()
     for folder in folders:
         if not folder.exists():
-            raise ValueError(f"{folder}: there is no such folder or file of results")
+            raise InputError(f"{folder}: there is no such folder or file of results")
         for path in _candidates(folder, warn):
             if path.resolve() in seen:
                 continue
@@ -186,12 +185,12 @@ def _study_facts(path: Path) -> dict[str, Any]:
     try:
         facts = dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
-        raise ValueError(f"{path} is damaged ({error})") from error
+        raise InputError(f"{path} is damaged ({error})") from error
     for name in ("space", "profile", "objectives", "limits", "learned_metrics", "fingerprint"):
         if name not in facts:
-            raise ValueError(f"{path}: field {name} is missing; it is no file of a study")
+            raise InputError(f"{path}: field {name} is missing; it is no file of a study")
     if not isinstance(facts.get("budget"), int):
-        raise ValueError(f"{path}: budget: expected a number, got {facts.get('budget')!r}")
+        raise InputError(f"{path}: budget: expected a number, got {facts.get('budget')!r}")
     return facts
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import zipfile
-import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import write_atomically
+from mcu_nas_moo.common.npz_files import DAMAGE, npz_problem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,12 +73,12 @@ def load_metadata(path: Path) -> dict[str, Any]:
     file, so that damage elsewhere in it is not found.
 
     Raises:
-        ValueError: if that part of the file is damaged.
+        InputError: if that part of the file is damaged.
     """
     try:
         with np.load(path, allow_pickle=False) as data:
             return dict(json.loads(str(data["metadata"])))
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise _damaged(path, error) from error
 
 
@@ -86,7 +86,7 @@ def load_history(path: Path) -> History:
     """Read what :meth:`History.save` wrote.
 
     Raises:
-        ValueError: if the file is damaged.
+        InputError: if the file is damaged.
     """
     try:
         with np.load(path, allow_pickle=False) as data:
@@ -102,26 +102,11 @@ def load_history(path: Path) -> History:
                 total_seconds=facts.pop("total_seconds"),
                 metadata=facts,
             )
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise _damaged(path, error) from error
 
 
-#: What reading a file raises that is not what it should be.
-_DAMAGE = (
-    *(OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError),
-    *(NotImplementedError, zipfile.BadZipFile, zlib.error),
-)
-
-
-def _damaged(path: Path, error: Exception) -> ValueError:
-    return ValueError(
+def _damaged(path: Path, error: Exception) -> InputError:
+    return InputError(
         f"{path} is damaged ({npz_problem(error)}); delete it, the next start makes the run again"
     )
-
-
-def npz_problem(error: Exception) -> str:
-    """What is wrong with an NPZ file that numpy cannot read.
-
-    Numpy takes anything else for a pickle, and advises to load it unsafely.
-    """
-    return "no NPZ file" if "pickle" in str(error) else str(error)

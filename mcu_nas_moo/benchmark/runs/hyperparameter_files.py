@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import write_text_atomically
 from mcu_nas_moo.optimisers.register import check_hyperparameters
 
@@ -29,7 +30,7 @@ def read_configs(paths: Iterable[Path]) -> dict[str, dict[str, object]]:
     """The hyperparameters of all algorithms in these files, by algorithm and name.
 
     Raises:
-        ValueError: if a file is damaged, names an unknown algorithm or hyperparameter, or if two
+        InputError: if a file is damaged, names an unknown algorithm or hyperparameter, or if two
             files give different values to one algorithm.
     """
     joined: dict[str, dict[str, object]] = {}
@@ -38,7 +39,7 @@ def read_configs(paths: Iterable[Path]) -> dict[str, dict[str, object]]:
             content = json.loads(path.read_text(encoding="utf-8"))
             given = {name: dict(values) for name, values in content["hyperparameters"].items()}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ValueError(
+            raise InputError(
                 f"{path} is no file of hyperparameters; it should hold JSON like "
                 '{"hyperparameters": {"nsga2": {"population": 1.5}}}'
             ) from error
@@ -46,7 +47,7 @@ def read_configs(paths: Iterable[Path]) -> dict[str, dict[str, object]]:
             try:
                 chosen = check_hyperparameters(algorithm, values)
             except ValueError as error:
-                raise ValueError(f"{path}: {error}") from error
+                raise InputError(f"{path}: {error}") from error
             if joined.setdefault(algorithm, chosen) != chosen:
-                raise ValueError(f"{path} gives {algorithm} other values than a file before it")
+                raise InputError(f"{path} gives {algorithm} other values than a file before it")
     return joined

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mcu_nas_moo.benchmark.runs.history import History
-from mcu_nas_moo.optimisers.optimiser import Setting
+from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.contracts.optimiser import Setting
 from mcu_nas_moo.optimisers.register import (
     check_hyperparameters,
     installed_version,
@@ -57,7 +58,7 @@ def run_optimiser(
         tensorboard: folder of the run's log, for the optimisers that write one.
 
     Raises:
-        ValueError: for an unknown algorithm or hyperparameter, or an algorithm that proposes
+        InputError: for an unknown algorithm or hyperparameter, or an algorithm that proposes
             nothing at all or what is no genotype of the space. Proposals beyond the budget
             are cut; if one batch of a user's optimiser exceeds all of it, the metadata say so in
             ``note``.
@@ -99,7 +100,7 @@ def run_optimiser(
         evaluation_seconds += evaluated - answered
         done += len(batch)
     if done == 0:
-        raise ValueError(f"{algorithm} proposed nothing to evaluate")
+        raise InputError(f"{algorithm} proposed nothing to evaluate")
     # Setting up is the optimiser's own work as well.
     optimiser_seconds[:done] += preparation / done
     return History(
@@ -127,7 +128,7 @@ def _genotypes(asked: object, task: Task, algorithm: str, done: int) -> Genotype
     """What an algorithm proposed, whole numbers of any type, as integers ``(n, n_genes)``.
 
     Raises:
-        ValueError: with the algorithm, the row, the gene and its range if a value is not among
+        InputError: with the algorithm, the row, the gene and its range if a value is not among
             the gene's options; for anything that is not a table of numbers of the right width.
     """
     where = f"{algorithm}, asked after {done:,} evaluations,"
@@ -136,12 +137,12 @@ def _genotypes(asked: object, task: Task, algorithm: str, done: int) -> Genotype
         if not np.issubdtype(given.dtype, np.integer):
             given = given.astype(np.float64)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{where} proposed what is no array of numbers: {error}") from error
+        raise InputError(f"{where} proposed what is no array of numbers: {error}") from error
     if given.size == 0 and given.ndim > 0:
         return np.zeros((0, task.n_genes), dtype=np.int64)
     if given.ndim != 2 or given.shape[1] != task.n_genes:
         what = "None" if asked is None else f"an array of shape {given.shape}"
-        raise ValueError(
+        raise InputError(
             f"{where} proposed {what}; it must be an array of shape "
             f"(n, {task.n_genes}), a row per genotype and a column per gene"
         )
@@ -163,7 +164,7 @@ def _refuse(wrong: BoolArray, given: npt.NDArray[Any], task: Task, where: str) -
             "; operators for real numbers do not serve; an algorithm of pymoo takes others as in "
             "NSGA2(..., **mcu_nas_moo.problem.adapters.pymoo_operators.integer_operators())"
         )
-    raise ValueError(
+    raise InputError(
         f"{where} proposed {value.item()} in row {row} for gene "
         f"{task.space.genes[column].name!r}; allowed are the whole numbers from 0 to "
         f"{task.n_choices[column] - 1}{remedy}"

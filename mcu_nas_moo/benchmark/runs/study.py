@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mcu_nas_moo.benchmark.references.reference import REFERENCE_FILE, Reference, load_reference
 from mcu_nas_moo.benchmark.runs.history import History, load_history, load_metadata
 from mcu_nas_moo.benchmark.runs.run import run_optimiser
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import write_text_atomically
 from mcu_nas_moo.optimisers.register import (
     check_hyperparameters,
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from mcu_nas_moo.problem.task import Task
 
 
+#: The file that a study's folder holds, and the folder of its runs.
+STUDY_FILE, RUNS = "study.json", "runs"
 #: Why a run failed whose process was killed again when it was alone.
 _KILLED = "its process was killed twice, perhaps for lack of memory"
 #: What a fact that is a hash stands for.
@@ -60,7 +63,7 @@ class Study:
         tensorboard: folder of the logs, one folder per run in it; None for no logs.
 
     Raises:
-        ValueError: if the folder holds runs of another task or budget, or for an unknown
+        InputError: if the folder holds runs of another task or budget, or for an unknown
             algorithm or hyperparameter.
     """
 
@@ -74,7 +77,7 @@ class Study:
         tensorboard: Path | None = None,
     ) -> None:
         if budget < 1:
-            raise ValueError(f"the budget must be at least 1 evaluation, got {budget}")
+            raise InputError(f"the budget must be at least 1 evaluation, got {budget}")
         self.folder = folder
         # Processes kept from earlier work may be in another current folder.
         self._absolute = folder.absolute()
@@ -86,7 +89,7 @@ class Study:
         }
         self.tensorboard = None if tensorboard is None else tensorboard.absolute()
         facts = {**task_facts(task), "budget": budget}
-        path = folder / "study.json"
+        path = folder / STUDY_FILE
         if path.exists():
             self._compare(path, facts)
         else:
@@ -98,12 +101,12 @@ class Study:
         try:
             known = dict(json.loads(path.read_text(encoding="utf-8")))
         except (ValueError, TypeError) as error:
-            raise ValueError(f"{path} is damaged ({error}); choose another --out") from error
+            raise InputError(f"{path} is damaged ({error}); choose another --out") from error
         for name, value in facts.items():
             # The fingerprint covers the facts of a profile.
             if name != "profile_facts" and known.get(name) != value:
                 what = _CHANGED.get(name, f"{name} {known.get(name)} there, {value} now")
-                raise ValueError(
+                raise InputError(
                     f"{path.parent} holds runs of another study ({what}); "
                     "choose another --out or delete the folder"
                 )
@@ -122,7 +125,7 @@ class Study:
 
     def path(self, run: Run) -> Path:
         """Where the history of a finished run lies."""
-        return self._absolute / "runs" / f"{file_stem(run.algorithm)}-s{run.seed}.npz"
+        return self._absolute / RUNS / f"{file_stem(run.algorithm)}-s{run.seed}.npz"
 
     def missing(self, runs: Iterable[Run]) -> list[Run]:
         """Those of ``runs`` that are not finished yet, in their order."""
@@ -132,7 +135,7 @@ class Study:
         """The finished ones of ``runs``, in their order.
 
         Raises:
-            ValueError: if a file is damaged, belongs to another task or budget, or was made with
+            InputError: if a file is damaged, belongs to another task or budget, or was made with
                 other hyperparameters or by an optimiser that changed since.
         """
         return [self._history(run) for run in runs if self.path(run).exists()]
@@ -141,7 +144,7 @@ class Study:
         """How many of ``runs`` are finished; looks at what their files say, which is quick.
 
         Raises:
-            ValueError: as :meth:`histories`, for what can be told without reading all of a file.
+            InputError: as :meth:`histories`, for what can be told without reading all of a file.
         """
         finished = [run for run in runs if self.path(run).exists()]
         for run in finished:
@@ -165,18 +168,18 @@ class Study:
         expected = (*run, self.budget, self.task.fingerprint)
         found = tuple(metadata.get(name) for name in ("algorithm", "seed", "budget", "fingerprint"))
         if found != expected:
-            raise ValueError(
+            raise InputError(
                 f"{self.path(run)} belongs to another study; delete it, the next start makes the "
                 "run again"
             )
         if metadata.get("hyperparameters", {}) != self.hyperparameters.get(run.algorithm, {}):
-            raise ValueError(
+            raise InputError(
                 f"{self.path(run)} was made with other hyperparameters of {run.algorithm}; choose "
                 f"another --out, or delete {run.algorithm}-*.npz there and the next start makes "
                 "these runs again"
             )
         if metadata.get("optimiser") != optimiser_fingerprint(run.algorithm):
-            raise ValueError(
+            raise InputError(
                 f"{self.path(run)} was made by other code or libraries of {run.algorithm}; choose "
                 f"another --out, or delete {run.algorithm}-*.npz there and the next start makes "
                 "these runs again"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from mcu_nas_moo.benchmark.runs.study import Run, Study
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import unknown_name
 from mcu_nas_moo.common.yaml_files import Facts, is_path, read_values, validate
 from mcu_nas_moo.hardware.profile import list_profiles, load_profile
@@ -58,7 +59,7 @@ def _objective(name: str) -> str:
 def _different(values: tuple[Any, ...]) -> tuple[Any, ...]:
     for place, value in enumerate(values):
         if value in values[:place]:
-            raise ValueError(f"{value} is given twice")
+            raise InputError(f"{value} is given twice")
     return values
 
 
@@ -70,7 +71,7 @@ def _mapping(value: Any) -> Any:
 def _lists(value: Any) -> Any:
     """Several lists of objectives, none of which lacks its brackets."""
     if isinstance(value, list) and value and all(isinstance(name, str) for name in value):
-        raise ValueError(f"a list of lists is wanted, such as [[{', '.join(value)}]]")
+        raise InputError(f"a list of lists is wanted, such as [[{', '.join(value)}]]")
     return value
 
 
@@ -170,11 +171,11 @@ class SuiteFile(Part):
             for name in Part.model_fields:
                 if self.of(part, name) is None:
                     where = f"parts.{number}: " if self.parts != (Part(),) else ""
-                    raise ValueError(f"{where}{name}: field required")
+                    raise InputError(f"{where}{name}: field required")
             names = [algorithm.name for algorithm in self.of(part, "algorithms")]
             if len(set(names)) < len(names):
                 twice = next(name for name in names if names.count(name) > 1)
-                raise ValueError(f"algorithms: {twice} is given twice")
+                raise InputError(f"algorithms: {twice} is given twice")
         return self
 
     def of(self, part: Part, name: str) -> Any:
@@ -236,7 +237,7 @@ class PlannedProblem:
         """One study per budget in a folder of its own below ``folder``, and its runs.
 
         Raises:
-            ValueError: if a folder holds another study.
+            InputError: if a folder holds another study.
         """
         return [
             (
@@ -256,7 +257,7 @@ def load_suite(path: Path) -> SuiteFile:
     """Read a suite's file.
 
     Raises:
-        ValueError: on one line, with file and field, for whatever is wrong with it.
+        InputError: on one line, with file and field, for whatever is wrong with it.
     """
     values = {"name": path.stem, **read_values(path, str(path))}
     return validate(SuiteFile, _seen_from(path.parent, values), str(path))
@@ -285,7 +286,7 @@ def plan(suite: SuiteFile, seeds: int | None = None) -> list[PlannedProblem]:
         seeds: runs per algorithm instead of the suite's own number.
 
     Raises:
-        ValueError: if parts of the suite give one algorithm different hyperparameters on one
+        InputError: if parts of the suite give one algorithm different hyperparameters on one
             problem.
     """
     planned: dict[str, PlannedProblem] = {}
@@ -300,7 +301,7 @@ def plan(suite: SuiteFile, seeds: int | None = None) -> list[PlannedProblem]:
             for choice in chosen:
                 values = register.check_hyperparameters(choice.name, choice.hyperparameters)
                 if entry.hyperparameters.setdefault(choice.name, values) != values:
-                    raise ValueError(
+                    raise InputError(
                         f"suite {suite.name}: parts give {choice.name} different "
                         f"hyperparameters on {problem.name}"
                     )

@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING
 
 from mcu_nas_moo.benchmark.references.reference import known_reference
-from mcu_nas_moo.benchmark.results.result_files import SUITE_FILE
 from mcu_nas_moo.benchmark.runs.environment import machine, versions
 from mcu_nas_moo.common.files import write_text_atomically
 
@@ -17,6 +16,9 @@ if TYPE_CHECKING:
     from mcu_nas_moo.benchmark.references.reference import Reference
     from mcu_nas_moo.benchmark.runs.study import Study
     from mcu_nas_moo.benchmark.runs.suite import PlannedProblem, SuiteFile
+
+#: The file in the folder of a suite that says what was asked for.
+SUITE_FILE = "suite.json"
 
 
 def write_record(

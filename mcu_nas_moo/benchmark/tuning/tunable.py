@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from mcu_nas_moo.common.errors import InputError
+
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
@@ -139,12 +141,12 @@ def tunable(algorithm: str) -> tuple[Stage, Stage]:
     """What the two stages tune, by the name of the hyperparameter.
 
     Raises:
-        ValueError: for an unknown algorithm, or one that has nothing to tune.
+        InputError: for an unknown algorithm, or one that has nothing to tune.
     """
     from mcu_nas_moo.optimisers.register import check_optimiser
 
     if check_optimiser(algorithm) not in _TUNABLE:
-        raise ValueError(f"{algorithm} has nothing to tune; choose one of {', '.join(_TUNABLE)}")
+        raise InputError(f"{algorithm} has nothing to tune; choose one of {', '.join(_TUNABLE)}")
     return _TUNABLE[algorithm]
 
 

@@ -12,6 +12,7 @@ from mcu_nas_moo.benchmark.analysis.indicators import hypervolume_ratios_at
 from mcu_nas_moo.benchmark.runs.hyperparameter_files import write_config
 from mcu_nas_moo.benchmark.runs.run import PACKAGES, run_optimiser
 from mcu_nas_moo.benchmark.tuning.tunable import default_values, tunable
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import write_text_atomically
 from mcu_nas_moo.common.naming import unknown_name
 from mcu_nas_moo.optimisers.register import (
@@ -76,7 +77,7 @@ class Tuning:
         seeds: runs per trial, at least 1; their seeds begin at :data:`FIRST_SEED`.
 
     Raises:
-        ValueError: for unknown names, an algorithm that has nothing to tune, or a folder that holds
+        InputError: for unknown names, an algorithm that has nothing to tune, or a folder that holds
             another tuning.
     """
 
@@ -96,7 +97,7 @@ class Tuning:
             raise unknown_name("method", method, METHODS)
         for name, value in (("trials", trials), ("budget", budget), ("seeds", seeds)):
             if value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
+                raise InputError(f"{name} must be at least 1, got {value}")
         self.folder = folder
         self.algorithm = algorithm
         self.stages = dict(zip(STAGES, tunable(algorithm), strict=True))
@@ -132,18 +133,18 @@ class Tuning:
         Every trial is saved when it ends.
 
         Raises:
-            ValueError: if the values that the stage starts from fail, or stage 1 is not finished.
+            InputError: if the values that the stage starts from fail, or stage 1 is not finished.
         """
         if stage > 1:
             if not self.complete(stage - 1):
-                raise ValueError(f"stage {stage} starts from the best of the one before; run that")
+                raise InputError(f"stage {stage} starts from the best of the one before; run that")
             if not self._trials[stage]:
                 self._load(stage)
         trials = self._trials[stage]
         while not self.complete(stage):
             trial = self._evaluate(stage, self._propose(stage), jobs)
             if not trials and trial.problem is not None:
-                raise ValueError(f"{self.algorithm} failed with its own settings: {trial.problem}")
+                raise InputError(f"{self.algorithm} failed with its own settings: {trial.problem}")
             trials.append(trial)
             self._save(stage)
             yield trial
@@ -271,14 +272,14 @@ class Tuning:
                 for t in content["trials"]
             ]
         except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{path} is damaged ({error}); delete it") from error
+            raise InputError(f"{path} is damaged ({error}); delete it") from error
         facts = self._facts(stage)
         if content.get("start") != facts.pop("start"):
             return  # stage 1 went on and found a better start; this stage begins anew
         for name, value in facts.items():
             if content.get(name) != value:
                 what = _CHANGED.get(name, f"{name} {content.get(name)} there, {value} now")
-                raise ValueError(
+                raise InputError(
                     f"{path} belongs to another tuning ({what}); choose another --out or delete it"
                 )
         self._trials[stage] = trials

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from typing import TYPE_CHECKING
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import unknown_name
 from mcu_nas_moo.deployment.emulation.qemu import PROGRAM, Qemu, qemu_installed
 from mcu_nas_moo.deployment.emulation.unicorn_core import CORES
@@ -23,30 +24,30 @@ def choose_emulator(core: str, name: str = "auto") -> Emulator:
     ``auto`` is QEMU if it is installed and has a board with the core, else Unicorn.
 
     Raises:
-        ValueError: if the name is unknown, the emulator does not have the core, or it is not
+        InputError: if the name is unknown, the emulator does not have the core, or it is not
             installed; the message is the command that installs it.
     """
     if name not in EMULATORS:
         raise unknown_name("emulator", name, list(EMULATORS))
     board = board_of(core)
     if board is None and core not in CORES:
-        raise ValueError(f"no emulator has a {core}; QEMU and Unicorn have {_cores()}")
+        raise InputError(f"no emulator has a {core}; QEMU and Unicorn have {_cores()}")
     if name == "auto":
         name = "unicorn"
         if board is not None and (qemu_installed() or core not in CORES):
             name = "qemu"
     if name == "qemu":
         if board is None:
-            raise ValueError(f"QEMU has no board for the {core}; try --emulator unicorn")
+            raise InputError(f"QEMU has no board for the {core}; try --emulator unicorn")
         if not qemu_installed():
-            raise ValueError(
+            raise InputError(
                 f"{PROGRAM} is not installed; install it with: apt-get install {PROGRAM}"
             )
         return Qemu(board)
     if core not in CORES:
-        raise ValueError(f"Unicorn does not emulate the {core}; try --emulator qemu")
+        raise InputError(f"Unicorn does not emulate the {core}; try --emulator qemu")
     if importlib.util.find_spec("unicorn") is None:
-        raise ValueError(
+        raise InputError(
             "this step needs unicorn; install it with: pip install 'mcu-nas-moo[firmware]'"
         )
     return Unicorn(core)

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from mcu_nas_moo.common.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -60,11 +62,11 @@ class Statistics:
         """Read ``stats.bin``.
 
         Raises:
-            ValueError: if it was not written by this version of ``verify_main.c``.
+            InputError: if it was not written by this version of ``verify_main.c``.
         """
         layout = struct.Struct("<3Q10I")
         if len(content) != layout.size or content[24:28] != b"MNV1":
-            raise ValueError(
+            raise InputError(
                 "the firmware was built by another version of this program; "
                 "build it again with `mcu-nas firmware`"
             )
@@ -131,7 +133,7 @@ class Emulator(Protocol):
 
         Raises:
             FirmwareError: if the firmware faults, hangs, or says that something is wrong.
-            ValueError: if the emulator is missing or does not take the firmware.
+            InputError: if the emulator is missing or does not take the firmware.
         """
         ...
 

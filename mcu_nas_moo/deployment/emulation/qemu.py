@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.deployment.emulation.emulator import PATIENCE, EmulatedRun, check, run_in_folder
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class Qemu:
         per_tick = self.board.instructions_per_tick
         measured = statistics.calibration_instructions / max(1, statistics.calibration_ticks)
         if abs(measured / per_tick - 1) > _CLOCK_TOLERANCE:
-            raise ValueError(
+            raise InputError(
                 f"QEMU {_version()} counts {measured:g} instructions per tick of SysTick on "
                 f"{self.board.machine}, expected {per_tick:g}; instructions cannot be told"
             )
@@ -96,7 +97,7 @@ class Qemu:
 def _program() -> str:
     found = shutil.which(PROGRAM)
     if found is None:
-        raise ValueError(f"{PROGRAM} is not installed; install it with: apt-get install {PROGRAM}")
+        raise InputError(f"{PROGRAM} is not installed; install it with: apt-get install {PROGRAM}")
     return found
 
 

@@ -16,6 +16,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.extras import require
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Machine:
         folder: where semihosting opens files.
 
     Raises:
-        ValueError: if the image does not lie in Flash.
+        InputError: if the image does not lie in Flash.
     """
 
     def __init__(self, image: FirmwareImage, core: str, memory: MemoryMap, folder: Path) -> None:
@@ -92,7 +93,7 @@ class Machine:
                 memory.flash_origin <= segment.address
                 and end <= memory.flash_origin + memory.flash_bytes
             ):
-                raise ValueError(
+                raise InputError(
                     f"the firmware has bytes at {segment.address:#x} to {end:#x}, outside the Flash"
                 )
             self._uc.mem_write(segment.address, segment.content)

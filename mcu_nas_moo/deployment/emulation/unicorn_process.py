@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.deployment.emulation.emulator import PATIENCE, EmulatedRun, check, run_in_folder
 from mcu_nas_moo.deployment.emulation.unicorn_core import CORES, COUNTS, REFUSED
 
@@ -69,7 +70,7 @@ class Unicorn:
             patience,
         )
         if ended.code == REFUSED:
-            raise ValueError(ended.said)
+            raise InputError(ended.said)
         outputs, statistics = check(ended, memory, len(images), classes)
         return EmulatedRun(
             outputs=outputs,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.extras import require
 from mcu_nas_moo.common.files import write_text_atomically
 from mcu_nas_moo.common.yaml_files import Facts
@@ -224,18 +225,18 @@ def check_firmware(folder: Path, model: Int8Model, profile: Profile) -> Firmware
     """The report of a firmware folder, once it is clear that model and profile belong to it.
 
     Raises:
-        ValueError: if the folder is incomplete or was made from something else.
+        InputError: if the folder is incomplete or was made from something else.
     """
     report = read_report(folder)
     rebuild = "build it again with `mcu-nas firmware`"
     if report.model_sha256 != model.sha256:
-        raise ValueError(
+        raise InputError(
             f"the firmware in {folder} was made from another int8.onnx than the one that is "
             f"exported now; {rebuild}"
         )
     built_for = (report.profile, report.core, report.chip)
     if built_for != (profile.name, profile.device.core, profile.device.chip):
-        raise ValueError(
+        raise InputError(
             f"the firmware in {folder} was built for {', '.join(built_for)}, not for "
             f"{profile.name}, {profile.device.core}, {profile.device.chip}; {rebuild}"
         )
@@ -262,7 +263,7 @@ def verify(
         advance: is told how many more images are done.
 
     Raises:
-        ValueError: if folder, model and profile do not belong together, or files are damaged.
+        InputError: if folder, model and profile do not belong together, or files are damaged.
     """
     from mcu_nas_moo.data.preprocessing import pixels_at
 
@@ -333,7 +334,7 @@ def _run(
     if emulator.uses_board:
         name, memory = BOARD_IMAGE, report.board_map
     if memory is None:
-        raise ValueError(
+        raise InputError(
             f"the firmware in {folder} has no image for a board; build it again with "
             "`mcu-nas firmware`"
         )

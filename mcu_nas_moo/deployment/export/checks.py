@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.deployment.export.export_report import Outcome
 from mcu_nas_moo.deployment.export.int8_model import session
 from mcu_nas_moo.networks.onnx.writer import INPUT
@@ -60,11 +61,11 @@ def compare(network: str, logits: FloatArray, truth: FloatArray, targets: IntArr
 
 
 def check_float(logits: FloatArray, truth: FloatArray) -> None:
-    """Raise a ValueError if the float ONNX file does not compute what torch does."""
+    """Raise an InputError if the float ONNX file does not compute what torch does."""
     difference, largest = float(np.abs(logits - truth).max()), float(np.abs(truth).max())
     # Written so that NaN is caught too.
     if not difference <= _FLOAT_TOLERANCE * max(largest, 1):
-        raise ValueError(
+        raise InputError(
             f"the float ONNX network differs from torch by {difference:.2g} in logits up to "
             f"{largest:.2g}; the installed versions of torch, onnx and onnxruntime may not fit "
             "together"

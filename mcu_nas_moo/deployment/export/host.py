@@ -25,7 +25,7 @@ def inexact_operators() -> tuple[str, ...]:
     """Kinds of layers that onnxruntime computes wrongly here, on the largest int8 values.
 
     Raises:
-        ValueError: if onnxruntime is not installed.
+        InputError: if onnxruntime is not installed.
     """
     wrong = []
     for kind, model in _extreme_layers().items():

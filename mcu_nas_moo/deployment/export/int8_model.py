@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import ValidationError
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.extras import require
 from mcu_nas_moo.common.files import write_atomically
 from mcu_nas_moo.common.yaml_files import Facts
@@ -87,7 +88,7 @@ class Int8Model:
         By onnxruntime on the host: what firmware has to reproduce bit by bit.
         """
         if inputs.dtype != np.int8 or inputs.shape[1:] != self.input_shape:
-            raise ValueError(
+            raise InputError(
                 f"expected int8 inputs (N, {', '.join(map(str, self.input_shape))}), "
                 f"got {inputs.dtype} {inputs.shape}"
             )
@@ -126,12 +127,12 @@ def read_int8_model(path: Path) -> Int8Model:
     """Read what `mcu-nas export` wrote as ``int8.onnx``.
 
     Raises:
-        ValueError: if the file is missing, damaged or another kind of model, or onnxruntime is
+        InputError: if the file is missing, damaged or another kind of model, or onnxruntime is
             not installed; the message names the remedy.
     """
     require("onnxruntime", "export")
     if not path.is_file():
-        raise ValueError(f"no int8 model {path}; `mcu-nas export` writes one")
+        raise InputError(f"no int8 model {path}; `mcu-nas export` writes one")
     content = path.read_bytes()
     try:
         model = _parsed(content)
@@ -142,7 +143,7 @@ def read_int8_model(path: Path) -> Int8Model:
         _add_shapes(model)
     except Exception as error:  # parsers and runtimes of ONNX raise errors of many kinds
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise ValueError(
+        raise InputError(
             f"{path} is not an int8 model of this program ({reason}); "
             "make it again with `mcu-nas export`"
         ) from error
@@ -165,29 +166,29 @@ def _parsed(content: bytes) -> onnx.ModelProto:
     try:
         model = onnx.load_from_string(content)
     except Exception:
-        raise ValueError("it is damaged or no ONNX file") from None
+        raise InputError("it is damaged or no ONNX file") from None
     if not model.graph.node:
-        raise ValueError("it is damaged or no ONNX file: it has no nodes")
+        raise InputError("it is damaged or no ONNX file: it has no nodes")
     return model
 
 
 def _description(model: onnx.ModelProto) -> Description:
     texts = [entry.value for entry in model.metadata_props if entry.key == METADATA_KEY]
     if not texts:
-        raise ValueError("it lacks the metadata of this program")
+        raise InputError("it lacks the metadata of this program")
     try:
         description = Description.model_validate_json(texts[0])
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        raise ValueError(f"its metadata are not valid: {place}: {first['msg']}") from None
+        raise InputError(f"its metadata are not valid: {place}: {first['msg']}") from None
     if len(description.classes) != description.subnet.classes:
-        raise ValueError("its class names are not as many as its subnet's classes")
+        raise InputError("its class names are not as many as its subnet's classes")
     return description
 
 
 def _check_layers(model: onnx.ModelProto, subnet: SubnetFile) -> None:
-    """Raise a ValueError unless input and weights have the shapes of the subnet's layers."""
+    """Raise an InputError unless input and weights have the shapes of the subnet's layers."""
     layers = subnet.layers()
     shapes = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
     found = [
@@ -204,7 +205,7 @@ def _check_layers(model: onnx.ModelProto, subnet: SubnetFile) -> None:
             expected.append(channels)
     image = (layers[0].in_channels, *layers[0].in_size)
     if found != expected or _shape(model.graph.input[0])[1:] != image:
-        raise ValueError("its layers are not those of its subnet")
+        raise InputError("its layers are not those of its subnet")
 
 
 def _strip(
@@ -217,7 +218,7 @@ def _strip(
     quantize = [node for node in graph.node if node.op_type == "QuantizeLinear"]
     dequantize = [node for node in graph.node if node.op_type == "DequantizeLinear"]
     if len(quantize) != 1 or len(dequantize) != 1:
-        raise ValueError("it has no outer quantisation of input and output")
+        raise InputError("it has no outer quantisation of input and output")
     parameters = (
         _scale_and_zero_point(model, quantize[0]),
         _scale_and_zero_point(model, dequantize[0]),
@@ -245,7 +246,7 @@ def _scale_and_zero_point(model: onnx.ModelProto, node: onnx.NodeProto) -> tuple
     values = {tensor.name: tensor for tensor in model.graph.initializer}
     scale, zero_point = (numpy_helper.to_array(values[name]) for name in node.input[1:])
     if zero_point.dtype != np.int8:
-        raise ValueError(f"it is quantised to {zero_point.dtype}, not int8")
+        raise InputError(f"it is quantised to {zero_point.dtype}, not int8")
     return float(scale), int(zero_point)
 
 

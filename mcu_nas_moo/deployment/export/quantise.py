@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.extras import require
 from mcu_nas_moo.networks.onnx.writer import INPUT, OUTPUT
 
@@ -61,7 +62,7 @@ def quantise(
             with. They go before what calibration finds.
 
     Raises:
-        ValueError: if onnxruntime is missing, ranges are of unknown layers or not finite, or
+        InputError: if onnxruntime is missing, ranges are of unknown layers or not finite, or
             something in the network could not be quantised.
     """
     overrides = _activation_overrides(model, ranges or {})
@@ -120,14 +121,14 @@ def _activation_overrides(
     tensors = layer_tensors(model)
     unknown = sorted(set(ranges) - set(tensors))
     if unknown:
-        raise ValueError(f"the weights have ranges for layers that do not exist: {unknown}")
+        raise InputError(f"the weights have ranges for layers that do not exist: {unknown}")
     rectified = {
         node.name.removesuffix(".relu") for node in model.graph.node if node.op_type == "Relu"
     }
     overrides: dict[str, list[dict[str, Any]]] = {}
     for layer, (lowest, highest) in ranges.items():
         if not (np.isfinite(lowest) and np.isfinite(highest) and lowest <= highest):
-            raise ValueError(f"layer {layer!r} has an impossible range {lowest} to {highest}")
+            raise InputError(f"layer {layer!r} has an impossible range {lowest} to {highest}")
         # The ReLU is the lower end of the range, so the range must begin at 0.
         low = np.float32(0 if layer in rectified else lowest)
         for tensor in tensors[layer]:
@@ -136,7 +137,7 @@ def _activation_overrides(
 
 
 def check_operators(model: onnx.ModelProto) -> None:
-    """Raise a ValueError if a network has more than int8 operators inside an outer Q and DQ."""
+    """Raise an InputError if a network has more than int8 operators inside an outer Q and DQ."""
     for node in model.graph.node:
         outer = (node.op_type == "QuantizeLinear" and node.input[0] == INPUT) or (
             node.op_type == "DequantizeLinear" and node.output[0] == OUTPUT
@@ -144,7 +145,7 @@ def check_operators(model: onnx.ModelProto) -> None:
         # The ONNX domain has two spellings.
         domain = "" if node.domain == "ai.onnx" else node.domain
         if not outer and (domain, node.op_type) not in INT8_OPERATORS:
-            raise ValueError(
+            raise InputError(
                 f"operator {node.op_type} of node {node.name!r} is not one of an int8 network"
             )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.data.image_listing import ImageListing
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class ExportData:
         root: holds ``train/<class>/<image>`` and, for final figures, ``test/<class>/<image>``.
 
     Raises:
-        ValueError: if there are no such images, or ``test`` has other classes than ``train``.
+        InputError: if there are no such images, or ``test`` has other classes than ``train``.
     """
 
     def __init__(self, root: Path) -> None:
@@ -50,7 +51,7 @@ class ExportData:
         self._train = ImageListing.of(root / "train")
         self._test = ImageListing.of(root / "test") if (root / "test").is_dir() else None
         if self._test is not None and self._test.class_names != self._train.class_names:
-            raise ValueError(
+            raise InputError(
                 f"{root / 'test'} has other class folders than {root / 'train'}; give both the same"
             )
         self._training_rows, self._validation_rows = self._train.split_rows()
@@ -59,17 +60,17 @@ class ExportData:
         """Images to calibrate and to check on; fewer of the latter if there are not as many.
 
         Raises:
-            ValueError: if calibration images are fewer than :data:`LEAST_CALIBRATION_IMAGES`, or
+            InputError: if calibration images are fewer than :data:`LEAST_CALIBRATION_IMAGES`, or
                 more than there are training images, or an image cannot be decoded.
         """
         if calibration < LEAST_CALIBRATION_IMAGES:
-            raise ValueError(
+            raise InputError(
                 f"{calibration} calibration images are too few to show the ranges of activations; "
                 f"give --calibration-images {LEAST_CALIBRATION_IMAGES} or more"
             )
         available = len(self._training_rows)
         if available < calibration:
-            raise ValueError(
+            raise InputError(
                 f"{self._root / 'train'} has {available} images for training, too few for "
                 f"{calibration} calibration images; add images or lower --calibration-images"
             )
@@ -89,13 +90,13 @@ class ExportData:
         """The subnet with the weights in a file.
 
         Raises:
-            ValueError: if they are damaged, of another subnet or for other classes.
+            InputError: if they are damaged, of another subnet or for other classes.
         """
         from mcu_nas_moo.training.subnet.weights import RetrainedSubnet
 
         found = RetrainedSubnet.load(path, subnet)
         if found.class_names != self._train.class_names:
-            raise ValueError(
+            raise InputError(
                 f"the images have the classes {', '.join(self._train.class_names)}, the weights "
                 f"{path} tell {', '.join(found.class_names)} apart; give the images they were "
                 "trained on"
@@ -106,7 +107,7 @@ class ExportData:
         """The subnet with the supernet's weights, batch norms recalibrated on training images.
 
         Raises:
-            ValueError: if the supernet tells another number of classes apart.
+            InputError: if the supernet tells another number of classes apart.
         """
         from mcu_nas_moo.training.subnet.weights import shared_weights
 
@@ -120,10 +121,10 @@ def weights_file(
     """The weights to use: those given, or retrained ones of the folder; None for shared ones.
 
     Raises:
-        ValueError: if a file is given and shared weights are asked for.
+        InputError: if a file is given and shared weights are asked for.
     """
     if shared and weights is not None:
-        raise ValueError("--weights and --shared exclude each other; leave one of them out")
+        raise InputError("--weights and --shared exclude each other; leave one of them out")
     if weights is None and not shared and folder.weights.is_file():
         return folder.weights
     return weights

@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.extras import require
 from mcu_nas_moo.deployment.export.export_report import (
     CalibrationFacts,
@@ -81,13 +82,13 @@ def export_subnet(
         say: is told what is going on.
 
     Raises:
-        ValueError: if a package is missing, images are too few or of other classes than the
+        InputError: if a package is missing, images are too few or of other classes than the
             weights, weights are damaged or of another subnet, the network cannot be quantised, or
             the export folder is a file. Nothing is written then.
     """
     settings = settings or ExportSettings()
     if folder.export.exists() and not folder.export.is_dir():
-        raise ValueError(f"{folder.export} is a file; remove it, or choose another --out")
+        raise InputError(f"{folder.export} is a file; remove it, or choose another --out")
     require("onnxruntime", "export")
     if settings.tflite:
         from mcu_nas_moo.deployment.export.tflite import require_packages

@@ -23,7 +23,7 @@ _SIGNATURE = "serving_default"
 
 
 def require_packages() -> None:
-    """Raise a ValueError with the install command if the extra ``tflite`` is not installed."""
+    """Raise an InputError with the install command if the extra ``tflite`` is not installed."""
     for package in _PACKAGES:
         require(package, _EXTRA)
 

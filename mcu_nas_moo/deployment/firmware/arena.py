@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from mcu_nas_moo.common.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -53,10 +55,10 @@ def plan_arena(blocks: Sequence[Sequence[Tensor]]) -> ArenaPlan:
             layer that works in place, and its input. All others are kept apart.
 
     Raises:
-        ValueError: if there are no tensors.
+        InputError: if there are no tensors.
     """
     if not any(blocks):
-        raise ValueError("an arena without tensors needs no plan")
+        raise InputError("an arena without tensors needs no plan")
     steps = 1 + max(tensor.last for block in blocks for tensor in block)
     occupied = np.zeros((len(blocks), steps), dtype=np.int64)
     for row, block in enumerate(blocks):

@@ -15,6 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.extras import require
 from mcu_nas_moo.deployment.firmware.arena import ArenaPlan, plan_arena
 from mcu_nas_moo.deployment.firmware.graph import attributes_of
@@ -59,7 +60,7 @@ def generate_c(model: onnx.ModelProto) -> CSource:
     """C code of ``model``, the inner part of an int8 network, see :class:`Int8Model`.
 
     Raises:
-        ValueError: if emx-onnx-cgen is not installed, or the network has a layer that it, or the
+        InputError: if emx-onnx-cgen is not installed, or the network has a layer that it, or the
             kernels here, do not know.
     """
     emx = require("emx_onnx_cgen", "firmware")
@@ -83,7 +84,7 @@ def generate_c(model: onnx.ModelProto) -> CSource:
         try:
             code, data = emx.Compiler(options).compile_with_data_file(model)
         except (emx.CodegenError, emx.UnsupportedOpError, emx.ShapeInferenceError) as error:
-            raise ValueError(
+            raise InputError(
                 f"emx-onnx-cgen {version} cannot compile the network: {error}"
             ) from error
     graph = model.graph
@@ -105,13 +106,13 @@ def _with_arena(code: str, model: onnx.ModelProto, plan: ArenaPlan) -> str:
     offsets = plan.offsets
     places = {re.sub(r"[^0-9A-Za-z]", "_", name): name for name in offsets}
     if len(places) < len(offsets):
-        raise ValueError("two tensors of the int8 network have the same name in C; rename one")
+        raise InputError("two tensors of the int8 network have the same name in C; rename one")
 
     def place(match: re.Match[str]) -> str:
         buffer, first, rest = match.group("buffer", "first", "rest")
         tensor = places.get(re.sub(r"^tmp\d+_", "", buffer))
         if tensor is None or first != "1":
-            raise ValueError(f"emx-onnx-cgen made a buffer {buffer!r} that is not in the plan")
+            raise InputError(f"emx-onnx-cgen made a buffer {buffer!r} that is not in the plan")
         at = offsets[tensor]
         return f"    int8_t (*const {buffer}){rest} = (void *)({ARENA} + {at});"
 
@@ -123,7 +124,7 @@ def _with_arena(code: str, model: onnx.ModelProto, plan: ArenaPlan) -> str:
     )
     expected = len(model.graph.node) - 1
     if count != expected:
-        raise ValueError(f"emx-onnx-cgen made {count} buffers instead of {expected}")
+        raise InputError(f"emx-onnx-cgen made {count} buffers instead of {expected}")
     depthwise = sorted(
         {
             (shape[2], attributes.get("strides", [1])[0])
@@ -155,7 +156,7 @@ def _parts(code: str) -> tuple[str, str, str]:
     first = code.find("/*\n * Node 0:")
     last = code.find(f"void {MODEL}(", first)
     if first < 0 or last < 0:
-        raise ValueError(
+        raise InputError(
             "emx-onnx-cgen's output has another form than expected; use its version "
             "in constraints.txt"
         )

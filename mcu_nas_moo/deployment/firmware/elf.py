@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.extras import require
 
 if TYPE_CHECKING:
@@ -60,10 +61,10 @@ class FirmwareImage:
         """Address of a symbol.
 
         Raises:
-            ValueError: if there is none; it is other firmware then.
+            InputError: if there is none; it is other firmware then.
         """
         if name not in self.symbols:
-            raise ValueError(
+            raise InputError(
                 f"the firmware has no symbol {name}; build it again with `mcu-nas firmware`"
             )
         return self.symbols[name]
@@ -73,20 +74,20 @@ def read_firmware_image(path: Path) -> FirmwareImage:
     """Read an ELF file for a Cortex-M.
 
     Raises:
-        ValueError: if it is missing, damaged, no executable, or for another processor, or
+        InputError: if it is missing, damaged, no executable, or for another processor, or
             pyelftools is not installed; the message names the remedy.
     """
     elffile = require("elftools.elf.elffile", "firmware")
     exceptions = require("elftools.common.exceptions", "firmware")
     if not path.is_file():
-        raise ValueError(f"no firmware {path}; `mcu-nas firmware` builds it")
+        raise InputError(f"no firmware {path}; `mcu-nas firmware` builds it")
     try:
         with path.open("rb") as file:
             return _image(elffile.ELFFile(file))
     # What damaged headers raise depends on which field is damaged.
     except (exceptions.ELFError, ValueError, KeyError, AttributeError, TypeError, OSError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(
+        raise InputError(
             f"{path} is no firmware of this program ({reason}); "
             "build it again with `mcu-nas firmware`"
         ) from None
@@ -94,9 +95,9 @@ def read_firmware_image(path: Path) -> FirmwareImage:
 
 def _image(elf: Any) -> FirmwareImage:
     if elf["e_machine"] != "EM_ARM" or elf.elfclass != 32 or not elf.little_endian:
-        raise ValueError(f"it is for {elf.get_machine_arch()}, not for a Cortex-M")
+        raise InputError(f"it is for {elf.get_machine_arch()}, not for a Cortex-M")
     if elf["e_type"] != "ET_EXEC":
-        raise ValueError("it is not linked")
+        raise InputError("it is not linked")
     flash, ram = {}, {}
     for section in elf.iter_sections():
         if not section["sh_flags"] & _SHF_ALLOC or not section["sh_size"]:
@@ -118,8 +119,8 @@ def _image(elf: Any) -> FirmwareImage:
             sizes[symbol.name] = symbol["st_size"]
     loaded = [s for s in elf.iter_segments() if s["p_type"] == "PT_LOAD" and s["p_filesz"]]
     if not loaded:
-        raise ValueError("it holds nothing to load")
+        raise InputError("it holds nothing to load")
     segments = tuple(Segment(segment["p_paddr"], segment.data()) for segment in loaded)
     if any(len(s.content) < loaded[i]["p_filesz"] for i, s in enumerate(segments)):
-        raise ValueError("it ends early")
+        raise InputError("it ends early")
     return FirmwareImage(flash, ram, elf["e_entry"] & ~1, symbols, sizes, segments)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import checksum, write_text_atomically
 from mcu_nas_moo.common.yaml_files import Facts, read_values, validate
 from mcu_nas_moo.deployment.firmware.memory_map import MemoryMap
@@ -88,12 +89,12 @@ def file_sums(folder: Path) -> dict[str, str]:
 
 
 def check_files(report: FirmwareReport, folder: Path) -> None:
-    """Raise a ValueError if a file of the folder is no longer the one that was built."""
+    """Raise an InputError if a file of the folder is no longer the one that was built."""
     now = file_sums(folder)
     for name, known in report.files.items():
         if now.get(name) != known:
             what = "was changed" if name in now else "is missing"
-            raise ValueError(
+            raise InputError(
                 f"{folder / name} {what} since the firmware was built; build it again with "
                 "`mcu-nas firmware`"
             )
@@ -103,16 +104,16 @@ def read_report(folder: Path) -> FirmwareReport:
     """The report of a firmware folder.
 
     Raises:
-        ValueError: if there is none, or it is damaged; the message names the remedy.
+        InputError: if there is none, or it is damaged; the message names the remedy.
     """
     path = folder / REPORT
     if not path.is_file():
-        raise ValueError(f"no firmware in {folder}; `mcu-nas firmware` builds it")
+        raise InputError(f"no firmware in {folder}; `mcu-nas firmware` builds it")
     try:
         # JSON is YAML as well.
         return validate(FirmwareReport, read_values(path, str(path)), str(path))
     except ValueError as error:
-        raise ValueError(f"{error}; build it again with `mcu-nas firmware`") from None
+        raise InputError(f"{error}; build it again with `mcu-nas firmware`") from None
 
 
 def write_report(report: FirmwareReport, folder: Path) -> None:

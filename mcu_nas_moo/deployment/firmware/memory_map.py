@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field, model_validator
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.yaml_files import Facts, read_values, validate
 
 if TYPE_CHECKING:
@@ -37,9 +38,9 @@ class MemoryMap(Facts):
         flash_end = self.flash_origin + self.flash_bytes
         ram_end = self.ram_origin + self.ram_bytes
         if max(flash_end, ram_end) > 2**32:
-            raise ValueError("a memory ends beyond the 32-bit addresses")
+            raise InputError("a memory ends beyond the 32-bit addresses")
         if self.flash_origin < ram_end and self.ram_origin < flash_end:
-            raise ValueError("Flash and RAM overlap")
+            raise InputError("Flash and RAM overlap")
         return self
 
     def linker_script(self) -> str:
@@ -75,7 +76,7 @@ def memory_map(device: Device, file: Path | None = None) -> MemoryMap:
         file: YAML file with the fields of :class:`ChipMemory`, for chips that are not known.
 
     Raises:
-        ValueError: if the chip is not known and no file is given, or the file is wrong.
+        InputError: if the chip is not known and no file is given, or the file is wrong.
     """
     if file is not None:
         chip = validate(ChipMemory, read_values(file, str(file)), str(file))
@@ -83,7 +84,7 @@ def memory_map(device: Device, file: Path | None = None) -> MemoryMap:
         shipped = files("mcu_nas_moo.deployment.firmware") / "chips.yaml"
         known = read_values(shipped, "chips.yaml")
         if device.chip not in known:
-            raise ValueError(
+            raise InputError(
                 f"where Flash and RAM of {device.chip} lie is not known; give --memory-map FILE, a "
                 "YAML file with flash_origin, ram_origin and ram_kib from its reference manual"
             )

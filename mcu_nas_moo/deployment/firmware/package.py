@@ -10,6 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.extras import require
 from mcu_nas_moo.deployment.firmware.boards import board_of
 from mcu_nas_moo.deployment.firmware.c_source import ARENA, MODEL, CSource, generate_c
@@ -71,7 +72,7 @@ def build_firmware(
     Raises:
         DoesNotFitError: if the image is larger than Flash or RAM of the chip; it names the layer
             at the memory's peak. The folder is left as it was then, as after any error.
-        ValueError: for a network, chip or core that cannot be served, or a missing tool.
+        InputError: for a network, chip or core that cannot be served, or a missing tool.
     """
     started = time.perf_counter()
     device = request.profile.device
@@ -120,7 +121,7 @@ def write_sources(
         folder: where; it must not exist yet.
 
     Raises:
-        ValueError: if jinja2 is not installed.
+        InputError: if jinja2 is not installed.
     """
     (folder / EMULATION).mkdir(parents=True)
     (folder / "include").mkdir()
@@ -284,13 +285,13 @@ def _report(
 
 
 def _check_place(folder: Path) -> None:
-    """Raise a ValueError if ``folder`` is something else than a firmware folder."""
+    """Raise an InputError if ``folder`` is something else than a firmware folder."""
     if folder.is_dir():
         if (folder / REPORT).is_file() or not any(folder.iterdir()):
             return
     elif not folder.exists():
         return
-    raise ValueError(f"{folder} is there and is no firmware folder; move it away")
+    raise InputError(f"{folder} is there and is no firmware folder; move it away")
 
 
 def _replace(made: Path, folder: Path) -> None:

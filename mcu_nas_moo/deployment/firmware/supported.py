@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.deployment.firmware.graph import attributes_of, shapes_of
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def check_supported(model: onnx.ModelProto) -> None:
-    """Raise a ValueError that names the first layer which the kernels do not compute."""
+    """Raise an InputError that names the first layer which the kernels do not compute."""
     from onnx import numpy_helper
 
     constants = {item.name: numpy_helper.to_array(item) for item in model.graph.initializer}
@@ -24,13 +25,13 @@ def check_supported(model: onnx.ModelProto) -> None:
     for node in model.graph.node:
         for name in node.output:
             if name not in shapes:
-                raise ValueError(f"the int8 network does not tell the shape of tensor {name!r}")
+                raise InputError(f"the int8 network does not tell the shape of tensor {name!r}")
         try:
             problem = _problem(node, constants, shapes)
         except (KeyError, IndexError) as error:
             problem = f"{error} is missing"
         if problem:
-            raise ValueError(f"layer {node.name!r} cannot become firmware: {problem}")
+            raise InputError(f"layer {node.name!r} cannot become firmware: {problem}")
 
 
 def _problem(node: onnx.NodeProto, constants: Constants, shapes: Shapes) -> str | None:

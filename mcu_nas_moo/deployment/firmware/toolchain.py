@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.extras import require
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class CompilerError(RuntimeError):
     """A compiler refused code that this program wrote, or is not complete."""
 
 
-class DoesNotFitError(ValueError):
+class DoesNotFitError(InputError):
     """The image is larger than a memory of the chip.
 
     Attributes:
@@ -84,10 +85,10 @@ class Toolchain:
         """Flags that compile for a core.
 
         Raises:
-            ValueError: if no code can be made for that core.
+            InputError: if no code can be made for that core.
         """
         if core not in CORES:
-            raise ValueError(f"no code can be made for {core}; only for {', '.join(CORES)}")
+            raise InputError(f"no code can be made for {core}; only for {', '.join(CORES)}")
         of_gcc, of_zig = CORES[core]
         if self.name == "gcc":
             return (*of_gcc, *_FLAGS)
@@ -159,16 +160,16 @@ def find_toolchain(name: str = "auto") -> Toolchain:
     """The toolchain ``gcc`` or ``zig``; with ``auto`` gcc if it is installed, else zig.
 
     Raises:
-        ValueError: if it is not installed; the message is the command that installs it.
+        InputError: if it is not installed; the message is the command that installs it.
     """
     if name not in ("auto", "gcc", "zig"):
-        raise ValueError(f"unknown toolchain {name!r}; choose one of auto, gcc, zig")
+        raise InputError(f"unknown toolchain {name!r}; choose one of auto, gcc, zig")
     if name in ("auto", "gcc"):
         command = shutil.which(GCC)
         if command:
             return Toolchain("gcc", (command,), _version([command, "-dumpfullversion"]))
         if name == "gcc":
-            raise ValueError(
+            raise InputError(
                 f"{GCC} is not installed; install it with: apt-get install gcc-arm-none-eabi"
             )
     require("ziglang", "firmware")
@@ -180,5 +181,5 @@ def _version(command: Sequence[str]) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True)
     except (OSError, subprocess.SubprocessError) as error:
-        raise ValueError(f"{' '.join(command)} does not run ({error}); install it again") from None
+        raise InputError(f"{' '.join(command)} does not run ({error}); install it again") from None
     return done.stdout.strip()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.yaml_files import validate
 from mcu_nas_moo.hardware.calibration.least_squares import (
     Errors,
@@ -132,7 +133,7 @@ def refit(
         measurements, and what was done to each quantity that the table holds.
 
     Raises:
-        ValueError: if a quantity has fewer than :data:`FEWEST_ROWS` rows, or figures differ from
+        InputError: if a quantity has fewer than :data:`FEWEST_ROWS` rows, or figures differ from
             the base model, or from each other, by a factor that only a wrong unit explains.
     """
     reports = []
@@ -142,7 +143,7 @@ def refit(
         if rows.rows.empty:
             continue
         if len(rows.rows) < FEWEST_ROWS:
-            raise ValueError(
+            raise InputError(
                 f"{table}: {len(rows.rows)} rows with {quantity} cannot be fitted and checked; "
                 f"measure at least {FEWEST_ROWS} networks, better 5 or more of several sizes"
             )
@@ -214,7 +215,7 @@ def _check_units(quantity: str, linear: _Linear, rows: Measurements, table: Path
     odd = np.abs(np.log(ratios / ratio)) > np.log(_ODD_RATIO)
     if odd.any():
         row = rows.rows[odd].iloc[0]
-        raise ValueError(
+        raise InputError(
             f"{table}: line {line_of(row.name)}: {quantity} of {row.network} is "
             f"{ratios[odd][0] / ratio:,.3g} times what the other rows suggest; expected {unit}: "
             "is it in another unit?"
@@ -222,7 +223,7 @@ def _check_units(quantity: str, linear: _Linear, rows: Measurements, table: Path
     if _UNIT_RATIOS[0] < ratio < _UNIT_RATIOS[1]:
         return
     times = f"{ratio:,.0f} times" if ratio > 1 else f"1/{1 / ratio:,.0f} of"
-    raise ValueError(
+    raise InputError(
         f"{table}: {quantity} is {times} what the base runtime predicts; expected {unit}: "
         "is the column in another unit?"
     )

@@ -21,6 +21,8 @@ from importlib.resources import files
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
+from mcu_nas_moo.common.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -184,11 +186,11 @@ def core_factor(board: str, every_runtime: bool = False) -> Spread:
             never ran that one is always compared under all.
 
     Raises:
-        ValueError: if the board has no run to compare.
+        InputError: if the board has no run to compare.
     """
     ratios = cycle_ratios(mlperf_runs(), board, REFERENCE_BOARD)
     if not ratios:
-        raise ValueError(
+        raise InputError(
             f"no run on {board!r} can be compared with {REFERENCE_BOARD}: none by the same "
             "submitter with the same runtime in the same round"
         )
@@ -243,11 +245,11 @@ def measured_power_mw(board: str) -> float:
     """Power of a board of MLPerf Tiny in the newest round that measured its energy.
 
     Raises:
-        ValueError: if none did.
+        InputError: if none did.
     """
     powers = [run.power_mw for run in mlperf_runs() if run.on(board) and run.power_mw is not None]
     if not powers:
-        raise ValueError(f"MLPerf Tiny holds no energy of {board!r}")
+        raise InputError(f"MLPerf Tiny holds no energy of {board!r}")
     return powers[-1]
 
 
@@ -257,9 +259,9 @@ def estimated_power_mw(chip: str, clock_mhz: float, supply_v: float = _SUPPLY_V)
     Inference draws more than the maker's test loop: see ``docs/cost-model.md``.
 
     Raises:
-        ValueError: if the current of the chip is not known.
+        InputError: if the current of the chip is not known.
     """
     current = {row["chip"]: row["run_current_ua_per_mhz"] for row in _table("chips.csv")}
     if not current.get(chip):
-        raise ValueError(f"measurements/chips.csv holds no run-mode current of {chip!r}")
+        raise InputError(f"measurements/chips.csv holds no run-mode current of {chip!r}")
     return float(current[chip]) * clock_mhz * supply_v / 1000

@@ -9,6 +9,8 @@ import numpy as np
 from scipy.optimize import least_squares
 from scipy.stats import spearmanr
 
+from mcu_nas_moo.common.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     Predictor = Callable[[BoolArray], FloatArray]
 
 
-class TooFewRowsError(ValueError):
+class TooFewRowsError(InputError):
     """There are fewer measurements than coefficients."""
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import unknown_name
 from mcu_nas_moo.hardware.calibration.standard_networks import STANDARD_NETWORKS
 from mcu_nas_moo.networks.layer_table import Layer, LayerTable, Op
@@ -135,14 +136,14 @@ def read_measurements(path: Path) -> Measurements:
     is a family of its own.
 
     Raises:
-        ValueError: if the file is no such table, or a figure is empty in all rows, not a number or
+        InputError: if the file is no such table, or a figure is empty in all rows, not a number or
             not above 0; the message names row and column.
     """
     rows = _read_rows(path)
     tables = {}
     for index, network in rows.network.items():
         if not isinstance(network, str) or not network.strip():
-            raise ValueError(f"{path}: line {line_of(index)}: the network is empty")
+            raise InputError(f"{path}: line {line_of(index)}: the network is empty")
         if network not in tables:
             tables[network] = _network(network, path, line_of(index))
     named = "family" in rows
@@ -158,7 +159,7 @@ def _network(name: str, path: Path, line: int) -> LayerTable:
         try:
             return read_onnx(path.parent / name)
         except ValueError as error:
-            raise ValueError(f"{path}: line {line}: {error}") from None
+            raise InputError(f"{path}: line {line}: {error}") from None
     if name not in shipped_networks():
         raise unknown_name(f"{path}: line {line}: network", name, sorted(shipped_networks()))
     return shipped_networks()[name]
@@ -170,19 +171,19 @@ def _read_rows(path: Path) -> pd.DataFrame:
         # Blank lines are kept at first, so that messages can number the lines.
         rows = pd.read_csv(path, dtype=str, skipinitialspace=True, skip_blank_lines=False)
     except FileNotFoundError:
-        raise ValueError(f"{path}: there is no such table of measurements") from None
+        raise InputError(f"{path}: there is no such table of measurements") from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: expected a CSV table, but {error}") from None
+        raise InputError(f"{path}: expected a CSV table, but {error}") from None
     rows.columns = rows.columns.str.strip()
     rows = rows.dropna(how="all")
     quantities = [name for name in QUANTITIES if name in rows]
     if "network" not in rows or not quantities:
-        raise ValueError(
+        raise InputError(
             f"{path}: expected the column network and one of {', '.join(QUANTITIES)}, "
             f"found {', '.join(rows.columns) or 'no columns'}"
         )
     if rows.empty:
-        raise ValueError(f"{path}: the table has no rows")
+        raise InputError(f"{path}: the table has no rows")
     for name in quantities:
         rows[name] = _positive(rows[name], path)
     for name in (*QUANTITIES, *PARTS):
@@ -190,7 +191,7 @@ def _read_rows(path: Path) -> pd.DataFrame:
             rows[name] = np.nan
     nothing = rows[quantities].isna().all(axis=1)
     if nothing.any():
-        raise ValueError(
+        raise InputError(
             f"{path}: line {line_of(rows.index[nothing][0])}: the row holds no measurement; "
             f"fill in {' or '.join(quantities)}, or remove it"
         )
@@ -209,7 +210,7 @@ def _positive(values: pd.Series, path: Path) -> pd.Series:
         empty = not isinstance(text, str) or not text.strip()
         if not empty and not (np.isfinite(number) and number > 0):
             where = f"{path}: line {line_of(index)}"
-            raise ValueError(f"{where}: {values.name} must be a number above 0, got {text!r}")
+            raise InputError(f"{where}: {values.name} must be a number above 0, got {text!r}")
     if numbers.isna().all():
-        raise ValueError(f"{path}: the column {values.name} is empty in all rows")
+        raise InputError(f"{path}: the column {values.name} is empty in all rows")
     return numbers

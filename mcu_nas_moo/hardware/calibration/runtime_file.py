@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import write_text_atomically
 
 if TYPE_CHECKING:
@@ -37,10 +38,10 @@ def write_runtime(runtime: Runtime, path: Path) -> bool:
 
 
 def check_overwritable(path: Path) -> None:
-    """Raise a ValueError if writing a runtime there would lose anything but a runtime file."""
+    """Raise an InputError if writing a runtime there would lose anything but a runtime file."""
     if path.suffix not in (".yaml", ".yml"):
-        raise ValueError(f"{path}: runtime files end in .yaml, so that profiles take them as files")
+        raise InputError(f"{path}: runtime files end in .yaml, so that profiles take them as files")
     if path.is_dir() or (
         path.exists() and not path.read_text(errors="replace").startswith(_HEADER)
     ):
-        raise ValueError(f"{path} exists and is no file of mcu-nas calibrate; choose another --out")
+        raise InputError(f"{path} exists and is no file of mcu-nas calibrate; choose another --out")

@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.hardware.cost_model.memory import working_set
 from mcu_nas_moo.hardware.cost_model.model import CostModel
 from mcu_nas_moo.hardware.cost_model.occupancy import MemoryStep, memory_steps
@@ -233,7 +234,7 @@ def estimate_cost(
             ``(3, 96, 96)``: channels, height, width.
 
     Raises:
-        ValueError: if the file is no ONNX file or holds what cannot be costed, its shapes are open
+        InputError: if the file is no ONNX file or holds what cannot be costed, its shapes are open
             and none are given, or the profile is unknown or wrong.
         OSError: if the file cannot be read.
     """
@@ -241,7 +242,7 @@ def estimate_cost(
     cost_model = CostModel.of(profile)
     if isinstance(model, LayerTable):
         if input_shape is not None:
-            raise ValueError("a layer table has its shapes already; leave input_shape out")
+            raise InputError("a layer table has its shapes already; leave input_shape out")
         name, table = "network", _resolved(model)
     else:
         from mcu_nas_moo.networks.onnx.reader import read_onnx
@@ -273,7 +274,7 @@ def estimate_cost(
 def _resolved(table: LayerTable) -> LayerTable:
     """The one network of ``table`` without the slots that it leaves out."""
     if len(table) != 1:
-        raise ValueError(f"costs are estimated one network at a time, got {len(table)}")
+        raise InputError(f"costs are estimated one network at a time, got {len(table)}")
     outputs = []
     for output in table.topology.outputs:
         tensor = output

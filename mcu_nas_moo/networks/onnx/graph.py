@@ -10,6 +10,7 @@ import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import helper, numpy_helper, shape_inference
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.networks.onnx.nodes import ONNX_DOMAINS, SAME_SHAPE, OnnxNode, simplified
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class OnnxGraph:
                 open, and must agree with what the file says.
 
         Raises:
-            ValueError: if the batch is not 1, or the input shape is open or contradicts the file.
+            InputError: if the batch is not 1, or the input shape is open or contradicts the file.
         """
         self.shapes[self.input] = self._input_dims(input_shape)
         while True:
@@ -95,7 +96,7 @@ class OnnxGraph:
             try:
                 inferred = shape_inference.infer_shapes(self._typed_model(), data_prop=True)
             except shape_inference.InferenceError as error:
-                raise ValueError(f"inconsistent shapes: {_first_line(error)}") from error
+                raise InputError(f"inconsistent shapes: {_first_line(error)}") from error
             for info in inferred.graph.value_info:
                 dims = _dims(info)
                 if dims is not None and None not in dims:
@@ -108,13 +109,13 @@ class OnnxGraph:
         """Shape of a tensor, batch included.
 
         Raises:
-            ValueError: if it is not known; the message names the node that writes the tensor.
+            InputError: if it is not known; the message names the node that writes the tensor.
         """
         dims = self.shapes.get(name)
         if dims is None:
             value = self.value(name) if name in self._constants else None
             if value is None:
-                raise ValueError(
+                raise InputError(
                     f"the output shape of {self._writer.get(name, name)} cannot be computed; it "
                     "depends on the data, or the input shape does not fit the network"
                 )
@@ -125,9 +126,9 @@ class OnnxGraph:
         inputs = [info for info in graph.input if info.name not in self._known_dims]
         if len(inputs) != 1:
             names = ", ".join(repr(info.name) for info in inputs) or "none"
-            raise ValueError(f"a network must have exactly one input; the file has: {names}")
+            raise InputError(f"a network must have exactly one input; the file has: {names}")
         if not inputs[0].type.HasField("tensor_type"):
-            raise ValueError(f"input {inputs[0].name!r} is not a tensor")
+            raise InputError(f"input {inputs[0].name!r} is not a tensor")
         info: onnx.ValueInfoProto = inputs[0]
         return info
 
@@ -171,7 +172,7 @@ class OnnxGraph:
                 live.append(node)
                 needed.update(name for name in node.inputs if name not in self._constants)
         if not live:
-            raise ValueError("no output depends on the input: there is nothing to run")
+            raise InputError("no output depends on the input: there is nothing to run")
         return live[::-1]
 
     def _evaluate(self, name: str) -> Array | None:
@@ -202,7 +203,7 @@ class OnnxGraph:
             )
             results = ReferenceEvaluator(graph, opsets={"": self._opset}).run(None, feeds)
         except Exception as error:  # of any kind that numpy or onnx raise on a bad node
-            raise ValueError(f"{node} cannot be evaluated: {_first_line(error)}") from error
+            raise InputError(f"{node} cannot be evaluated: {_first_line(error)}") from error
         self._values |= dict(zip(node.outputs, map(np.asarray, results), strict=False))
         return self._values[name]
 
@@ -262,11 +263,11 @@ class OnnxGraph:
         dims = _dims(self._input)
         batched = dims is None or len(dims) > 1
         if dims is not None and batched and dims[0] not in (None, 1):
-            raise ValueError(f"input {self.input!r} has a batch of {dims[0]}; {_BATCH_OF_ONE}")
+            raise InputError(f"input {self.input!r} has a batch of {dims[0]}; {_BATCH_OF_ONE}")
         if given is not None:
             dims = self._agreed(dims, [int(size) for size in given])
         if dims is None or None in dims[batched:]:
-            raise ValueError(
+            raise InputError(
                 f"input {self.input!r} has the open shape {_shown(dims)}; "
                 f"say which it is, such as --input-shape {_example(dims)}"
             )
@@ -277,19 +278,19 @@ class OnnxGraph:
     def _agreed(self, dims: list[int | None] | None, wanted: list[int]) -> list[int | None]:
         """The shape that the user wants, if the file allows it."""
         if not wanted or min(wanted) < 1:
-            raise ValueError(f"an input shape must be of positive sizes, got {_shown(wanted)}")
+            raise InputError(f"an input shape must be of positive sizes, got {_shown(wanted)}")
         if len(wanted) == (3 if dims is None else len(dims) - 1):
             wanted = [1, *wanted]
         if dims is not None and (
             len(wanted) != len(dims)
             or any(size not in (None, want) for size, want in zip(dims, wanted, strict=True))
         ):
-            raise ValueError(
+            raise InputError(
                 f"the input shape {_shown(wanted)} does not agree with that of input "
                 f"{self.input!r}, {_shown(dims)}"
             )
         if len(wanted) > 1 and wanted[0] != 1:
-            raise ValueError(f"an input shape with a batch of {wanted[0]}; {_BATCH_OF_ONE}")
+            raise InputError(f"an input shape with a batch of {wanted[0]}; {_BATCH_OF_ONE}")
         return [*wanted]
 
 
@@ -297,19 +298,19 @@ def load_onnx(path: Path) -> OnnxGraph:
     """The graph of an ONNX file. Large weights stay on the disk or undecoded.
 
     Raises:
-        ValueError: if it is no ONNX file, is incomplete, or has not exactly one input.
+        InputError: if it is no ONNX file, is incomplete, or has not exactly one input.
         OSError: if it cannot be read.
     """
     if not path.is_file():
-        raise ValueError("there is no such file")
+        raise InputError("there is no such file")
     try:
         model = onnx.load_model_from_string(path.read_bytes())
     except DecodeError as error:
-        raise ValueError("not an ONNX file, or one that was cut short") from error
+        raise InputError("not an ONNX file, or one that was cut short") from error
     if not model.ir_version or not model.HasField("graph"):
-        raise ValueError("not an ONNX file: there is no graph in it")
+        raise InputError("not an ONNX file: there is no graph in it")
     if not model.graph.node:
-        raise ValueError("the graph has no nodes")
+        raise InputError("the graph has no nodes")
     if model.functions:
         from onnx import inliner
 
@@ -319,7 +320,7 @@ def load_onnx(path: Path) -> OnnxGraph:
             facts = {entry.key: entry.value for entry in tensor.external_data}
             location = facts.get("location", "")
             if not (path.parent / location).is_file():
-                raise ValueError(f"the file {location!r} with its weights is missing beside it")
+                raise InputError(f"the file {location!r} with its weights is missing beside it")
     return OnnxGraph(model, str(path.parent))
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mcu_nas_moo.common.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -78,7 +80,7 @@ def simplified(proto: NodeProto) -> OnnxNode:
     """The node that stands for ``proto``: without quantisation, else the same.
 
     Raises:
-        ValueError: if it is one that onnxruntime's graph optimisation makes.
+        InputError: if it is one that onnxruntime's graph optimisation makes.
     """
     op, inputs, outputs = proto.op_type, list(proto.input), list(proto.output)
     name = proto.name or next(filter(None, outputs), "")
@@ -90,7 +92,7 @@ def simplified(proto: NodeProto) -> OnnxNode:
     if op.startswith(("Nhwc", "Fused")) or any(
         attribute.name == "channels_last" and attribute.i for attribute in proto.attribute
     ):
-        raise ValueError(
+        raise InputError(
             f"operator {op} ({name!r}) comes from onnxruntime's graph optimisation, which this "
             "program does not read: give the file from before it"
         )

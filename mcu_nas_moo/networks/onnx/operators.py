@@ -8,9 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.networks.layer_table import Op
 from mcu_nas_moo.networks.onnx.fusion import Fusion
 from mcu_nas_moo.networks.onnx.layout import Layout
+from mcu_nas_moo.networks.onnx.network import (
+    FREE,
+    GLOBAL_POOLS,
+    POOLS,
+    READ_CHANNELS_FIRST,
+    Network,
+    transposed_order,
+)
 from mcu_nas_moo.networks.onnx.nodes import SAME_SHAPE
 
 if TYPE_CHECKING:
@@ -18,18 +27,12 @@ if TYPE_CHECKING:
 
     from mcu_nas_moo.networks.onnx.graph import OnnxGraph
     from mcu_nas_moo.networks.onnx.nodes import OnnxNode
-    from mcu_nas_moo.networks.onnx.reader import Network
 
-Handler = Callable[["Network", "OnnxNode"], None]
+Handler = Callable[[Network, "OnnxNode"], None]
 
 _CLAMPS = frozenset({"Relu", "Clip"})
-FREE = frozenset(
-    {"Cast", "CastLike", "Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"}
-)
 _REDUCTIONS = frozenset({"ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum"})
 _ALONG_CHANNELS = frozenset({"ArgMax", "ArgMin"})
-_GLOBAL_POOLS = frozenset({"GlobalAveragePool", "GlobalMaxPool"})
-_POOLS = frozenset({"AveragePool", "LpPool", "MaxPool"})
 _SUMS = frozenset({"Add", "Sub", "Min", "Max", "Sum"})
 _PRODUCTS = frozenset({"Mul", "Div"})
 # Arithmetic with a constant that scales and shifts; that constant may be the first operand of all
@@ -39,21 +42,17 @@ _MOVES = frozenset({"DepthToSpace", "Expand", "Gather", "Slice", "SpaceToDepth",
 # May give their input unchanged, which costs nothing.
 _IDLE_IF_SAME_SHAPE = frozenset({"Expand", "Slice", "Split", "Tile"})
 _RESIZES = frozenset({"Resize", "Upsample"})
-# These say where they expect the channels; a tensor of unclear layout is meant as they read it.
-READ_CHANNELS_FIRST = (
-    _POOLS | _GLOBAL_POOLS | {"BatchNormalization", "Conv", "DepthToSpace", "SpaceToDepth"}
-)
 
 
 def _conv(network: Network, node: OnnxNode) -> None:
     weights = network.constant_dims(node, 1, "weights")
     x = network.view(node.inputs[0], Layout.CHANNELS_FIRST, node)
     if len(weights) not in (3, 4) or len(x.dims) != len(weights):
-        raise ValueError(f"{node}: only convolutions over one or two dimensions are supported")
+        raise InputError(f"{node}: only convolutions over one or two dimensions are supported")
     groups = node.attribute("group", 1)
     channels = x.shape.channels
     if channels != weights[1] * groups:
-        raise ValueError(
+        raise InputError(
             f"{node} expects {weights[1] * groups} channels and reads {channels}; "
             "the input shape may not fit the network"
         )
@@ -71,19 +70,19 @@ def _conv(network: Network, node: OnnxNode) -> None:
 def _dense(network: Network, node: OnnxNode) -> None:
     """Gemm, or MatMul at every position."""
     if network.graph.is_constant(node.inputs[0]) or not network.graph.is_constant(node.inputs[1]):
-        raise ValueError(
+        raise InputError(
             f"{node}: the second operand must be constant weights; "
             "products of two activations, as in attention, are not supported"
         )
     weights = network.constant_dims(node, 1, "weights")
     if math.prod(weights[:-2]) != 1 or len(weights) < 2 or node.attribute("transA", 0):
-        raise ValueError(f"{node}: weights must be one matrix, and read from the right")
+        raise InputError(f"{node}: weights must be one matrix, and read from the right")
     if node.op == "Gemm" and len(node.inputs) > 2 and node.inputs[2]:
         network.constant_dims(node, 2, "the bias")
     x = network.view(node.inputs[0], Layout.CHANNELS_LAST, node)
     features = weights[-1] if node.attribute("transB", 0) else weights[-2]
     if x.shape.channels != features:
-        raise ValueError(
+        raise InputError(
             f"{node} expects {features} features and reads {x.shape.channels}; "
             "the input shape may not fit the network"
         )
@@ -148,9 +147,9 @@ def _pool(network: Network, node: OnnxNode) -> None:
     x = network.view(node.inputs[0], Layout.CHANNELS_FIRST, node)
     window = node.attribute("kernel_shape", ())
     if len(window) not in (1, 2):
-        raise ValueError(f"{node}: only windows over one or two dimensions are supported")
+        raise InputError(f"{node}: only windows over one or two dimensions are supported")
     if len(node.outputs) > 1 and node.outputs[1] in network.graph.outputs:
-        raise ValueError(f"{node}: indices of maxima are not supported")
+        raise InputError(f"{node}: indices of maxima are not supported")
     kernel, stride = _two(window), _two(node.attribute("strides", [1] * len(window)))
     network.add(node, Op.POOL, [x], kernel=kernel, stride=stride)
     pool = network.steps[-1]
@@ -170,7 +169,7 @@ def _reduce(network: Network, node: OnnxNode) -> None:
     if axes is None and len(node.inputs) > 1 and node.inputs[1]:
         axes = network.graph.value(node.inputs[1])
         if axes is None:
-            raise ValueError(f"{node}: axes must be constant")
+            raise InputError(f"{node}: axes must be constant")
     if axes is None or len(axes) == 0:
         axes = [] if node.attribute("noop_with_empty_axes", 0) else range(rank)
     reduced = {int(axis) % rank for axis in axes}
@@ -200,7 +199,7 @@ def _pad(network: Network, node: OnnxNode) -> None:
     if len(node.inputs) > 3 and node.inputs[3]:
         axes = graph.value(node.inputs[3])
     if widths is None or axes is None:
-        raise ValueError(f"{node}: the padding must be constant")
+        raise InputError(f"{node}: the padding must be constant")
     if not np.any(widths):
         network.pass_on(node, x)
         return
@@ -237,7 +236,7 @@ def _move(network: Network, node: OnnxNode) -> None:
     graph = network.graph
     views = network.activations(node)
     if graph.is_constant(node.inputs[0]) or len(views) > 1:
-        raise ValueError(f"{node}: only the first input may depend on the network's input")
+        raise InputError(f"{node}: only the first input may depend on the network's input")
     (x,) = views
     if node.op in READ_CHANNELS_FIRST:
         x = network.view(node.inputs[0], Layout.CHANNELS_FIRST, node)
@@ -271,17 +270,12 @@ def _elementwise(network: Network, node: OnnxNode) -> None:
 
 def _power(network: Network, node: OnnxNode) -> None:
     if len(network.activations(node)) > 1:
-        raise ValueError(f"{node}: the exponent must be constant")
+        raise InputError(f"{node}: the exponent must be constant")
     network.add(node, Op.ELEMENTWISE, network.activations(node))
 
 
 def _free(network: Network, node: OnnxNode) -> None:
     network.pass_on(node, network.view(node.inputs[0]))
-
-
-def transposed_order(node: OnnxNode, rank: int) -> list[int]:
-    """New order of the axes that a Transpose gives; by default the reverse."""
-    return list(node.attribute("perm", range(rank)[::-1]))
 
 
 def _two(sizes: Sequence[int]) -> tuple[int, int]:
@@ -293,8 +287,8 @@ _GROUPS: tuple[tuple[frozenset[str], Handler], ...] = (
     (SAME_SHAPE | _ALONG_CHANNELS, _elementwise),
     (FREE, _free),
     (_REDUCTIONS, _reduce),
-    (_POOLS, _pool),
-    (_GLOBAL_POOLS, _global_pool),
+    (POOLS, _pool),
+    (GLOBAL_POOLS, _global_pool),
     (_SUMS | _PRODUCTS, _arithmetic),
     (_MOVES, _move),
     (_RESIZES, _resize),

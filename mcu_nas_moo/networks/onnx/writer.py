@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import write_atomically
 from mcu_nas_moo.networks.layer_table import Op
 
@@ -30,7 +31,7 @@ def to_onnx(module: SubnetModule) -> onnx.ModelProto:
     Nodes have the names of the layers.
 
     Raises:
-        ValueError: if a layer is of a kind that subnets do not have.
+        InputError: if a layer is of a kind that subnets do not have.
     """
     from onnx import TensorProto, checker, helper, numpy_helper
 
@@ -68,7 +69,7 @@ def to_onnx(module: SubnetModule) -> onnx.ModelProto:
         elif layer.op is Op.GLOBAL_POOL:
             node = helper.make_node("GlobalAveragePool", inputs, [inner], layer.name)
         else:
-            raise ValueError(f"layer {layer.name!r} of kind {layer.op.value!r} cannot be exported")
+            raise InputError(f"layer {layer.name!r} of kind {layer.op.value!r} cannot be exported")
         nodes.append(node)
         if layer.op is Op.GLOBAL_POOL:
             nodes.append(helper.make_node("Flatten", [inner], [output], f"{layer.name}.flatten"))

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.optimisers.simple.known_networks import networks_in_order
 
 if TYPE_CHECKING:
     from mcu_nas_moo.common.arrays import FloatArray, Genotypes
-    from mcu_nas_moo.optimisers.optimiser import Setting
+    from mcu_nas_moo.contracts.optimiser import Setting
 
 
 class Exhaustive:
@@ -19,14 +20,14 @@ class Exhaustive:
     The seed decides nothing: all runs are the same.
 
     Raises:
-        ValueError: if the space has more networks than the budget allows to evaluate. Its exact
+        InputError: if the space has more networks than the budget allows to evaluate. Its exact
             front is then a matter of ``mcu-nas enumerate``, which does not keep a history.
     """
 
     def __init__(self, setting: Setting) -> None:
         space = setting.task.space
         if space.n_networks > setting.budget:
-            raise ValueError(
+            raise InputError(
                 f"exhaustive needs a budget of {space.n_networks:,}, the networks of "
                 f"{space.name}, got {setting.budget:,}; for the exact front of a large space use "
                 f"`mcu-nas enumerate --space {space.name}`"

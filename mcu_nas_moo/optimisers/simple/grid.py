@@ -11,7 +11,7 @@ from mcu_nas_moo.optimisers.simple.known_networks import KnownNetworks, combinat
 
 if TYPE_CHECKING:
     from mcu_nas_moo.common.arrays import FloatArray, Genotypes, IntArray
-    from mcu_nas_moo.optimisers.optimiser import Setting
+    from mcu_nas_moo.contracts.optimiser import Setting
 
 
 class Grid:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mcu_nas_moo.common.arrays import BoolArray, Genotypes, IntArray
-    from mcu_nas_moo.spaces.genes import SearchSpace
+    from mcu_nas_moo.contracts.problem import DiscreteSpace
 
 #: Genotypes that are looked at together when a space is gone through in order.
 CHUNK = 4096
@@ -40,7 +40,7 @@ def combinations(counts: IntArray, start: int, stop: int) -> IntArray:
     return np.stack(places, axis=1)
 
 
-def networks_in_order(space: SearchSpace, chunk: int = CHUNK) -> Iterator[Genotypes]:
+def networks_in_order(space: DiscreteSpace, chunk: int = CHUNK) -> Iterator[Genotypes]:
     """Each network once, as canonical genotypes in lexicographic order.
 
     Yields:
@@ -56,7 +56,7 @@ def networks_in_order(space: SearchSpace, chunk: int = CHUNK) -> Iterator[Genoty
 class KnownNetworks:
     """The networks that were proposed so far, told apart by their canonical genotypes."""
 
-    def __init__(self, space: SearchSpace) -> None:
+    def __init__(self, space: DiscreteSpace) -> None:
         self._space = space
         self._keys: set[bytes] = set()
         self._in_order: Iterator[Genotypes] | None = None

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.genotypes import mutate, row_keys
 from mcu_nas_moo.optimisers.simple.known_networks import KnownNetworks
 
 if TYPE_CHECKING:
     from mcu_nas_moo.common.arrays import FloatArray, Genotypes
-    from mcu_nas_moo.optimisers.optimiser import Setting
+    from mcu_nas_moo.contracts.optimiser import Setting
 
 
 #: Along which hypervolume is estimated.
@@ -28,7 +29,7 @@ class LocalSearchSettings:
         neighbours: evaluated of one network between two choices of a network, at least 1.
 
     Raises:
-        ValueError: for a value outside its range.
+        InputError: for a value outside its range.
     """
 
     start: int = 50
@@ -37,7 +38,7 @@ class LocalSearchSettings:
     def __post_init__(self) -> None:
         for name in ("start", "neighbours"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+                raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
 
 
 class ParetoLocalSearch:

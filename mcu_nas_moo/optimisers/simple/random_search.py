@@ -8,7 +8,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from mcu_nas_moo.common.arrays import FloatArray, Genotypes
-    from mcu_nas_moo.optimisers.optimiser import Setting
+    from mcu_nas_moo.contracts.optimiser import Setting
 
 #: Genotypes proposed at once: enough for the vectorised evaluation to be cheap per genotype.
 BATCH = 256

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.genotypes import mutate
 from mcu_nas_moo.optimisers.simple.known_networks import KnownNetworks
 
 if TYPE_CHECKING:
     from mcu_nas_moo.common.arrays import FloatArray, Genotypes, IntArray
-    from mcu_nas_moo.optimisers.optimiser import Setting
+    from mcu_nas_moo.contracts.optimiser import Setting
 
 #: How often a child that denotes a known network is drawn anew, as in pymoo's mating.
 ATTEMPTS = 100
@@ -29,7 +30,7 @@ class RegularisedEvolutionSettings:
         mutated_genes: how many genes of a child change on average, positive.
 
     Raises:
-        ValueError: for a value outside its range.
+        InputError: for a value outside its range.
     """
 
     population: int = 200
@@ -40,9 +41,9 @@ class RegularisedEvolutionSettings:
     def __post_init__(self) -> None:
         for name, low in {"population": 2, "sample": 1, "children": 1}.items():
             if getattr(self, name) < low:
-                raise ValueError(f"{name} must be at least {low}, got {getattr(self, name)}")
+                raise InputError(f"{name} must be at least {low}, got {getattr(self, name)}")
         if not self.mutated_genes > 0:
-            raise ValueError(f"mutated_genes must be positive, got {self.mutated_genes}")
+            raise InputError(f"mutated_genes must be positive, got {self.mutated_genes}")
 
 
 class RegularisedEvolution:

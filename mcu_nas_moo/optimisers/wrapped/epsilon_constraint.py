@@ -15,6 +15,7 @@ import numpy as np
 from pymoo.algorithms.soo.nonconvex.ga import GA
 from pymoo.termination import get_termination
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.genotypes import row_keys
 from mcu_nas_moo.optimisers.wrapped.pymoo_optimisers import (
     UNLIMITED,
@@ -24,7 +25,7 @@ from mcu_nas_moo.optimisers.wrapped.pymoo_optimisers import (
 
 if TYPE_CHECKING:
     from mcu_nas_moo.common.arrays import FloatArray, Genotypes, IntArray
-    from mcu_nas_moo.optimisers.optimiser import Setting
+    from mcu_nas_moo.contracts.optimiser import Setting
 
 #: Evaluations that one bound gets at least, and the most bounds of a sweep. Runs can be short
 #: because each starts from what earlier ones found.
@@ -52,13 +53,13 @@ class GASettings(VariationSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.evaluations_per_bound < 1:
-            raise ValueError(
+            raise InputError(
                 f"evaluations_per_bound must be at least 1, got {self.evaluations_per_bound}"
             )
         if not self.population > 0:
-            raise ValueError(f"population must be positive, got {self.population}")
+            raise InputError(f"population must be positive, got {self.population}")
         if not 0 < self.offspring <= 1:
-            raise ValueError(f"offspring must be in (0, 1], got {self.offspring}")
+            raise InputError(f"offspring must be in (0, 1], got {self.offspring}")
 
 
 def bounds(ideal: FloatArray, nadir: FloatArray, count: int) -> FloatArray:

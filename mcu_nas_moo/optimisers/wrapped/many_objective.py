@@ -20,6 +20,7 @@ from pymoo.algorithms.moo.sms import SMSEMOA
 from pymoo.algorithms.moo.unsga3 import UNSGA3
 from pymoo.operators.selection.tournament import TournamentSelection
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.optimisers.wrapped.pymoo_optimisers import (
     NSGASettings,
     PymooOptimiser,
@@ -31,7 +32,7 @@ from mcu_nas_moo.optimisers.wrapped.pymoo_optimisers import (
 
 if TYPE_CHECKING:
     from mcu_nas_moo.common.arrays import BoolArray, FloatArray, Genotypes, IntArray
-    from mcu_nas_moo.optimisers.optimiser import Setting
+    from mcu_nas_moo.contracts.optimiser import Setting
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class CTAEASettings(VariationSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.population > 0:
-            raise ValueError(f"population must be positive, got {self.population}")
+            raise InputError(f"population must be positive, got {self.population}")
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class RVEASettings(NSGASettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.alpha > 0:
-            raise ValueError(f"alpha must be positive, got {self.alpha}")
+            raise InputError(f"alpha must be positive, got {self.alpha}")
 
 
 class _Normalised(PymooOptimiser):
@@ -138,12 +139,12 @@ def rvea(setting: Setting) -> PymooOptimiser:
     """RVEA (Cheng et al. 2016): the best along each of many reference vectors, which adapt.
 
     Raises:
-        ValueError: for a single objective, which has no reference vectors.
+        InputError: for a single objective, which has no reference vectors.
     """
     hyperparameters: dict[str, Any] = dict(setting.hyperparameters)
     task, chosen = setting.task, RVEASettings(**hyperparameters)
     if task.n_obj == 1:
-        raise ValueError("rvea needs at least two objectives, got one; nsga2 or ga take one")
+        raise InputError("rvea needs at least two objectives, got one; nsga2 or ga take one")
     directions = das_dennis(task.n_obj, chosen.size(setting.budget))
     size = max(len(directions), 4)
     children = chosen.children(size)
@@ -199,7 +200,7 @@ def _uncompiled_agemoea() -> Any:
     )
     spec = find_spec("pymoo.algorithms.moo.age")
     if spec is None or spec.loader is None:
-        raise ValueError("pymoo lacks AGE-MOEA; pip install 'pymoo>=0.6.2'")
+        raise InputError("pymoo lacks AGE-MOEA; pip install 'pymoo>=0.6.2'")
     module = module_from_spec(spec)
     installed = sys.modules.get("numba")
     sys.modules["numba"] = stand_in

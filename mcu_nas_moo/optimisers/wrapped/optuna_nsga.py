@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import optuna
 from optuna.samplers.nsgaii import BaseMutation
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.optimisers.wrapped.optuna_study import ATTEMPTS, OptunaStudy
 from mcu_nas_moo.optimisers.wrapped.pymoo_optimisers import das_dennis, population_size
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from mcu_nas_moo.optimisers.optimiser import Setting
+    from mcu_nas_moo.contracts.optimiser import Setting
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class OptunaNSGASettings:
         mutated_genes: how many genes of a child change on average, positive.
 
     Raises:
-        ValueError: for a value outside its range.
+        InputError: for a value outside its range.
     """
 
     population: float = 1.0
@@ -39,11 +40,11 @@ class OptunaNSGASettings:
 
     def __post_init__(self) -> None:
         if not self.population > 0:
-            raise ValueError(f"population must be positive, got {self.population}")
+            raise InputError(f"population must be positive, got {self.population}")
         if not 0 <= self.crossover <= 1:
-            raise ValueError(f"crossover must be in [0, 1], got {self.crossover}")
+            raise InputError(f"crossover must be in [0, 1], got {self.crossover}")
         if not self.mutated_genes > 0:
-            raise ValueError(f"mutated_genes must be positive, got {self.mutated_genes}")
+            raise InputError(f"mutated_genes must be positive, got {self.mutated_genes}")
 
 
 def optuna_nsga2(setting: Setting) -> OptunaStudy:

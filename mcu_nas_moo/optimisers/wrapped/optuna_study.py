@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
     from mcu_nas_moo.common.arrays import FloatArray, Genotypes
-    from mcu_nas_moo.optimisers.optimiser import Setting
+    from mcu_nas_moo.contracts.optimiser import Setting
 
 #: How often a known network is refused before it is proposed again; pymoo's mating has the same.
 ATTEMPTS = 100

@@ -10,7 +10,7 @@ import optuna
 from mcu_nas_moo.optimisers.wrapped.optuna_study import OptunaStudy
 
 if TYPE_CHECKING:
-    from mcu_nas_moo.optimisers.optimiser import Setting
+    from mcu_nas_moo.contracts.optimiser import Setting
 
 
 def tpe(setting: Setting) -> OptunaStudy:

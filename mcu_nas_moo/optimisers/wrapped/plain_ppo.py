@@ -15,6 +15,7 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecEnv
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import unknown_name
 from mcu_nas_moo.optimisers.wrapped.epsilon_constraint import bounds
 from mcu_nas_moo.optimisers.wrapped.paused_thread import PausedThread
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from mcu_nas_moo.common.arrays import FloatArray, Genotypes, IntArray
-    from mcu_nas_moo.optimisers.optimiser import Setting
+    from mcu_nas_moo.contracts.optimiser import Setting
 
 #: Most targets of a sweep.
 MAX_TARGETS = 10
@@ -53,7 +54,7 @@ class PlainPPOSettings:
         exponent_below, exponent_above: of ``mnasnet``, for latencies up to the target and above.
 
     Raises:
-        ValueError: for a value outside its range.
+        InputError: for a value outside its range.
     """
 
     n_envs: int = 8
@@ -74,15 +75,15 @@ class PlainPPOSettings:
         least = {"n_envs": 1, "n_steps": 1, "batch_size": 2, "n_epochs": 1}
         for name, low in (least | {"evaluations_per_target": 1}).items():
             if getattr(self, name) < low:
-                raise ValueError(f"{name} must be at least {low}, got {getattr(self, name)}")
+                raise InputError(f"{name} must be at least {low}, got {getattr(self, name)}")
         for name in ("learning_rate", "clip_range"):
             if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+                raise InputError(f"{name} must be positive, got {getattr(self, name)}")
         for name in ("ent_coef", "vf_coef"):
             if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+                raise InputError(f"{name} must not be negative, got {getattr(self, name)}")
         if self.n_envs * self.n_steps % self.batch_size:
-            raise ValueError(
+            raise InputError(
                 f"batch_size must divide n_envs * n_steps = {self.n_envs * self.n_steps}, "
                 f"got {self.batch_size}"
             )
@@ -102,7 +103,7 @@ class PlainPPO:
     count the error alone, except that the error is scaled by its range on the reference front.
 
     Raises:
-        ValueError: for hyperparameters outside their range, or the reward ``mnasnet`` without
+        InputError: for hyperparameters outside their range, or the reward ``mnasnet`` without
             error and latency as objectives.
     """
 
@@ -113,7 +114,7 @@ class PlainPPO:
         objectives = setting.task.objectives
         self.minimised, self.swept = roles(objectives)
         if self._plain.reward == "mnasnet" and not {"error", "latency"} <= set(objectives):
-            raise ValueError("the reward mnasnet needs the objectives error and latency")
+            raise InputError("the reward mnasnet needs the objectives error and latency")
         self.targets = self._targets()
         self.settings = {**asdict(self._plain), "targets": self.targets}
         self._share = -(-setting.budget // len(self.targets))

@@ -14,12 +14,13 @@ from pymoo.operators.selection.tournament import TournamentSelection
 from pymoo.termination import get_termination
 from pymoo.util.ref_dirs import get_reference_directions
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.problem.adapters.pymoo_operators import integer_operators
 
 if TYPE_CHECKING:
     from mcu_nas_moo.common.arrays import FloatArray, Genotypes, IntArray
-    from mcu_nas_moo.optimisers.optimiser import Setting
-    from mcu_nas_moo.problem.task import Task
+    from mcu_nas_moo.contracts.optimiser import Setting
+    from mcu_nas_moo.contracts.problem import Problem as SearchProblem
 
 #: Evaluations that are never reached: the harness owns the budget.
 UNLIMITED = 10**12
@@ -34,7 +35,7 @@ class VariationSettings:
         mutated_genes: how many genes of a child change on average, positive.
 
     Raises:
-        ValueError: for a value outside its range.
+        InputError: for a value outside its range.
     """
 
     crossover: float = 0.9
@@ -42,11 +43,11 @@ class VariationSettings:
 
     def __post_init__(self) -> None:
         if not 0 <= self.crossover <= 1:
-            raise ValueError(f"crossover must be in [0, 1], got {self.crossover}")
+            raise InputError(f"crossover must be in [0, 1], got {self.crossover}")
         if not self.mutated_genes > 0:
-            raise ValueError(f"mutated_genes must be positive, got {self.mutated_genes}")
+            raise InputError(f"mutated_genes must be positive, got {self.mutated_genes}")
 
-    def operators(self, task: Task) -> dict[str, Any]:
+    def operators(self, task: SearchProblem) -> dict[str, Any]:
         """Fresh operators as keyword arguments of pymoo's genetic algorithms."""
         free = max(int((task.n_choices > 1).sum()), 1)
         operators = integer_operators(task.space.canonical, min(self.mutated_genes / free, 1.0))
@@ -68,9 +69,9 @@ class NSGASettings(VariationSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.population > 0:
-            raise ValueError(f"population must be positive, got {self.population}")
+            raise InputError(f"population must be positive, got {self.population}")
         if not 0 < self.offspring <= 1:
-            raise ValueError(f"offspring must be in (0, 1], got {self.offspring}")
+            raise InputError(f"offspring must be in (0, 1], got {self.offspring}")
 
     @classmethod
     def of(cls, setting: Setting) -> NSGASettings:
@@ -87,7 +88,7 @@ class NSGASettings(VariationSettings):
         return max(round(self.offspring * size), 2)
 
 
-def blank_problem(task: Task, n_obj: int, n_ieq_constr: int) -> Problem:
+def blank_problem(task: SearchProblem, n_obj: int, n_ieq_constr: int) -> Problem:
     """A pymoo problem that only states sizes and bounds; it is never evaluated."""
     return Problem(
         n_var=task.n_genes,
@@ -118,7 +119,7 @@ class PymooOptimiser:
         self,
         algorithm: Any,
         problem: Problem,
-        task: Task,
+        task: SearchProblem,
         seed: int,
         settings: dict[str, Any] | None = None,
         evaluations: int = UNLIMITED,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mcu_nas_moo.common.errors import InputError
+
 if TYPE_CHECKING:
     from mcu_nas_moo.problem.task import Task
 
@@ -12,7 +14,7 @@ def task_of(task: Task | None, **settings: Any) -> Task:
     """``task`` if there is one, else the task with the given settings; None means the default.
 
     Raises:
-        ValueError: if both a task and settings are given, which might contradict each other.
+        InputError: if both a task and settings are given, which might contradict each other.
     """
     given = {name: value for name, value in settings.items() if value is not None}
     if task is None:
@@ -20,5 +22,5 @@ def task_of(task: Task | None, **settings: Any) -> Task:
 
         return Task(**given)
     if given:
-        raise ValueError(f"a task already fixes {', '.join(given)}; give one or the other")
+        raise InputError(f"a task already fixes {', '.join(given)}; give one or the other")
     return task

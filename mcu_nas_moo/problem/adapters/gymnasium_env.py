@@ -8,6 +8,7 @@ import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import unknown_name
 from mcu_nas_moo.problem.adapters.given_task import task_of
 from mcu_nas_moo.problem.rewards import REWARDS, SOFT_EXPONENTS, MnasnetReward, PenaltyReward
@@ -64,7 +65,7 @@ class SubnetEnv(gym.Env[Observation, Action]):
             is the paper's soft limit; its hard one is ``(0, -1)``.
 
     Raises:
-        ValueError: for unknown names or values, for both a task and settings, for weights or a
+        InputError: for unknown names or values, for both a task and settings, for weights or a
             penalty that are negative, or for an option of the other kind of reward.
     """
 
@@ -93,13 +94,13 @@ class SubnetEnv(gym.Env[Observation, Action]):
         self._fixed: FloatArray | None
         if reward == "mnasnet":
             if weights is not None:
-                raise ValueError("the reward mnasnet has no weights; leave them out")
+                raise InputError("the reward mnasnet has no weights; leave them out")
             target = self.task.limits["latency_ms"] if target_ms is None else target_ms
             self._reward = MnasnetReward(target, exponents or SOFT_EXPONENTS, penalty)
             self._fixed = np.full(n_obj, 1 / n_obj)
         else:
             if target_ms is not None or exponents is not None:
-                raise ValueError(
+                raise InputError(
                     "target_ms and exponents belong to reward='mnasnet'; the reward penalty takes "
                     "limits={'latency_ms': ...}"
                 )
@@ -128,7 +129,7 @@ class SubnetEnv(gym.Env[Observation, Action]):
 
         Raises:
             gymnasium.error.ResetNeeded: before the first :meth:`reset`.
-            ValueError: if the action is no genotype of the space.
+            InputError: if the action is no genotype of the space.
         """
         if self._weights is None:
             raise gym.error.ResetNeeded("call reset() before step()")
@@ -149,7 +150,7 @@ class SubnetEnv(gym.Env[Observation, Action]):
 def _preference(weights: Sequence[float], n_obj: int) -> npt.NDArray[np.float64]:
     values = np.asarray(weights, dtype=np.float64)
     if values.shape != (n_obj,) or not (values >= 0).all() or not 0 < values.sum() < np.inf:
-        raise ValueError(
+        raise InputError(
             f"weights must be {n_obj} non-negative numbers, one per objective and not all 0, "
             f"got {weights}"
         )

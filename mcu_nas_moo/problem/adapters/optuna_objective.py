@@ -52,7 +52,7 @@ class McuNasObjective:
             ``Task``.
 
     Raises:
-        ValueError: for unknown names or values, or for both a task and settings.
+        InputError: for unknown names or values, or for both a task and settings.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class McuNasObjective:
         """The genotype ``(1, n_genes)`` of a trial, or of its parameters.
 
         Raises:
-            ValueError: if a gene is missing or unknown, or a value is not an option of its gene.
+            InputError: if a gene is missing or unknown, or a value is not an option of its gene.
         """
         params = trial if isinstance(trial, Mapping) else trial.params
         return self.task.space.encode({name: int(value) for name, value in params.items()})

@@ -14,6 +14,7 @@ from pymoo.core.mutation import Mutation
 from pymoo.core.sampling import Sampling
 from pymoo.operators.crossover.ux import UniformCrossover
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.genotypes import mutate, random_genotypes, row_keys
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class CanonicalDuplicateElimination(DuplicateElimination):  # type: ignore[misc]
 
 def _n_choices(problem: Problem) -> IntArray:
     if np.any(problem.xl != 0):
-        raise ValueError(
+        raise InputError(
             "these operators need option indices that start at 0; shift the variables to xl = 0"
         )
     return np.asarray(problem.xu, dtype=np.int64) + 1

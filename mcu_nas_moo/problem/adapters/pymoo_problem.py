@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pymoo.core.problem import Problem
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.problem.adapters.given_task import task_of
 from mcu_nas_moo.problem.adapters.pymoo_operators import integer_operators
 
@@ -42,7 +43,7 @@ class McuNasProblem(Problem):  # type: ignore[misc]
             ``Task``.
 
     Raises:
-        ValueError: for unknown names or values, or for both a task and settings.
+        InputError: for unknown names or values, or for both a task and settings.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class McuNasProblem(Problem):  # type: ignore[misc]
 
     def _evaluate(self, X: npt.NDArray[Any], out: dict[str, Any], *_: Any, **__: Any) -> None:
         if not np.issubdtype(X.dtype, np.integer):
-            raise ValueError(
+            raise InputError(
                 f"the variables must be integers, got dtype {X.dtype}; give the algorithm "
                 "**problem.operators(), since pymoo's default operators make real numbers"
             )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.stats import kendalltau
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.problem.evaluators.accuracy_predictor import AccuracyPredictor, features
 from mcu_nas_moo.problem.evaluators.perceptrons import MLPSettings, fit_mlp, folds
 
@@ -49,12 +50,12 @@ def fit_predictor(inputs: FloatArray, targets: FloatArray, seed: int = 0) -> Acc
     """Fit an ensemble to features ``(N, D)`` and accuracies ``(N,)``.
 
     Raises:
-        ValueError: if the accuracies are all equal.
+        InputError: if the accuracies are all equal.
     """
     try:
         fitted = fit_mlp(inputs, targets[:, None], SETTINGS, seed)
     except ValueError as error:
-        raise ValueError(f"{error}; train the supernet longer, or label more subnets") from None
+        raise InputError(f"{error}; train the supernet longer, or label more subnets") from None
     layers = (fitted.first, fitted.second, fitted.last)
     return AccuracyPredictor(fitted.mean, fitted.scale, *layers, details={})
 
@@ -63,7 +64,7 @@ def cross_validated(inputs: FloatArray, targets: FloatArray, seed: int = 0) -> F
     """Prediction ``(N,)`` for each label by an ensemble that was fitted without it.
 
     Raises:
-        ValueError: for fewer labels than :data:`FOLDS`.
+        InputError: for fewer labels than :data:`FOLDS`.
     """
     fold = folds(len(targets), FOLDS, seed)
     predicted = np.empty_like(targets)
@@ -92,7 +93,7 @@ def fit_and_judge(
     those of each space, and for the uniformly sampled ones.
 
     Raises:
-        ValueError: for too few labels, or labels without any difference.
+        InputError: for too few labels, or labels without any difference.
     """
     inputs, targets, owner = labelled_features(spaces, labels)
     predicted = cross_validated(inputs, targets, seed)

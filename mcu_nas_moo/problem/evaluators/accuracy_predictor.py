@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.problem.evaluators.perceptrons import MLPEnsemble
 from mcu_nas_moo.training.supernet.shipped_files import artifact_path, damaged
 
@@ -62,11 +63,11 @@ class AccuracyPredictor(MLPEnsemble):
         """Accuracy in [0, 1] of the subnets ``X``, shape ``(N, n_genes)``.
 
         Raises:
-            ValueError: if the space has other stages or blocks than the predictor was fitted on.
+            InputError: if the space has other stages or blocks than the predictor was fitted on.
         """
         inputs = features(space, X)
         if inputs.shape[1] != self.n_features:
-            raise ValueError(
+            raise InputError(
                 f"the predictor knows {self.n_features} features, space {space.name!r} has "
                 f"{inputs.shape[1]}; fit one for it with `{REMAKE}`"
             )
@@ -86,7 +87,7 @@ class AccuracyPredictor(MLPEnsemble):
         """Read a predictor; the one that the package ships if no path is given.
 
         Raises:
-            ValueError: if the file is missing or damaged; the message names the command that
+            InputError: if the file is missing or damaged; the message names the command that
                 remakes it.
         """
         path = artifact_path("predictor.safetensors", path, REMAKE)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-import mcu_nas_moo
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import cache_folder
 from mcu_nas_moo.common.naming import unknown_name
 from mcu_nas_moo.hardware.cost_model import Costs
@@ -69,18 +69,18 @@ def fit_costs(
             ones without the constraint violation, which holds for one set of limits only.
 
     Raises:
-        ValueError: for too few labels, an unknown or missing metric, one that never differs, or
+        InputError: for too few labels, an unknown or missing metric, one that never differs, or
             one that is in another unit.
     """
     chosen = _chosen_metrics(labels, metrics)
     if len(labels) < FEWEST:
-        raise ValueError(
+        raise InputError(
             f"{len(labels)} labels are too few to learn costs from; give at least {FEWEST}, or "
             "refit the analytic model, which needs only a few, with `mcu-nas calibrate`"
         )
     for name in chosen:
         if not np.ptp(labels.values[name]) > 0:
-            raise ValueError(f"{name} is the same in all labels; leave it out")
+            raise InputError(f"{name} is the same in all labels; leave it out")
     if not labels.analytic:
         _check_units(labels, profile, chosen)
     return LearnedCosts(
@@ -130,14 +130,13 @@ def standard_costs(space: MBConvSpace, profile: Profile) -> LearnedCosts:
 
 def _cache_path(space: MBConvSpace, profile: Profile) -> Path:
     """A file for what decides the result: scope, settings, and the code that fits and samples."""
-    package = Path(mcu_nas_moo.__file__).parent
-    here = package / "problem" / "evaluators"
+    here = Path(__file__).parent
     code = [
         here / "perceptrons.py",
         *sorted(here.glob("cost_*.py")),
         here / "accuracy_predictor.py",
     ]
-    code.append(package / "training" / "supernet" / "labels.py")
+    code.append(here.parents[1] / "training" / "supernet" / "labels.py")
     scope = Scope.of(space, profile, analytic=True, violation=False)
     digest = hashlib.sha256(json.dumps([asdict(scope), asdict(SETTINGS), SAMPLES]).encode())
     for file in code:
@@ -154,7 +153,7 @@ def _chosen_metrics(labels: CostLabels, metrics: Sequence[str] | None) -> tuple[
         if name not in METRICS:
             raise unknown_name("metric", name, METRICS)
         if name not in labels.values:
-            raise ValueError(f"the labels lack {name}; they have {', '.join(labels.values)}")
+            raise InputError(f"the labels lack {name}; they have {', '.join(labels.values)}")
     return tuple(name for name in METRICS if name in metrics)
 
 
@@ -168,7 +167,7 @@ def _check_units(labels: CostLabels, profile: Profile, metrics: Sequence[str]) -
         if name in Costs._fields:
             ratio = float(np.median(labels.values[name] / expected[name]))
             if not 1 / UNIT_MISTAKE < ratio < UNIT_MISTAKE:
-                raise ValueError(
+                raise InputError(
                     f"{name} is about {ratio:.3g} times what the analytic model expects on "
                     f"{profile.name}; give it in {_UNITS[name]}"
                 )

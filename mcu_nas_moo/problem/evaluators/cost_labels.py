@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import write_text_atomically
 from mcu_nas_moo.common.naming import unknown_name
 from mcu_nas_moo.hardware.cost_model import CostModel
@@ -73,24 +74,24 @@ class CostLabels:
         flash_kib, sram_kib, latency_ms, energy_mj and constraint_violation, complete.
 
         Raises:
-            ValueError: on one line, with file and row, for whatever does not fit.
+            InputError: on one line, with file and row, for whatever does not fit.
         """
         try:
             table = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
         except (OSError, ValueError) as error:
-            raise ValueError(f"{path}: expected a readable CSV file ({error})") from None
+            raise InputError(f"{path}: expected a readable CSV file ({error})") from None
         genes = [gene.name for gene in space.genes]
         known = {"space", "genotype", *genes, *METRICS}
         for name in table.columns:
             if name not in known | IGNORED:
                 columns = ["space", "genotype", *METRICS, *genes]
-                raise ValueError(f"{path}: {unknown_name('column', name, columns)}")
+                raise InputError(f"{path}: {unknown_name('column', name, columns)}")
         metrics = [name for name in METRICS if name in table.columns]
         if not metrics:
-            raise ValueError(f"{path}: expected a column of at least one of {', '.join(METRICS)}")
+            raise InputError(f"{path}: expected a column of at least one of {', '.join(METRICS)}")
         for number, name in enumerate(table.get("space", []), start=1):
             if name != space.name:
-                raise ValueError(
+                raise InputError(
                     f"{path}, row {number}: is of space {name!r}, not of {space.name!r}; give "
                     "its --space, and a file of its own to each space"
                 )
@@ -127,13 +128,13 @@ def _genotype(space: MBConvSpace, row: dict[Any, Any], where: str) -> Genotypes:
         given = {gene.name: row.get(gene.name, "") for gene in space.genes}
         return space.encode({name: _whole(name, text) for name, text in given.items() if text})
     except ValueError as error:
-        raise ValueError(f"{where}: {error}") from None
+        raise InputError(f"{where}: {error}") from None
 
 
 def _whole(name: str, text: str) -> int:
     value = float(text)  # other programs write 3 as 3.0
     if not value.is_integer():
-        raise ValueError(f"{name} = {text!r} is no whole number")
+        raise InputError(f"{name} = {text!r} is no whole number")
     return int(value)
 
 
@@ -148,7 +149,7 @@ def _numbers(column: pd.Series[str], name: str, path: Path) -> FloatArray:
         smallest = 0.0 if name == VIOLATION else np.nextafter(0.0, 1.0)
         if not smallest <= values[row] < np.inf:
             bound = "at least 0" if name == VIOLATION else "above 0"
-            raise ValueError(
+            raise InputError(
                 f"{path}, row {row + 1}: expected a number {bound} for {name}, got {text!r}; "
                 "correct it or leave the row out"
             )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.hardware.cost_model import CostModel, Costs
 from mcu_nas_moo.problem.evaluators.accuracy_predictor import features
 from mcu_nas_moo.problem.evaluators.perceptrons import MLPEnsemble
@@ -48,7 +49,7 @@ class CostPredictor(Protocol):
         """Values ``(N,)`` of each of :attr:`metrics` for the genotypes ``X`` ``(N, n_genes)``."""
 
     def check(self, space: MBConvSpace, profile: Profile) -> None:
-        """Raise a ValueError if the predictor is not for this space and profile."""
+        """Raise an InputError if the predictor is not for this space and profile."""
 
 
 @dataclass(frozen=True)
@@ -114,11 +115,11 @@ class LearnedCosts:
         in any batch, whatever order the sums are taken in.
 
         Raises:
-            ValueError: if the space has other stages or blocks than the labels had.
+            InputError: if the space has other stages or blocks than the labels had.
         """
         inputs = features(space, X)
         if inputs.shape[1] != self.ensemble.n_features:
-            raise ValueError(
+            raise InputError(
                 f"these costs were learned for space {self.scope.space!r}, not {space.name!r}; "
                 f"{_remedy(space.name, self.scope.profile)}"
             )
@@ -132,7 +133,7 @@ class LearnedCosts:
         """Make sure that the labels were of this space, device, runtime and cost model.
 
         Raises:
-            ValueError: if they were not; the message names what differs and the remedy.
+            InputError: if they were not; the message names what differs and the remedy.
         """
         mine = self.scope
         here = Scope.of(
@@ -152,7 +153,7 @@ class LearnedCosts:
             )
         else:
             return
-        raise ValueError(f"the learned costs do not fit: {problem}; {_remedy(space, profile)}")
+        raise InputError(f"the learned costs do not fit: {problem}; {_remedy(space, profile)}")
 
     def save(self, path: Path) -> None:
         """Write a safetensors file; :meth:`load` reads it."""
@@ -164,21 +165,21 @@ class LearnedCosts:
         """Read what :meth:`save` wrote.
 
         Raises:
-            ValueError: if the file is missing or damaged; the message names the command that
+            InputError: if the file is missing or damaged; the message names the command that
                 makes it.
         """
         if not path.is_file():
-            raise ValueError(f"{path} is missing; make it with `{COMMAND} --out {path}`")
+            raise InputError(f"{path} is missing; make it with `{COMMAND} --out {path}`")
         try:
             ensemble = MLPEnsemble.read(path)
             metrics = tuple(ensemble.details["metrics"])
             if not metrics or not set(metrics) <= set(METRICS):
-                raise ValueError(f"its metrics are {metrics}")
+                raise InputError(f"its metrics are {metrics}")
             if ensemble.last[0].shape[-1] != len(metrics):
-                raise ValueError("it has another number of outputs than metrics")
+                raise InputError("it has another number of outputs than metrics")
             return cls(ensemble, metrics, Scope(**ensemble.details["scope"]))
         except (KeyError, TypeError, ValueError, OSError) as error:
-            raise ValueError(
+            raise InputError(
                 f"{path} does not hold learned costs or is damaged ({error}); make it again "
                 f"with `{COMMAND} --out {path}`"
             ) from error
@@ -205,44 +206,3 @@ def constraint_violation(metrics: Mapping[str, FloatArray], profile: Profile) ->
     excess = [np.maximum(metrics[name] / limit - 1.0, 0.0) for name, limit in limits.items()]
     total: FloatArray = np.sum(excess, axis=0)
     return total
-
-
-def cost_predictor(
-    predictors: str | Path | CostPredictor, space: MBConvSpace, profile: Profile
-) -> CostPredictor | None:
-    """What predicts the costs of a task; None for the analytic model.
-
-    Args:
-        predictors: ``analytic``; ``mlp`` for one fitted to analytic labels
-            (``standard_costs``); the path of a file of
-            learned costs, as a :class:`~pathlib.Path` or a string that ends in ``.safetensors`` or
-            holds a folder; or an object.
-        space, profile: of the task.
-
-    Raises:
-        ValueError: for an unknown name, a file that cannot be used, or costs that were learned for
-            another space or device.
-    """
-    if predictors == "analytic":
-        return None
-    if predictors == "mlp":
-        from mcu_nas_moo.problem.evaluators.cost_fit import standard_costs
-
-        return standard_costs(space, profile)
-    if isinstance(predictors, str | Path):
-        path = Path(predictors)
-        named = isinstance(predictors, str) and path.suffix != ".safetensors"
-        if named and len(path.parts) == 1:
-            raise ValueError(
-                f"unknown predictors {predictors!r}; choose analytic, mlp, or a file that "
-                f"`{COMMAND}` made (.safetensors)"
-            )
-        costs: CostPredictor = LearnedCosts.load(path)
-    elif isinstance(predictors, CostPredictor):
-        costs = predictors
-    else:
-        raise ValueError(
-            f"predictors must be a name, a path or a CostPredictor, got {type(predictors).__name__}"
-        )
-    costs.check(space, profile)
-    return costs

@@ -88,10 +88,10 @@ def render_model_card() -> str:
     """Markdown text of the card of the shipped files.
 
     Raises:
-        ValueError: if one of them is missing or damaged; the message says how to remake it.
+        InputError: if one of them is missing or damaged; the message says how to remake it.
     """
+    from mcu_nas_moo.data.images import CALIBRATION_IMAGES
     from mcu_nas_moo.problem.evaluators.accuracy_fit import FOLDS
-    from mcu_nas_moo.training.supernet.supernet import CALIBRATION_IMAGES
     from mcu_nas_moo.training.supernet.weights import TrainedSupernet
 
     trained = TrainedSupernet.load()

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from mcu_nas_moo.common.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -137,7 +139,7 @@ class MLPEnsemble:
         """Read what :meth:`save` wrote.
 
         Raises:
-            ValueError: if the file holds something else.
+            InputError: if the file holds something else.
             OSError: if it cannot be read.
         """
         from safetensors import SafetensorError, safe_open
@@ -151,7 +153,7 @@ class MLPEnsemble:
             }
             return cls(arrays["mean"], arrays["scale"], details=details, **layers)
         except (SafetensorError, KeyError) as error:
-            raise ValueError(str(error)) from error
+            raise InputError(str(error)) from error
 
 
 def fit_mlp(
@@ -163,7 +165,7 @@ def fit_mlp(
     change the last digits. Members differ in their initial weights and in the rows they see.
 
     Raises:
-        ValueError: if a column of the targets has no two different values.
+        InputError: if a column of the targets has no two different values.
     """
     import torch
 
@@ -171,7 +173,7 @@ def fit_mlp(
     columns = np.ascontiguousarray(targets.T)
     centre, spread = columns.mean(axis=1), columns.std(axis=1)
     if not np.ptp(columns, axis=1).all():
-        raise ValueError(f"{len(targets)} labels without any difference teach nothing")
+        raise InputError(f"{len(targets)} labels without any difference teach nothing")
     with torch.random.fork_rng(devices=[]), _one_thread():
         torch.manual_seed(seed)
         mean, deviation = inputs.mean(axis=0), inputs.std(axis=0)
@@ -223,10 +225,10 @@ def folds(n: int, count: int, seed: int = 0) -> IntArray:
     """Number of the fold, from 0 to ``count - 1``, of each of ``n`` labels.
 
     Raises:
-        ValueError: for fewer labels than folds.
+        InputError: for fewer labels than folds.
     """
     if n < count:
-        raise ValueError(f"{n} labels are too few; at least {count} are needed")
+        raise InputError(f"{n} labels are too few; at least {count} are needed")
     return np.random.default_rng(seed).permutation(n) % count
 
 

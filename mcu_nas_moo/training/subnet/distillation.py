@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.data.images import Images, resize
 from mcu_nas_moo.training.supernet.supernet import accuracy, recalibrate
 
@@ -28,14 +29,14 @@ class Teacher:
         validation: images that the teacher must know something about.
 
     Raises:
-        ValueError: if the supernet tells other classes apart than those of the images.
+        InputError: if the supernet tells other classes apart than those of the images.
     """
 
     def __init__(self, trained: TrainedSupernet, calibration: Images, validation: Images) -> None:
         known, wanted = trained.spaces[0].spec.classes, validation.classes
         remedy = "use --no-distil, or --weights of a supernet trained on these images"
         if known != wanted:
-            raise ValueError(
+            raise InputError(
                 f"the supernet tells {known} classes apart, the images have {wanted}, so its "
                 f"largest network cannot teach; {remedy}"
             )
@@ -46,7 +47,7 @@ class Teacher:
         self.accuracy = accuracy(self.module, validation[:_JUDGED_BY], self.normalise)
         chance = 1 / known
         if self.accuracy < chance + _LEAST_SKILL * (1 - chance):
-            raise ValueError(
+            raise InputError(
                 f"the largest network of the supernet classifies {self.accuracy:.1%} of the "
                 f"validation images correctly, too few to teach; {remedy}"
             )

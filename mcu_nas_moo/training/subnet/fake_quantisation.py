@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.data.images import Images, Normalisation, resize
 from mcu_nas_moo.networks.layer_table import Layer, Op
 from mcu_nas_moo.networks.torch_module import ConvNorm, SubnetModule
@@ -29,7 +30,7 @@ ACTIVATION_LIMITS, WEIGHT_LIMITS = (-128, 127), (-127, 127)
 RANGE_MOMENTUM = 0.01
 
 
-class NonFiniteRangeError(ValueError):
+class NonFiniteRangeError(InputError):
     """Values that int8 should hold are infinite or not a number."""
 
 

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from mcu_nas_moo.common.errors import InputError
+
 #: Peak learning rate of float training, by the weights that it starts from.
 LEARNING_RATES = {"supernet": 0.05, "scratch": 0.08}
 
@@ -32,7 +34,7 @@ class RetrainingSettings:
         seed: of random weights, batches and augmentation.
 
     Raises:
-        ValueError: if one of them is out of its range.
+        InputError: if one of them is out of its range.
     """
 
     start: Literal["supernet", "scratch"] = "supernet"
@@ -68,7 +70,7 @@ class RetrainingSettings:
         ):
             if not holds:
                 given = getattr(self, name)
-                raise ValueError(f"{name.replace('_', ' ')} must be {what}, not {given!r}")
+                raise InputError(f"{name.replace('_', ' ')} must be {what}, not {given!r}")
 
     @property
     def all_epochs(self) -> int:

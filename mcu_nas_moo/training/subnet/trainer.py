@@ -12,8 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import write_atomically
-from mcu_nas_moo.data.images import Normalisation, augment, resize
+from mcu_nas_moo.data.images import Normalisation, augment, calibration_images, resize
 from mcu_nas_moo.networks.torch_module import SubnetModule
 from mcu_nas_moo.training.subnet.distillation import Teacher, distillation_loss
 from mcu_nas_moo.training.subnet.fake_quantisation import (
@@ -23,7 +24,7 @@ from mcu_nas_moo.training.subnet.fake_quantisation import (
 )
 from mcu_nas_moo.training.subnet.weight_average import weight_average
 from mcu_nas_moo.training.subnet.weights import RetrainedSubnet, supernet_part
-from mcu_nas_moo.training.supernet.supernet import accuracy, calibration_images, recalibrate
+from mcu_nas_moo.training.supernet.supernet import accuracy, recalibrate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +63,7 @@ class Retrainer:
         history: figures of each epoch, see :meth:`watch`.
 
     Raises:
-        ValueError: if the supernet is missing or does not fit the subnet or, for distillation,
+        InputError: if the supernet is missing or does not fit the subnet or, for distillation,
             the images; there are fewer images than a batch; or the folder holds a checkpoint
             that is damaged or of other settings.
     """
@@ -77,13 +78,13 @@ class Retrainer:
         supernet: TrainedSupernet | None = None,
     ) -> None:
         if len(images.train) < settings.batch_size:
-            raise ValueError(
+            raise InputError(
                 f"{len(images.train)} training images are less than one batch of "
                 f"{settings.batch_size}; give more images or a smaller --batch-size"
             )
         needs_supernet = settings.start == "supernet" or settings.distil
         if needs_supernet and supernet is None:
-            raise ValueError("a supernet is needed to start from and to distil from")
+            raise InputError("a supernet is needed to start from and to distil from")
         self.supernet = supernet if needs_supernet else None
         self.images, self.settings, self.folder, self.device = images, settings, folder, device
         self.subnet = subnet.model_copy(update={"classes": len(images.class_names)})
@@ -140,7 +141,7 @@ class Retrainer:
     def _restore(self) -> None:
         if not self.checkpoint.exists():
             return
-        damaged = ValueError(
+        damaged = InputError(
             f"{self.checkpoint} is damaged; delete it to train from the start, or choose another "
             "--out folder"
         )
@@ -156,7 +157,7 @@ class Retrainer:
                 f"{name.replace('_', ' ')} was {known.get(name)}, not {now.get(name)}"
                 for name in changed
             )
-            raise ValueError(
+            raise InputError(
                 f"{self.folder} holds a retraining with other settings or images ({differences}); "
                 "repeat them, choose another --out folder, or delete that one"
             )
@@ -190,7 +191,7 @@ class Retrainer:
         """Train for one epoch; ``advance`` is called after each step.
 
         Raises:
-            ValueError: if the loss or the weights are no longer finite.
+            InputError: if the loss or the weights are no longer finite.
         """
         settings, started = self.settings, time.perf_counter()
         # Seeded by epoch, so that a resumed run sees what an unbroken one would have.
@@ -227,14 +228,14 @@ class Retrainer:
         self.epoch += 1
         self.seconds += time.perf_counter() - started
 
-    def _exploded(self, epoch: int) -> ValueError:
+    def _exploded(self, epoch: int) -> InputError:
         if self.simulation:
             option, peak = "--qat-learning-rate", self.settings.qat_learning_rate
         else:
             option, peak = "--learning-rate", self.settings.learning_rate
         # A checkpoint stands in the way of other settings.
         first = f"delete {self.folder} and " if self.checkpoint.exists() else ""
-        return ValueError(
+        return InputError(
             f"loss or weights are no longer finite in epoch {epoch}, with a peak learning rate of "
             f"{peak:.3g}; {first}give a lower {option}"
         )
@@ -282,7 +283,7 @@ class Retrainer:
         """Go on from the averaged weights, batch norms frozen, with a fresh optimiser.
 
         Raises:
-            ValueError: if the network's values are no longer finite.
+            InputError: if the network's values are no longer finite.
         """
         average = self.averaged()
         if not is_finite(average):  # statistics overflow before weights do

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import write_atomically
-from mcu_nas_moo.data.images import Normalisation
+from mcu_nas_moo.data.images import Normalisation, calibration_images
 from mcu_nas_moo.networks.torch_module import SubnetModule
 from mcu_nas_moo.spaces.subnet_file import SubnetFile
-from mcu_nas_moo.training.supernet.supernet import calibration_images, recalibrate
+from mcu_nas_moo.training.supernet.supernet import recalibrate
 from mcu_nas_moo.training.supernet.weights import TrainedSupernet
 
 if TYPE_CHECKING:
@@ -77,19 +78,19 @@ class RetrainedSubnet:
             subnet: which subnet the weights must be of, if given.
 
         Raises:
-            ValueError: if the file is missing, damaged, not of this kind or of another subnet;
+            InputError: if the file is missing, damaged, not of this kind or of another subnet;
                 the message names the remedy.
         """
         from safetensors import SafetensorError, safe_open
 
         if not path.is_file():
-            raise ValueError(f"no retrained weights {path}; `{REMAKE}` makes them")
+            raise InputError(f"no retrained weights {path}; `{REMAKE}` makes them")
         try:
             with safe_open(path, framework="pt") as file:
                 state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
                 metadata = {key: json.loads(text) for key, text in (file.metadata() or {}).items()}
             if fingerprint(state) != metadata["sha256"]:
-                raise ValueError("its checksum does not fit its weights")
+                raise InputError("its checksum does not fit its weights")
             found = SubnetFile.model_validate(metadata["subnet"])
             module = SubnetModule(found.layers())
             module.load_state_dict(state)
@@ -105,12 +106,12 @@ class RetrainedSubnet:
             )
         except (SafetensorError, KeyError, TypeError, RuntimeError, OSError, ValueError) as error:
             reason = str(error).splitlines()[0]
-            raise ValueError(
+            raise InputError(
                 f"{path} is damaged or holds no retrained subnet ({reason}); remake it with "
                 f"`{REMAKE}`"
             ) from error
         if subnet is not None and not same_network(subnet, found):
-            raise ValueError(
+            raise InputError(
                 f"{path} holds the weights of another network, subnet {found.name!r} of space "
                 f"{found.space!r}; retrain {subnet.name!r} with `{REMAKE}`, or choose another "
                 "--out folder"
@@ -142,12 +143,12 @@ def supernet_part(trained: TrainedSupernet, subnet: SubnetFile, classes: int) ->
     classifier, which are random.
 
     Raises:
-        ValueError: if the supernet was trained for other spaces.
+        InputError: if the supernet was trained for other spaces.
     """
     (space,) = trained.spaces_named([subnet.space])
     known = space.spec.classes
     if space.spec != subnet.search_space(known).spec:
-        raise ValueError(
+        raise InputError(
             f"the supernet was trained for another space called {subnet.space!r}; give --weights "
             "of a supernet trained with this version"
         )
@@ -180,12 +181,12 @@ def shared_weights(
         supernet: the shipped one if none is given.
 
     Raises:
-        ValueError: if the supernet was trained for other spaces or another number of classes.
+        InputError: if the supernet was trained for other spaces or another number of classes.
     """
     trained = supernet or TrainedSupernet.load(device=str(train.pixels.device))
     known = trained.spaces[0].spec.classes
     if known != len(class_names):
-        raise ValueError(
+        raise InputError(
             f"the supernet tells {known} classes apart, the images have {len(class_names)}, so "
             f"its weights cannot be used as they are; retrain them with `{REMAKE}`"
         )

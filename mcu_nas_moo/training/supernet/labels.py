@@ -10,6 +10,7 @@ from zlib import crc32
 import numpy as np
 import pandas as pd
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import write_text_atomically
 from mcu_nas_moo.training.supernet.shipped_files import artifact_path, damaged
 
@@ -67,7 +68,7 @@ class Labels:
         """Read a CSV file; the labels that the package ships if no path is given.
 
         Raises:
-            ValueError: if the file is missing, damaged, or an accuracy is not in [0, 1].
+            InputError: if the file is missing, damaged, or an accuracy is not in [0, 1].
         """
         path = artifact_path("labels.csv", path, REMAKE)
         try:
@@ -75,7 +76,7 @@ class Labels:
             table = pd.read_csv(io.StringIO(text), dtype={"genotype": str, "supernet": str})
             table = table[COLUMNS]
             if not table.accuracy.between(0, 1).all():
-                raise ValueError("an accuracy is not in [0, 1]")
+                raise InputError("an accuracy is not in [0, 1]")
         except (ValueError, KeyError) as error:
             raise damaged(path, REMAKE, error) from error
         return cls(table)
@@ -134,14 +135,14 @@ def label_subnets(
         advance: called with the number of subnets done since the last call.
 
     Raises:
-        ValueError: if the file holds labels of another supernet.
+        InputError: if the file holds labels of another supernet.
     """
     from mcu_nas_moo.training.supernet.supernet import accuracy, recalibrate
 
     known = Labels.load(path).table if path.is_file() else pd.DataFrame(columns=COLUMNS)
     owner = trained.fingerprint
     if (known.supernet != owner).any():
-        raise ValueError(f"{path} holds labels of another supernet; choose another --out")
+        raise InputError(f"{path} holds labels of another supernet; choose another --out")
     done = set(zip(known.space, known.genotype, strict=True))
     rows = list(known.itertuples(index=False, name=None))
     for space, X, uniform in samples:

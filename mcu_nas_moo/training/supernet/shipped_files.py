@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import checksum
 
 #: Folder of the shipped files.
@@ -20,11 +21,11 @@ def artifact_path(name: str, path: Path | None, remake: str) -> Path:
         remake: the command that makes the file, without ``--out``; for messages.
 
     Raises:
-        ValueError: if the file is missing, or is a shipped one with another checksum.
+        InputError: if the file is missing, or is a shipped one with another checksum.
     """
     found = path or FOLDER / name
     if not found.is_file():
-        raise ValueError(f"{found} is missing; remake it with `{remake} --out {found}`")
+        raise InputError(f"{found} is missing; remake it with `{remake} --out {found}`")
     if path is None:
         known = json.loads(CHECKSUMS.read_text(encoding="utf-8")) if CHECKSUMS.is_file() else {}
         if known.get(name) != checksum(found):
@@ -32,9 +33,9 @@ def artifact_path(name: str, path: Path | None, remake: str) -> Path:
     return found
 
 
-def damaged(path: Path, remake: str, reason: object) -> ValueError:
+def damaged(path: Path, remake: str, reason: object) -> InputError:
     """The error to raise for a file that cannot be used."""
-    return ValueError(f"{path} is damaged ({reason}); remake it with `{remake} --out {path}`")
+    return InputError(f"{path} is damaged ({reason}); remake it with `{remake} --out {path}`")
 
 
 def register(*paths: Path) -> None:

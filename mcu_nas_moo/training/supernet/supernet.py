@@ -20,8 +20,6 @@ from mcu_nas_moo.networks.torch_module import ConvNorm, SubnetModule, run_layers
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Training images that set the batch-norm statistics of a subnet.
-CALIBRATION_IMAGES = 2048
 #: Batch size of calibration and evaluation.
 EVALUATION_BATCH = 256
 
@@ -106,12 +104,6 @@ class Supernet(nn.Module):
                 dense.bias.copy_(self.shifts[layer.key])
         device = next(self.parameters()).device
         return module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
-
-
-def calibration_images(train: Images, seed: int = 0) -> Images:
-    """A random sample of the training images, for :func:`recalibrate`."""
-    generator = torch.Generator().manual_seed(seed)
-    return train[torch.randperm(len(train), generator=generator)[:CALIBRATION_IMAGES]]
 
 
 @torch.no_grad()

@@ -12,12 +12,12 @@ import torch
 import torch.nn.functional as F
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import write_atomically
-from mcu_nas_moo.data.images import Images, Normalisation, augment
+from mcu_nas_moo.data.images import Images, Normalisation, augment, calibration_images
 from mcu_nas_moo.training.supernet.supernet import (
     Supernet,
     accuracy,
-    calibration_images,
     recalibrate,
 )
 from mcu_nas_moo.training.supernet.weights import TrainedSupernet
@@ -80,7 +80,7 @@ class SupernetTrainer:
         initial: trained weights to start from; random ones if not given.
 
     Raises:
-        ValueError: if the spaces do not fit together or the initial weights not to them, there
+        InputError: if the spaces do not fit together or the initial weights not to them, there
             are fewer images than a batch, or the folder holds a checkpoint of other settings.
     """
 
@@ -100,15 +100,15 @@ class SupernetTrainer:
         ]
         if any(pair != extremes[0] for pair in extremes):
             names = ", ".join(space.name for space in spaces)
-            raise ValueError(f"spaces {names} differ in their extreme networks; train them apart")
+            raise InputError(f"spaces {names} differ in their extreme networks; train them apart")
         for space in spaces:
             if space.spec.classes != train.classes:
-                raise ValueError(
+                raise InputError(
                     f"networks of space {space.name!r} tell {space.spec.classes} classes apart, "
                     f"the images have {train.classes}; use load_space(name, classes=...)"
                 )
         if len(train) < settings.batch_size:
-            raise ValueError(f"{len(train)} training images are less than one batch")
+            raise InputError(f"{len(train)} training images are less than one batch")
         self.spaces, self.settings, self.folder, self.device = spaces, settings, folder, device
         self.train, self.validation = train, validation
         self.largest, self.smallest = extremes[0]
@@ -141,7 +141,7 @@ class SupernetTrainer:
             self.supernet.load_state_dict(initial.supernet.state_dict())
         except RuntimeError as error:
             names = ", ".join(space.name for space in initial.spaces)
-            raise ValueError(
+            raise InputError(
                 f"the initial weights are of another supernet (for {names}): "
                 f"{str(error).splitlines()[-1].strip()}"
             ) from error
@@ -156,7 +156,7 @@ class SupernetTrainer:
             return
         saved = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
         if saved["circumstances"] != self._circumstances:
-            raise ValueError(
+            raise InputError(
                 f"{self.checkpoint} was made with other settings, spaces or images "
                 f"({saved['circumstances']}); repeat them, or choose another --out folder"
             )

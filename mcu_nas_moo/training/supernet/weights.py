@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import write_atomically
 from mcu_nas_moo.data.images import Normalisation
 from mcu_nas_moo.spaces import MBConvSpace, MBConvSpec
@@ -54,7 +55,7 @@ class TrainedSupernet:
         """Read weights; those that the package ships if no path is given.
 
         Raises:
-            ValueError: if the file is missing or damaged; the message names the command that
+            InputError: if the file is missing or damaged; the message names the command that
                 remakes it.
         """
         from safetensors import SafetensorError, safe_open
@@ -84,19 +85,19 @@ class TrainedSupernet:
         return digest.hexdigest()[:16]
 
     def check_classes(self, images: Images) -> None:
-        """Raise a ValueError if the images have another number of classes than the supernet."""
+        """Raise an InputError if the images have another number of classes than the supernet."""
         known = self.spaces[0].spec.classes
         if images.classes != known:
-            raise ValueError(f"the images have {images.classes} classes, the supernet {known}")
+            raise InputError(f"the images have {images.classes} classes, the supernet {known}")
 
     def spaces_named(self, names: Sequence[str]) -> list[MBConvSpace]:
         """The spaces of those names; all if none are given.
 
         Raises:
-            ValueError: if the supernet was not trained for one of them.
+            InputError: if the supernet was not trained for one of them.
         """
         known = {space.name: space for space in self.spaces}
         for name in names:
             if name not in known:
-                raise ValueError(f"the supernet was trained for {', '.join(known)}, not {name!r}")
+                raise InputError(f"the supernet was trained for {', '.join(known)}, not {name!r}")
         return [known[name] for name in names or known]

@@ -10,7 +10,8 @@ from small_results import HOSTILE, problem
 
 from mcu_nas_moo.benchmark.analysis.problem_analysis import analyse
 from mcu_nas_moo.benchmark.report import figure_data, write_report, writing
-from mcu_nas_moo.benchmark.results.problem_results import Results, load_results
+from mcu_nas_moo.benchmark.results.loading import load_results
+from mcu_nas_moo.benchmark.results.problem_results import Results
 
 #: The committed results of the suite.
 FULL = Path(__file__).parents[3] / "benchmarks" / "results" / "full"

@@ -10,8 +10,8 @@ import pytest
 from suite_runs import PROBLEM, make_study, small_searches
 
 from mcu_nas_moo.benchmark.results import exchange_formats as export
+from mcu_nas_moo.benchmark.results.loading import load_results
 from mcu_nas_moo.benchmark.results.optuna_export import distribution, export_run, open_storage
-from mcu_nas_moo.benchmark.results.problem_results import load_results
 from mcu_nas_moo.benchmark.runs.history import load_history
 from mcu_nas_moo.benchmark.runs.study import Run
 from mcu_nas_moo.problem.adapters.optuna_objective import McuNasObjective

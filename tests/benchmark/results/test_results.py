@@ -11,7 +11,8 @@ from suite_runs import PROBLEM, make_study, small_searches
 
 from mcu_nas_moo.benchmark.references.reference import load_reference
 from mcu_nas_moo.benchmark.results.compact import save_compact
-from mcu_nas_moo.benchmark.results.problem_results import chosen_runs, load_results
+from mcu_nas_moo.benchmark.results.loading import load_results
+from mcu_nas_moo.benchmark.results.problem_results import chosen_runs
 from mcu_nas_moo.benchmark.runs.history import load_history
 from mcu_nas_moo.problem.task import Task
 

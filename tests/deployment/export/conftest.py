@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from small_supernet import images, small_space, subnet, supernet
 
 from mcu_nas_moo.data.images import Images, Normalisation
 from mcu_nas_moo.networks.onnx.writer import to_onnx
@@ -13,6 +14,8 @@ from mcu_nas_moo.spaces import load_space
 from mcu_nas_moo.spaces.subnet_file import SubnetFile
 from mcu_nas_moo.training.subnet.weights import RetrainedSubnet
 from mcu_nas_moo.training.supernet.supernet import recalibrate
+
+__all__ = ["images", "small_space", "subnet", "supernet"]
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from mcu_nas_moo.data.images import resize
+from mcu_nas_moo.data.images import calibration_images, resize
 from mcu_nas_moo.training.subnet.weights import RetrainedSubnet, shared_weights
-from mcu_nas_moo.training.supernet.supernet import calibration_images, recalibrate
+from mcu_nas_moo.training.supernet.supernet import recalibrate
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from mcu_nas_moo.data.images import Images, read_images, split_validation
+from mcu_nas_moo.data.images import Images, calibration_images, read_images, split_validation
 from mcu_nas_moo.spaces import load_space
 from mcu_nas_moo.training.supernet.labels import Labels, label_subnets, sample_for_labels
-from mcu_nas_moo.training.supernet.supernet import accuracy, calibration_images, recalibrate
+from mcu_nas_moo.training.supernet.supernet import accuracy, recalibrate
 from mcu_nas_moo.training.supernet.trainer import SupernetTrainer, TrainingSettings, train_supernet
 from mcu_nas_moo.training.supernet.weights import TrainedSupernet
 

@@ -17,6 +17,7 @@ import numpy as np
 from mcu_nas_moo.benchmark.references.enumeration.block import Block, evaluate_block
 from mcu_nas_moo.benchmark.references.enumeration.front import Front
 from mcu_nas_moo.benchmark.references.enumeration.halves import Halves
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import write_atomically
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Enumerator:
         device: where torch predicts the errors, such as ``cuda``; None for numpy in all processes.
 
     Raises:
-        ValueError: if the tasks do not fit together, the space is too large, or ``state`` belongs
+        InputError: if the tasks do not fit together, the space is too large, or ``state`` belongs
             to other tasks.
     """
 
@@ -86,14 +87,14 @@ class Enumerator:
             != (first.space.spec, first.objectives, first.predictor.fingerprint)
             for task in tasks
         ):
-            raise ValueError("tasks to enumerate must share space, objectives and predictor")
+            raise InputError("tasks to enumerate must share space, objectives and predictor")
         if first.objectives[0] != "error" or "macs" in first.objectives or first.n_obj < 2:
-            raise ValueError(
+            raise InputError(
                 "enumeration is for error and some of latency, sram, flash and energy, got "
                 f"{', '.join(first.objectives)}"
             )
         if first.space.n_networks > MOST_NETWORKS:
-            raise ValueError(
+            raise InputError(
                 f"{first.space.name} has {first.space.n_networks:.2g} networks, which is too many "
                 "to look at each; its reference front is pooled from searches"
             )
@@ -224,7 +225,7 @@ class Enumerator:
             with np.load(state, allow_pickle=False) as data:
                 known = {name: data[name] for name in data.files}
             if str(known["fingerprint"]) != self._fingerprint():
-                raise ValueError(f"{state} is the state of another enumeration; {remedy}")
+                raise InputError(f"{state} is the state of another enumeration; {remedy}")
             self._done = known["done"]
             self._feasible, self._predicted = known["feasible"], int(known["predicted"])
             self._fronts = [
@@ -234,7 +235,7 @@ class Enumerator:
         except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
             if "another enumeration" in str(error):
                 raise
-            raise ValueError(f"{state} is damaged ({error}); {remedy}") from error
+            raise InputError(f"{state} is damaged ({error}); {remedy}") from error
 
 
 #: What a process of the pool works with.

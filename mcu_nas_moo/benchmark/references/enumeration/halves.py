@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.problem.evaluators.accuracy_predictor import features
 
 if TYPE_CHECKING:
@@ -46,14 +47,14 @@ class Halves:
         back_hidden: what back halves add to the predictor's first layer, shape ``(M, B, H)``.
 
     Raises:
-        ValueError: if the costs are learned, or do not follow from those of the halves.
+        InputError: if the costs are learned, or do not follow from those of the halves.
     """
 
     def __init__(self, tasks: Sequence[Task]) -> None:
         self.tasks = tasks
         self.space = space = tasks[0].space
         if any(task.learned_metrics for task in tasks):
-            raise ValueError("learned costs cannot be enumerated; use the analytic cost model")
+            raise InputError("learned costs cannot be enumerated; use the analytic cost model")
         self._cut = self._choose_cut()
         behind = space.segment_of_gene > self._cut
         self.backs = self._distinct(behind)
@@ -160,7 +161,7 @@ class Halves:
         """Compare with the task.
 
         Raises:
-            ValueError: if a cost or an error differs.
+            InputError: if a cost or an error differs.
         """
         rng = np.random.default_rng(0)
         fronts = rng.integers(len(self.fronts), size=CHECKED)
@@ -172,7 +173,7 @@ class Halves:
             joined = one.joined(two.at((self.interfaces[fronts], backs)))
             for name, values in task.cost_model.costs_of(joined)._asdict().items():
                 if not np.array_equal(values, known[name]):
-                    raise ValueError(
+                    raise InputError(
                         f"{name} of {task.title} does not follow from the halves of a network; "
                         "this space cannot be enumerated"
                     )
@@ -180,4 +181,4 @@ class Halves:
         for row in range(0, CHECKED, 64):
             error = self.errors(hidden[:, row], backs[row : row + 1])[0]
             if abs(error - metrics[0]["error"][row]) > ERROR_MARGIN / 2:
-                raise ValueError("the predictor's answers do not follow from halves of a network")
+                raise InputError("the predictor's answers do not follow from halves of a network")

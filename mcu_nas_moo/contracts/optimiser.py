@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mcu_nas_moo.common.arrays import FloatArray, Genotypes
-    from mcu_nas_moo.problem.task import Task
+    from mcu_nas_moo.contracts.problem import Problem
 
 
 class Optimiser(Protocol):
@@ -42,7 +42,7 @@ class Setting:
         tensorboard: folder of the run's log; None for no log. Only some optimisers write one.
     """
 
-    task: Task
+    task: Problem
     ideal: FloatArray
     nadir: FloatArray
     budget: int

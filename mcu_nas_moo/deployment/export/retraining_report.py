@@ -119,7 +119,7 @@ def int8_accuracies(
     """Accuracy by split of the int8 network, computed by onnxruntime from a camera's pixels.
 
     Raises:
-        ValueError: if onnxruntime is not installed.
+        InputError: if onnxruntime is not installed.
     """
     from mcu_nas_moo.deployment.export.int8_model import session
     from mcu_nas_moo.networks.onnx.writer import INPUT
