@@ -7,22 +7,32 @@ a folder of compact results it makes the runs of one seed again, all algorithms 
 compares what they added to their archives, and when. Algorithms whose runs are all equal get
 today's fingerprint in all their stored runs::
 
-    python benchmarks/restamp_runs.py benchmarks/results/full --jobs 2
+    python benchmarks/restamp_runs.py benchmarks/results/full --jobs 2 --against CHECKOUT
+
+Sums of floating-point numbers differ in their last digit between processors, and some algorithms
+then go another way. A run that is not equal to the stored one is therefore also made by the code of
+CHECKOUT, the last one that made or stamped the runs, on this machine: equal to the bit in all that
+was evaluated, it counts as equal, and the log says so.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import subprocess
 import sys
 from collections import Counter
+from configparser import ConfigParser
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed
 from markdown_table import markdown_table
+from threadpoolctl import threadpool_limits
 
 from mcu_nas_moo.benchmark.references.reference import known_reference
 from mcu_nas_moo.benchmark.results.compact import (
@@ -42,18 +52,26 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mcu_nas_moo.benchmark.results.compact import CompactFile
+    from mcu_nas_moo.benchmark.runs.history import History
+    from mcu_nas_moo.problem.task import Task
 
 #: Facts of a run that are not times.
 DECIDED = tuple(name for name in RUN_FACTS if name not in ("optimiser_ms", "wall_s"))
 
 
 class Verdict(NamedTuple):
-    """What came of making one run again."""
+    """What came of making one run again.
+
+    Attributes:
+        equal: to the stored run.
+        same_code: else, whether the code of the checkout made the same on this machine.
+    """
 
     problem: str
     algorithm: str
     budget: int
     equal: bool
+    same_code: bool = False
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,11 +80,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, help="of compact results")
     parser.add_argument("--seed", type=int, default=0, help="whose runs are made again")
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--against", type=Path, help="checkout that made or stamped the runs")
     parser.add_argument("--algos", help="the only algorithms to look at, by commas")
     parser.add_argument(
         "--log", type=Path, default=Path("benchmarks/results/restamped_runs.md"), help="to write"
     )
     options = parser.parse_args(arguments)
+    if options.against is not None and options.seed != 0:
+        parser.error("--against knows the runs of seed 0 alone")
     wanted = None if options.algos is None else set(options.algos.split(","))
     begin = perf_counter()
     files = [read_compact(path) for path in sorted(options.folder.glob("*.npz"))]
@@ -79,10 +100,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # The longest first, so that no process is left alone with one.
     work.sort(key=lambda item: -item[0].facts["runs"][item[1]]["wall_s"])
     verdicts = Parallel(n_jobs=options.jobs, batch_size=1, verbose=5)(
-        delayed(again)(file, number) for file, number in work
+        delayed(again)(file, number, options.against) for file, number in work
     )
     changed = stamps(files, {verdict.algorithm for verdict in verdicts})
-    failed = {verdict.algorithm for verdict in verdicts if not verdict.equal}
+    failed = {one.algorithm for one in verdicts if not (one.equal or one.same_code)}
     for file in files:
         restamp(file, set(changed) - failed)
     text = log(options, verdicts, changed, perf_counter() - begin)
@@ -91,26 +112,62 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if failed else 0
 
 
-def again(file: CompactFile, number: int) -> Verdict:
-    """Make a stored run again and compare it."""
+def again(file: CompactFile, number: int, checkout: Path | None) -> Verdict:
+    """Make a stored run again and compare it, if need be with what ``checkout`` makes."""
     stored = file.facts["runs"][number]
     task = task_of_facts(file.facts, str(file.path))
     reference = reference_in(file, task) or known_reference(task)
     assert reference is not None, f"{file.path}: no reference"
     metadata = file.facts["metadata"][stored["metadata"]]
-    history = run_optimiser(
-        stored["algorithm"],
-        task,
-        reference,
-        stored["budget"],
-        stored["seed"],
-        hyperparameters=metadata.get("hyperparameters", {}),
-    )
+    chosen = metadata.get("hyperparameters", {})
+    with threadpool_limits(1):
+        history = run_optimiser(
+            stored["algorithm"],
+            task,
+            reference,
+            stored["budget"],
+            stored["seed"],
+            hyperparameters=chosen,
+        )
     made = Trajectory.of(history, task.space.canonical)
     (known,) = trajectories_of(alone(file, number), task)
     equal = all(getattr(made, name) == getattr(known, name) for name in DECIDED)
     equal = equal and np.array_equal(made.at, known.at) and np.array_equal(made.X, known.X)
-    return Verdict(file.path.stem, stored["algorithm"], stored["budget"], equal)
+    same_code = (
+        not equal and checkout is not None and not chosen and made_by(checkout, history, task)
+    )
+    return Verdict(file.path.stem, stored["algorithm"], stored["budget"], equal, same_code)
+
+
+def made_by(checkout: Path, history: History, task: Task) -> bool:
+    """Whether the code of a checkout makes exactly this run, by its own command."""
+    settings = ConfigParser()
+    settings.read(checkout / "setup.cfg", encoding="utf-8")
+    scripts = settings["options.entry_points"]["console_scripts"].split("\n")
+    entry = next(line for line in scripts if line.startswith("mcu-nas-bench"))
+    module, _, function = entry.partition("=")[2].strip().partition(":")
+    with TemporaryDirectory() as folder:
+        options = {
+            "--algos": history.algorithm,
+            "--space": task.space.name,
+            "--profile": task.profile.name,
+            "--objectives": ",".join(task.objectives),
+            "--budget": history.metadata["budget"],
+            "--seeds": 1,
+            "--jobs": 1,
+            "--out": folder,
+        }
+        given = [str(part) for option in options.items() for part in option]
+        subprocess.run(
+            [sys.executable, "-c", f"from {module} import {function}; {function}()", *given],
+            env={**os.environ, "PYTHONPATH": str(checkout.absolute())},
+            cwd=folder,
+            check=True,
+            capture_output=True,
+        )
+        (path,) = Path(folder, "runs").glob("*.npz")
+        with np.load(path, allow_pickle=False) as data:
+            return np.array_equal(data["X"], history.X) and np.array_equal(data["F"], history.F)
 
 
 def alone(file: CompactFile, number: int) -> CompactFile:
@@ -156,26 +213,30 @@ def log(
     seconds: float,
 ) -> str:
     """What was made again, what came out equal, and what was stamped."""
-    made, equal = Counter[str](), Counter[str]()
-    for verdict in verdicts:
-        made[verdict.algorithm] += 1
-        equal[verdict.algorithm] += verdict.equal
+    counts: dict[str, Counter[str]] = {}
+    for one in verdicts:
+        kind = "equal" if one.equal else "same code" if one.same_code else "different"
+        counts.setdefault(one.algorithm, Counter())[kind] += 1
     rows = []
-    for name in sorted(made):
+    for name, count in sorted(counts.items()):
         before, now = changed.get(name, ("", optimiser_fingerprint(name)))
-        stamped = "as before" if not before else "yes" if equal[name] == made[name] else "NO"
-        rows.append((name, f"{made[name]}", f"{equal[name]}", before or now, now, stamped))
-    columns = ("algorithm", "made again", "equal", "stamp before", "stamp now", "stamped")
+        stamped = "NO" if count["different"] else "yes" if before else "as before"
+        figures = (count.total(), count["equal"], count["same code"])
+        rows.append((name, *map(str, figures), before or now, now, stamped))
+    columns = ("algorithm", "made again", "equal", "same code", "stamp before", "now", "stamped")
     differing = "".join(
         f"\nDifferent: {one.algorithm}, budget {one.budget}, on {one.problem}.\n"
         for one in verdicts
-        if not one.equal
+        if not (one.equal or one.same_code)
     )
     return (
         "# Stored runs made again\n\n"
-        f"`python benchmarks/restamp_runs.py {options.folder} --seed {options.seed}`: "
-        f"{sum(made.values())} runs in {seconds / 60:.0f} minutes, "
-        f"{sum(equal.values())} equal to the bit in what joined their archives, and when.\n\n"
+        f"`python benchmarks/restamp_runs.py {options.folder} --seed {options.seed}"
+        f"{'' if options.against is None else ' --against CHECKOUT'}`: "
+        f"{len(verdicts)} runs in {seconds / 60:.0f} minutes.\n\n"
+        "equal: to the bit in what joined the stored run's archive, and when. same code: not so, but "
+        "the code that made the\nstored run makes the same on this machine, to the bit in all that "
+        "was evaluated; the stored one is another\nprocessor's.\n\n"
         f"{markdown_table(columns, rows)}\n{differing}"
     )
 
