@@ -234,9 +234,9 @@ def log(
         f"`python benchmarks/restamp_runs.py {options.folder} --seed {options.seed}"
         f"{'' if options.against is None else ' --against CHECKOUT'}`: "
         f"{len(verdicts)} runs in {seconds / 60:.0f} minutes.\n\n"
-        "equal: to the bit in what joined the stored run's archive, and when. same code: not so, but "
-        "the code that made the\nstored run makes the same on this machine, to the bit in all that "
-        "was evaluated; the stored one is another\nprocessor's.\n\n"
+        "equal: to the bit in what joined the stored run's archive, and when. same code: not so, "
+        "but the code that made\nthe stored run makes the same on this machine, to the bit in all "
+        "that was evaluated; the stored one is another\nprocessor's.\n\n"
         f"{markdown_table(columns, rows)}\n{differing}"
     )
 
