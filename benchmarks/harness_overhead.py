@@ -61,7 +61,7 @@ def main() -> None:
     times = []
     for _ in range(5):
         start = perf_counter()
-        command = [sys.executable, "-m", "mcu_nas_moo.cli.bench", "--help"]
+        command = [sys.executable, "-m", "mcu_nas_moo.cli.bench.main", "--help"]
         subprocess.run(command, check=True, capture_output=True)
         times.append(perf_counter() - start)
     console.print(f"mcu-nas-bench --help: {np.median(times):.2f} s (median of {len(times)})")

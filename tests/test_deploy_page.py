@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mcu_nas_moo.cli.main import main
+from mcu_nas_moo.cli.nas.main import main
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")

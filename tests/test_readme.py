@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from mcu_nas_moo.benchmark.references import front_search
-from mcu_nas_moo.cli.bench import main as bench
-from mcu_nas_moo.cli.main import main as nas
+from mcu_nas_moo.cli.bench.main import main as bench
+from mcu_nas_moo.cli.nas.main import main as nas
 
 ROOT = Path(__file__).parents[1]
 

@@ -1,1 +1,1 @@
-"""Commands of the package."""
+"""The two programs of the package, and what they share."""

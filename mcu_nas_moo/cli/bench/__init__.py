@@ -1,0 +1,1 @@
+"""The program ``mcu-nas-bench``, a module for each command."""

@@ -1,0 +1,360 @@
+"""``mcu-nas-bench``: compare optimisers on the search problem of a device."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mcu_nas_moo.cli.bench.compare import compare
+from mcu_nas_moo.cli.bench.export_results import export
+from mcu_nas_moo.cli.bench.report import report
+from mcu_nas_moo.cli.bench.run_progress import Remark, grouped, run_progress, stopped, until_killed
+from mcu_nas_moo.cli.bench.suite import suite
+from mcu_nas_moo.cli.bench.tune import tune
+from mcu_nas_moo.cli.errors import bad_input_in_one_line
+from mcu_nas_moo.cli.problem_options import (
+    DEFAULT_OBJECTIVES,
+    cores,
+    jobs_option,
+    limit_options,
+    limits_given,
+    names_in,
+    objectives_option,
+    one_thread_per_process,
+    plain_console,
+    reference_of,
+    results_option,
+    space_option,
+    task_of_options,
+)
+from mcu_nas_moo.common.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from mcu_nas_moo.benchmark.references.reference import Reference
+    from mcu_nas_moo.benchmark.report.study_summary import Standing
+    from mcu_nas_moo.benchmark.runs.study import Run, Study
+    from mcu_nas_moo.problem.task import Task
+
+DEFAULT_ALGORITHMS = "random,local-search,ga,nsga2,nsga3,ppo"
+
+
+@click.group(
+    invoke_without_command=True,
+    subcommand_metavar="[suite|report|compare|export|tune ...]",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option(
+    "--algos",
+    default=DEFAULT_ALGORITHMS,
+    show_default=True,
+    help="Algorithms, with commas; see --list. One of your own is module:Class, a file of the "
+    "current folder or an installed package. tpe is slow, and slower the longer a run is.",
+)
+@click.option(
+    "--profile",
+    "profiles",
+    default="cortex-m7",
+    show_default=True,
+    help="Device: a name, or a YAML file; several with commas, one after the other.",
+)
+@space_option
+@objectives_option
+@click.option(
+    "--predictors",
+    default="analytic",
+    show_default=True,
+    help="What tells the costs: analytic; mlp, learned from it; or the FILE of learned costs that "
+    "`mcu-nas predictor fit-costs` made.",
+)
+@click.option(
+    "--budget",
+    type=click.IntRange(min=1),
+    default=2000,
+    show_default=True,
+    help="Evaluations per run, exact.",
+)
+@click.option(
+    "--seeds",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="Runs per algorithm; seeds 0, 1, ...",
+)
+@jobs_option
+@limit_options
+@results_option
+@click.option(
+    "--config",
+    "configs",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="FILE of hyperparameters, such as the best_config.json of `tune`; repeatable.",
+)
+@click.option(
+    "--tensorboard",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=None,
+    help="Folder for a TensorBoard log of each run of ppo and ppo-plain.",
+)
+@click.option("--list", "listing", is_flag=True, help="Show algorithms, profiles and spaces.")
+@click.pass_context
+@bad_input_in_one_line
+def main(
+    context: click.Context,
+    algos: str,
+    profiles: str,
+    space: str,
+    objectives: str,
+    predictors: str,
+    budget: int,
+    seeds: int,
+    jobs: int | None,
+    flash_kib: float | None,
+    sram_kib: float | None,
+    latency_ms: float | None,
+    out: Path | None,
+    configs: tuple[Path, ...],
+    tensorboard: Path | None,
+    listing: bool,
+) -> None:
+    """Compare optimisers on the constrained search for networks that fit a microcontroller.
+
+    Every algorithm gets the same number of evaluations per run. All that a run evaluated is kept
+    and scored by the hypervolume of its feasible part, relative to a reference front that was
+    fixed before. Prints a ranking; the results folder gets tables, pictures and full histories.
+
+    The commands below do more: suites of many problems, reports with statistics, comparisons.
+    """
+    if context.invoked_subcommand is not None:
+        _refuse_options_before(context)
+        return
+    one_thread_per_process()
+    console = plain_console()
+    if listing:
+        _show_choices(console)
+        return
+    from mcu_nas_moo.benchmark.report.study_report import write_report
+    from mcu_nas_moo.benchmark.runs.study import Run, Study
+    from mcu_nas_moo.optimisers.register import check_optimiser
+    from mcu_nas_moo.optimisers.user_optimisers import look_in
+    from mcu_nas_moo.problem.reachability import check_limits
+
+    look_in(Path.cwd())
+    names = [check_optimiser(name) for name in names_in(algos, "--algos")]
+    hyperparameters = _hyperparameters(configs, names)
+    if tensorboard is not None:
+        _check_tensorboard(names)
+    limits = limits_given(flash_kib, sram_kib, latency_ms)
+    with console.status("Learning the costs ...") if predictors == "mlp" else nullcontext():
+        tasks = [
+            task_of_options(space, profile, objectives, limits, predictors)
+            for profile in names_in(profiles, "--profile")
+        ]
+    for task in tasks:
+        check_limits(task)
+    runs = [Run(name, seed) for name in names for seed in range(seeds)]
+    for name, values in hyperparameters.items():
+        console.print(f"{name} with {', '.join(f'{key} {value}' for key, value in values.items())}")
+    problems: list[str] = []
+    notes: list[Remark] = []
+    for task in tasks:
+        name = _study_name(task, limits, predictors, budget, hyperparameters)
+        folder = out or Path("bench-results") / name
+        if out is not None and len(tasks) > 1:
+            folder = out / task.profile.name
+        study = Study(
+            folder, task, budget, hyperparameters=hyperparameters, tensorboard=tensorboard
+        )
+        reference = study.reference()
+        if reference is None:
+            reference = reference_of(task, console)
+            study.fix_reference(reference)
+        study.histories(runs)  # damaged files are said before the work begins
+        problems += _make_runs(study, runs, reference, jobs, console)
+        _show_ranking(study, write_report(study, runs, reference), console)
+        _show_distance(study, runs, console)
+        said = study.notes(runs).items()
+        notes += [Remark(task.title, run, budget, note) for run, note in said]
+    for line in grouped(notes):
+        console.print(f"Note: {line}")
+    for problem in problems:
+        click.echo(problem, err=True)
+    if problems:
+        raise SystemExit(1)
+
+
+def _refuse_options_before(context: click.Context) -> None:
+    """Options of the comparison mean nothing to a command after them.
+
+    Raises:
+        InputError: if there are any.
+    """
+    given = [
+        name
+        for name in context.params
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    ]
+    if given:
+        command = context.invoked_subcommand
+        raise InputError(f"options of {command} come after it: mcu-nas-bench {command} --...")
+
+
+def _hyperparameters(
+    configs: Sequence[Path], algorithms: Sequence[str]
+) -> dict[str, dict[str, object]]:
+    """What the files set for these algorithms; those that keep their defaults are left out.
+
+    Raises:
+        InputError: for a bad file, or if the files are about other algorithms only.
+    """
+    from mcu_nas_moo.benchmark.runs.hyperparameter_files import read_configs
+
+    given = read_configs(configs)
+    if given and not set(given) & set(algorithms):
+        raise InputError(
+            f"--config is about {', '.join(given)}, --algos about {', '.join(algorithms)}"
+        )
+    return {name: values for name, values in given.items() if name in algorithms and values}
+
+
+def _check_tensorboard(algorithms: Sequence[str]) -> None:
+    """Make sure that a log can be written, and by one of the algorithms.
+
+    Raises:
+        InputError: if TensorBoard is not installed, or none of them writes a log.
+    """
+    from importlib.util import find_spec
+
+    from mcu_nas_moo.optimisers.register import list_optimisers, writes_log
+
+    if find_spec("tensorboard") is None:
+        raise InputError("--tensorboard needs TensorBoard; pip install tensorboard")
+    if not any(writes_log(name) for name in algorithms):
+        writing = ", ".join(name for name in list_optimisers() if writes_log(name))
+        raise InputError(
+            f"--tensorboard: none of {', '.join(algorithms)} writes a log; these do: {writing}"
+        )
+
+
+def _study_name(
+    task: Task,
+    limits: dict[str, float],
+    predictors: str,
+    budget: int,
+    hyperparameters: dict[str, dict[str, object]],
+) -> str:
+    """A name of its own for each combination of options that makes another study."""
+    parts = [task.space.name, task.profile.name]
+    if ",".join(task.objectives) != DEFAULT_OBJECTIVES:
+        parts.append("-".join(task.objectives))
+    parts += [f"{name.replace('_', '-')}-{value:g}" for name, value in limits.items()]
+    if task.learned_metrics:
+        parts.append(f"learned-{Path(predictors).stem}")
+    if hyperparameters:
+        text = json.dumps(hyperparameters, sort_keys=True)
+        parts.append(f"config-{hashlib.sha256(text.encode()).hexdigest()[:8]}")
+    return "-".join([*parts, str(budget)])
+
+
+def _show_choices(console: Console) -> None:
+    from mcu_nas_moo.benchmark.report.study_figures import LABELS
+    from mcu_nas_moo.hardware.profile import list_profiles, load_profile
+    from mcu_nas_moo.optimisers.register import list_optimisers
+    from mcu_nas_moo.spaces import list_spaces, load_space
+
+    groups = {
+        "algorithms": list_optimisers(),
+        "profiles": {name: load_profile(name).description for name in list_profiles()},
+        "spaces": {name: f"{load_space(name).n_networks:.2g} networks" for name in list_spaces()},
+        "objectives": {name: label for name, (label, _) in LABELS.items()},
+    }
+    from rich.table import Table
+
+    for heading, entries in groups.items():
+        table = Table(box=None, show_header=False, padding=(0, 2))
+        table.add_column(no_wrap=True, min_width=14)
+        table.add_column()
+        for name, description in entries.items():
+            table.add_row(name, description)
+        console.print(heading, style="bold")
+        console.print(table)
+
+
+def _make_runs(
+    study: Study, runs: Sequence[Run], reference: Reference, jobs: int | None, console: Console
+) -> list[str]:
+    """Make the missing runs; returns lines about those that failed."""
+    missing = study.missing(runs)
+    if len(missing) < len(runs):
+        console.print(f"{len(runs) - len(missing)} of {len(runs)} runs are finished already.")
+        if study.tensorboard is not None:
+            console.print("They leave no TensorBoard log; for one, choose another --out.")
+    problems: list[str] = []
+    failures: list[Remark] = []
+    with run_progress(console) as progress:
+        bars = {}
+        for name in dict.fromkeys(run.algorithm for run in runs):
+            own = [run for run in runs if run.algorithm == name]
+            done = sum(run not in missing for run in own)
+            bars[name] = progress.add_task(name, total=len(own), completed=done)
+        try:
+            made = study.run(runs, reference, jobs or cores())
+            for run, problem in until_killed(made, problems):
+                progress.advance(bars[run.algorithm])
+                if problem is not None:
+                    failures.append(Remark(study.task.title, run, study.budget, problem))
+        except KeyboardInterrupt:
+            progress.stop()
+            raise stopped(study.folder) from None
+    return [*grouped(failures, "failed"), *problems]
+
+
+def _show_distance(study: Study, runs: Sequence[Run], console: Console) -> None:
+    """With learned costs: what the analytic model says to the networks that were found."""
+    from mcu_nas_moo.benchmark.report.study_summary import pooled_front
+    from mcu_nas_moo.problem.evaluators.cost_errors import exceeds_by_analytic_model
+
+    task, histories = study.task, study.histories(runs)
+    if not task.learned_metrics or not histories:
+        return
+    front = pooled_front(task, histories).X
+    exceeding = int(exceeds_by_analytic_model(task.space, task.profile, front).sum())
+    console.print(
+        f"Learned by an MLP: {', '.join(task.learned_metrics)}. By the analytic cost model, "
+        f"{exceeding} of the {len(front)} subnets on the common front exceed a limit."
+    )
+
+
+def _show_ranking(study: Study, standings: Sequence[Standing], console: Console) -> None:
+    from mcu_nas_moo.benchmark.analysis.statistics import caution
+    from mcu_nas_moo.benchmark.report.study_summary import ranked_table, verdict
+
+    task = study.task
+    title = f"{task.title}: {' and '.join(task.objectives)}, {study.budget:,} evaluations"
+    console.print()
+    console.print(ranked_table(standings, title))
+    console.print(verdict(standings), style="bold")
+    warning = caution(min((standing.seeds for standing in standings), default=0))
+    if warning and standings:
+        console.print(warning)
+    console.print(f"Tables, pictures and histories are in {study.folder}{os.sep}")
+    if standings:
+        console.print(f"A page with more: mcu-nas-bench report {study.folder}")
+
+
+for command in (suite, report, compare, export, tune):
+    main.add_command(command)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,227 @@
+"""``mcu-nas-bench tune``: tune an optimiser for the benchmark."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mcu_nas_moo.cli.errors import bad_input_in_one_line
+from mcu_nas_moo.cli.problem_options import (
+    cores,
+    objectives_option,
+    one_thread_per_process,
+    plain_console,
+    reference_of,
+    space_option,
+    task_of_options,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from mcu_nas_moo.benchmark.references.reference import Reference
+    from mcu_nas_moo.benchmark.tuning.tuning import Tuning
+    from mcu_nas_moo.problem.task import Task
+
+#: Rows of the table at the end, per stage.
+SHOWN = 5
+
+
+@click.command(short_help="Tune the hyperparameters of an algorithm.")
+@click.option("--algo", required=True, help="Algorithm: ga, nsga2, nsga3, ppo or ppo-plain.")
+@click.option(
+    "--method",
+    type=click.Choice(["tpe", "grid"]),
+    default="tpe",
+    show_default=True,
+    help="How values are chosen: by Optuna's TPE, or from a grid in random order.",
+)
+@click.option(
+    "--trials",
+    type=click.IntRange(min=1),
+    default=30,
+    show_default=True,
+    help="Sets of values per stage. A larger number continues an earlier tuning.",
+)
+@click.option(
+    "--profile",
+    default="cortex-m0plus",
+    show_default=True,
+    help="Device: a name, or a YAML file. Not one that results are reported for.",
+)
+@space_option
+@objectives_option
+@click.option(
+    "--seeds",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
+    help="Runs per set of values; seeds 1000, 1001, ..., which no comparison uses.",
+)
+@click.option(
+    "--budget",
+    type=click.IntRange(min=1),
+    default=2000,
+    show_default=True,
+    help="Evaluations per run.",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=None,
+    help="Processes; more than --seeds are of no use.  [default: one per core]",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=None,
+    help="Folder of the results; a second start continues there.  [default: tuning/ALGO]",
+)
+@bad_input_in_one_line
+def tune(
+    algo: str,
+    method: str,
+    trials: int,
+    profile: str,
+    space: str,
+    objectives: str,
+    seeds: int,
+    budget: int,
+    jobs: int | None,
+    out: Path | None,
+) -> None:
+    """Tune the hyperparameters of an algorithm in two stages.
+
+    Stage 1 tunes how the algorithm searches. Stage 2 keeps the best of these values and tunes the
+    reward; an evolutionary algorithm has none, so its crossover and mutation are tuned instead.
+    The score is the mean hypervolume ratio at 25 %, 50 % and 100 % of the budget, over the seeds.
+    The algorithm's own values are the first trial, and the effort is the same for all algorithms.
+
+    The folder gets stage1.json, stage2.json and best_config.json; the option --config of the
+    benchmark takes the latter.
+    """
+    one_thread_per_process()
+    console = plain_console()
+    from mcu_nas_moo.benchmark.tuning.tunable import tunable
+    from mcu_nas_moo.benchmark.tuning.tuning import Tuning
+    from mcu_nas_moo.problem.reachability import check_limits
+
+    tunable(algo)  # bad names are said before the work begins
+    task = task_of_options(space, profile, objectives)
+    check_limits(task)
+    folder = out or Path("tuning") / algo
+    tuning = Tuning(
+        folder,
+        algo,
+        task,
+        _reference(folder, task, console),
+        method=method,
+        trials=trials,
+        budget=budget,
+        seeds=seeds,
+    )
+    _make_trials(tuning, jobs or cores(), console)
+    path = tuning.save_best()
+    for stage in tuning.stages:
+        console.print()
+        console.print(_table(tuning, stage))
+    _show_result(tuning, path, console)
+
+
+def _reference(folder: Path, task: Task, console: Console) -> Reference:
+    """The reference of earlier starts in ``folder``, or the shipped or a new one."""
+    from mcu_nas_moo.benchmark.references.reference import REFERENCE_FILE, load_reference
+
+    path = folder / REFERENCE_FILE
+    if path.exists():
+        reference = load_reference(path)
+        if reference.fingerprint == task.fingerprint:
+            return reference
+    reference = reference_of(task, console)
+    reference.save(path)
+    return reference
+
+
+def _make_trials(tuning: Tuning, jobs: int, console: Console) -> None:
+    """Make the missing trials of both stages."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("trials{task.fields[best]}"),
+        TimeElapsedColumn(),
+        console=console,
+    ) as progress:
+        bars = {
+            stage: progress.add_task(
+                f"stage {stage}", total=tuning.size(stage), start=False, best=""
+            )
+            for stage in tuning.stages
+        }
+        try:
+            for stage, bar in bars.items():
+                progress.start_task(bar)
+                progress.update(bar, completed=len(tuning.finished(stage)))
+                for _ in tuning.run(stage, jobs):
+                    best = f", best {tuning.best(stage).score:.4f}"
+                    progress.update(bar, completed=len(tuning.finished(stage)), best=best)
+        except KeyboardInterrupt:
+            progress.stop()
+            click.echo(
+                f"Stopped. Finished trials are in {tuning.folder}; the same command continues.",
+                err=True,
+            )
+            raise SystemExit(130) from None
+
+
+def _table(tuning: Tuning, stage: int) -> Table:
+    """The best trials of a stage, and where its start stands."""
+    from rich.box import SIMPLE
+    from rich.table import Table
+
+    from mcu_nas_moo.benchmark.tuning.tuning import ranking
+
+    trials = tuning.finished(stage)
+    title = f"Stage {stage} of {tuning.algorithm}: the best of {len(trials)} trials"
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE)
+    table.add_column("trial", justify="right")
+    table.add_column("score", justify="right")
+    for name in tuning.stages[stage]:
+        table.add_column(name, justify="right", overflow="fold")
+    order = ranking(trials)[:SHOWN]
+    for number in order if 0 in order else [*order, 0]:
+        trial = trials[number]
+        score = "failed" if trial.score is None else f"{trial.score:.4f}"
+        values = [f"{v:.3g}" if isinstance(v, float) else str(v) for v in trial.params.values()]
+        table.add_row("start" if number == 0 else str(number), score, *values)
+    return table
+
+
+def _show_result(tuning: Tuning, path: Path, console: Console) -> None:
+    failed = [trial for stage in tuning.stages for trial in tuning.finished(stage) if trial.problem]
+    if failed:
+        console.print(f"{len(failed)} trials failed, such as by {failed[0].problem}")
+    default, best = tuning.finished(1)[0].score, tuning.best(2).score
+    if not tuning.hyperparameters():
+        console.print(f"No trial beats the own values of {tuning.algorithm} ({default:.4f}).")
+        return
+    console.print(
+        f"{tuning.algorithm}: {default:.4f} with its own values, {best:.4f} tuned. The best of "
+        "many trials looks better than it is; a comparison on other seeds tells."
+    )
+    console.print(
+        f"To compare with these values: mcu-nas-bench --algos {tuning.algorithm} --config {path}"
+    )

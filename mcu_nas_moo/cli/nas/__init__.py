@@ -1,0 +1,1 @@
+"""The program ``mcu-nas``, a module for each command."""

@@ -1,0 +1,220 @@
+"""``mcu-nas enumerate``: the exact Pareto front of a space on a device."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mcu_nas_moo.cli.errors import bad_input_in_one_line
+from mcu_nas_moo.cli.problem_options import (
+    cores,
+    jobs_option,
+    limit_options,
+    limits_given,
+    names_in,
+    one_thread_per_process,
+    plain_console,
+    space_option,
+)
+from mcu_nas_moo.common.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from mcu_nas_moo.benchmark.references.enumeration import Enumerator
+    from mcu_nas_moo.benchmark.references.reference import Reference
+    from mcu_nas_moo.problem.task import Task
+
+DEFAULT_OBJECTIVES = ("error,latency", "error,latency,sram,flash")
+
+
+@click.command(name="enumerate")
+@space_option
+@click.option(
+    "--profile",
+    "profiles",
+    default="cortex-m7",
+    show_default=True,
+    help="Device: a name, or a YAML file; several with commas, in one pass; all for those shipped.",
+)
+@click.option(
+    "--objectives",
+    "lists",
+    multiple=True,
+    default=DEFAULT_OBJECTIVES,
+    show_default=True,
+    help="Objectives of a front, with commas: error and some of latency, sram, flash and energy. "
+    "Repeatable.",
+)
+@limit_options
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=None,
+    help="Folder of the fronts.  [default: the user's cache, where mcu-nas-bench finds them]",
+)
+@jobs_option
+@click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    help="Where errors are predicted: cpu, cuda, or auto for cuda where there is one.",
+)
+@bad_input_in_one_line
+def enumerate_command(
+    space: str,
+    profiles: str,
+    lists: tuple[str, ...],
+    flash_kib: float | None,
+    sram_kib: float | None,
+    latency_ms: float | None,
+    out: Path | None,
+    jobs: int | None,
+    device: str,
+) -> None:
+    """Look at every network of a space and keep the exact feasible Pareto fronts.
+
+    A search can then be measured against the truth. Takes about a minute for mbconv-stage on two
+    cores. Interrupted, the same command continues.
+    """
+    one_thread_per_process()
+    console = plain_console()
+    from mcu_nas_moo.benchmark.references.enumeration import Enumerator
+    from mcu_nas_moo.benchmark.references.exact_reference import exact_reference
+    from mcu_nas_moo.hardware.profile import list_profiles
+    from mcu_nas_moo.problem.task import Task
+
+    wanted = [names_in(text, "--objectives") for text in lists]
+    for names in wanted:
+        if "error" not in names or len(names) < 2:
+            raise InputError(f"--objectives must hold error and a cost, got {','.join(names)}")
+    # One pass for all of them: a front for fewer objectives is part of that for more.
+    together = dict.fromkeys(["error", *(name for names in wanted for name in names)])
+    limits = limits_given(flash_kib, sram_kib, latency_ms)
+    chosen = list_profiles() if profiles == "all" else names_in(profiles, "--profile")
+    tasks = [Task(space, profile, list(together), limits=limits) for profile in chosen]
+    state = _state_path(tasks, out)
+    with console.status("Halves of all networks ..."):
+        enumerator = Enumerator(tasks, state, device=_device(device))
+    _run(enumerator, jobs or cores(), state, console)
+    references, empty = [], []
+    for found, profile in zip(enumerator.results(), chosen, strict=True):
+        if not found.feasible:
+            empty.append(profile)
+            continue
+        for names in wanted:
+            reference = exact_reference(found, names)
+            path = _path(found.task, reference, out, _in_name(limits, profile))
+            reference.save(path)
+            references.append((reference, path))
+    with suppress(FileNotFoundError):
+        state.unlink()
+    if references:
+        _show([reference for reference, _ in references], console)
+        console.print(f"Fronts are in {references[0][1].parent}")
+    if empty:
+        raise InputError(f"no network of {space} meets the limits of {', '.join(empty)}; relax one")
+
+
+def _in_name(limits: dict[str, float], profile: str) -> str:
+    """The limits that are other ones than the profile's, as part of a file name."""
+    from mcu_nas_moo.hardware.profile import load_profile
+
+    usual = load_profile(profile).limits
+    other = {name: limit for name, limit in limits.items() if getattr(usual, name) != limit}
+    return "".join(f"--{name.replace('_', '-')}-{limit:.12g}" for name, limit in other.items())
+
+
+def _path(task: Task, reference: Reference, out: Path | None, limits: str) -> Path:
+    from mcu_nas_moo.benchmark.references.reference import own_path, problem_name
+    from mcu_nas_moo.problem.task import Task as OwnTask
+
+    own = OwnTask(task.space, task.profile, reference.objectives, predictor=task.predictor)
+    return own_path(own) if out is None else out / f"{problem_name(own)}{limits}.npz"
+
+
+def _state_path(tasks: Sequence[Task], out: Path | None) -> Path:
+    """Where an interrupted enumeration is kept; another one has another name."""
+    import hashlib
+
+    from mcu_nas_moo.benchmark.references.reference import own_path
+
+    folder = own_path(tasks[0]).parent if out is None else out
+    text = " ".join(task.fingerprint for task in tasks)
+    name = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return folder / f"unfinished-{tasks[0].space.name}-{name}.npz"
+
+
+def _device(device: str) -> str | None:
+    """A device for torch, None for numpy on the processor."""
+    if device == "cpu":
+        return None
+    if not re.fullmatch(r"auto|cuda(:\d+)?", device):
+        raise InputError(f"--device {device}: choose cpu, cuda or auto")
+    import torch
+
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else None
+    number = int(device.partition(":")[2] or 0)
+    if not torch.cuda.is_available() or number >= torch.cuda.device_count():
+        raise InputError(f"--device {device}: torch finds no such device here; take --device cpu")
+    return device
+
+
+def _run(enumerator: Enumerator, jobs: int, state: Path, console: Console) -> None:
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    networks, blocks = enumerator.halves.n_networks, enumerator.n_blocks
+    if enumerator.n_done:
+        console.print(f"{enumerator.n_done} of {blocks} blocks are finished already.")
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+    ) as progress:
+        bar = progress.add_task(f"{networks:,} networks", total=blocks, completed=enumerator.n_done)
+        try:
+            enumerator.run(jobs, lambda done: progress.update(bar, completed=done))
+        except KeyboardInterrupt:
+            progress.stop()
+            click.echo(
+                f"Stopped. What is finished is in {state}; the same command continues.", err=True
+            )
+            raise SystemExit(130) from None
+
+
+def _show(references: Sequence[Reference], console: Console) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, title="Exact feasible Pareto fronts", title_justify="left")
+    for heading in ("profile", "objectives"):
+        table.add_column(heading)
+    for heading in ("feasible", "share", "front", "ideal", "nadir"):
+        table.add_column(heading, justify="right")
+    for reference in references:
+        table.add_row(
+            reference.profile,
+            "\n".join(reference.objectives),
+            f"{reference.origin['feasible']:,}",
+            f"{100 * reference.origin['feasible_share']:.3g} %",
+            f"{len(reference.F):,}",
+            "\n".join(f"{value:.5g}" for value in reference.ideal),
+            "\n".join(f"{value:.5g}" for value in reference.nadir),
+        )
+    console.print(table)

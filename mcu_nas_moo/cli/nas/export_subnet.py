@@ -1,0 +1,88 @@
+"""The command ``mcu-nas export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mcu_nas_moo.cli.errors import bad_input_in_one_line
+from mcu_nas_moo.cli.nas.subnet_options import data_option, folder_option, subnet_argument
+from mcu_nas_moo.cli.problem_options import plain_console
+
+
+@click.command(short_help="A subnet as float and int8 ONNX, checked against torch.")
+@subnet_argument
+@data_option
+@folder_option("; files go to its subfolder export")
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path),
+    help="Retrained weights.  [default: those that `mcu-nas retrain` left in the folder]",
+)
+@click.option("--shared", is_flag=True, help="Use the supernet's weights in any case.")
+@click.option(
+    "--calibration-images",
+    default=256,
+    show_default=True,
+    help="Training images that show the ranges of activations.",
+)
+@click.option(
+    "--test-images",
+    type=click.IntRange(min=1),
+    default=2000,
+    show_default=True,
+    help="Images to check on.",
+)
+@click.option("--tflite", is_flag=True, help="Write float.tflite and int8.tflite too.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Of the samples of images.",
+)
+@bad_input_in_one_line
+def export(
+    subnet: Path,
+    data: Path,
+    out: Path | None,
+    weights: Path | None,
+    shared: bool,
+    calibration_images: int,
+    test_images: int,
+    tflite: bool,
+    seed: int,
+) -> None:
+    """Write SUBNET as float.onnx and int8.onnx and report what they compute on real images.
+
+    SUBNET is a subnet file, see `mcu-nas front`. Retrained weights are used if there are any, else
+    the supernet's with recalibrated batch norms. Weights from quantisation-aware training bring the
+    ranges of the activations along; otherwise training images show them.
+    """
+    from mcu_nas_moo.deployment.export.subnet_export import ExportSettings, export_subnet
+    from mcu_nas_moo.deployment.folder import DeploymentFolder
+    from mcu_nas_moo.spaces.subnet_file import read_subnet
+
+    console = plain_console()
+    chosen = read_subnet(subnet)
+    folder = DeploymentFolder.of(chosen, out)
+    settings = ExportSettings(calibration_images, test_images, tflite, seed)
+    with console.status("starting ...") as status:
+        report = export_subnet(
+            chosen,
+            data,
+            folder,
+            settings,
+            weights,
+            shared,
+            say=lambda text: status.update(f"{text} ..."),
+        )
+    console.print(
+        f"{report.subnet.name}: {report.weights} weights, ranges from {report.calibration.ranges}, "
+        f"on {report.test.images:,} {report.test.split} images"
+    )
+    console.print(report.table())
+    for text in report.warnings:
+        console.print(f"Note: {text}.")
+    console.print(f"files: {folder.export}", soft_wrap=True)

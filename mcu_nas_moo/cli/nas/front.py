@@ -1,0 +1,336 @@
+"""``mcu-nas front``: list the subnets of a front, and pick one."""
+
+from __future__ import annotations
+
+import math
+from difflib import get_close_matches
+from functools import reduce
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+import click
+
+from mcu_nas_moo.cli.errors import bad_input_in_one_line
+from mcu_nas_moo.cli.problem_options import (
+    DEFAULT_OBJECTIVES,
+    names_in,
+    one_thread_per_process,
+    plain_console,
+    task_of_options,
+)
+from mcu_nas_moo.common.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from rich.table import Table
+
+    from mcu_nas_moo.search.subnets import Subnets
+    from mcu_nas_moo.spaces.subnet_file import SubnetFile
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+#: Where fronts of all four objectives are known, they answer for any limit on a cost.
+_ALL_OBJECTIVES = ("error", "latency", "sram", "flash")
+
+_SOURCE = (
+    click.option(
+        "--from",
+        "folder",
+        type=click.Path(path_type=Path),
+        help="Folder that `mcu-nas search` wrote.  [default: the last one in search/]",
+    ),
+    click.option("--storage", help="An Optuna storage instead: a URL, or the file of a journal."),
+    click.option("--study-name", help="In that storage.  [default: the only one]"),
+    click.option(
+        "--exact",
+        is_flag=True,
+        help="The known reference front of a problem instead, without a search: the exact one, or "
+        "the best known where the space is too large.",
+    ),
+    click.option(
+        "--profile", help="Which device's search or reference front: a name, or a YAML file."
+    ),
+    click.option("--space", help="Which space's search or reference front."),
+    click.option("--objectives", help="Which objectives' search or reference front."),
+)
+#: What two files of the same subnet have in common; figures may differ.
+_IDENTITY = ("name", "space", "classes", "genes")
+_FILTERS = tuple(
+    click.option(f"--max-{name}", type=float, help=f"Only subnets with {what}.")
+    for name, what in (
+        ("error", "at most this error, in %"),
+        ("latency-ms", "at most this latency"),
+        ("sram-kib", "at most this much SRAM"),
+        ("flash-kib", "at most this much Flash"),
+    )
+)
+
+
+def source_and_filters(command: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """The options that say which front is meant; :func:`_chosen_front` reads them."""
+    options = (*_SOURCE, *_FILTERS)
+    return reduce(lambda decorated, option: option(decorated), reversed(options), command)
+
+
+@click.group()
+def front() -> None:
+    """List the subnets of a front, and pick one.
+
+    By default of the search that was run last.
+    """
+
+
+@front.command("list")
+@source_and_filters
+@click.option(
+    "--sort",
+    help="error, latency, sram, flash, energy or macs.  [default: the objective after error]",
+)
+@click.option(
+    "--rows",
+    type=click.IntRange(min=0),
+    default=50,
+    show_default=True,
+    help="Rows to show at most; 0 for all.",
+)
+@bad_input_in_one_line
+def list_command(sort: str | None, rows: int, **options: Any) -> None:
+    """List the feasible front.
+
+    \b
+    Examples:
+      mcu-nas front list --max-latency-ms 15 --max-sram-kib 40
+      mcu-nas front list --exact --profile cortex-m4 --sort error
+
+    Limits apply before the front is taken, so that a subnet that only heavier ones dominate is
+    listed under a tighter limit.
+    """  # noqa: D301
+    one_thread_per_process()
+    console = plain_console()
+    chosen, source = _chosen_front(**options)
+    from mcu_nas_moo.search.front import sorted_by
+
+    order = list(range(len(chosen))) if sort is None else sorted_by(chosen, sort)
+    shown = order[:rows] if rows else order
+    click.echo(source)
+    console.print(_table(chosen, shown))
+    if len(shown) < len(order):
+        console.print(f"{len(order) - len(shown):,} more; --rows 0 shows all.")
+
+
+@front.command()
+@click.argument("subnet", required=False)
+@source_and_filters
+@click.option("--best", help="The one with the least error, latency, sram, flash, energy or macs.")
+@click.option(
+    "--knee",
+    "take_knee",
+    is_flag=True,
+    help="The one nearest to the best of all objectives, each scaled to the range of the front.",
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Subnet file, .yaml or .json.  [default: NAME.yaml]",
+)
+@bad_input_in_one_line
+def pick(
+    subnet: str | None,
+    best: str | None,
+    take_knee: bool,
+    out: Path | None,
+    **options: Any,
+) -> None:
+    """Write the file of one SUBNET: by its name or number in the list, or by a rule.
+
+    \b
+    Examples:
+      mcu-nas front pick --knee
+      mcu-nas front pick --best error --max-latency-ms 15
+      mcu-nas front pick 7 --out chosen.yaml
+
+    Numbers are those of `mcu-nas front list` with the same limits. The knee is the compromise
+    solution in the Euclidean norm (Zeleny 1973).
+    """  # noqa: D301
+    one_thread_per_process()
+    if (subnet is not None) + (best is not None) + take_knee != 1:
+        raise InputError("give a name or number of `mcu-nas front list`, or --best, or --knee")
+    if out is not None and out.suffix not in (".yaml", ".yml", ".json"):
+        raise InputError(f"--out {out}: expected a file that ends in .yaml or .json")
+    chosen, _ = _chosen_front(**options)
+    from mcu_nas_moo.search import front as choice
+    from mcu_nas_moo.spaces.subnet_file import write_subnet
+
+    if subnet is not None:
+        row = _row(chosen, subnet)
+    else:
+        row = choice.knee(chosen) if best is None else choice.best(chosen, best)
+    file = chosen.file(row)
+    path = out or Path(f"{file.name}.yaml")
+    _check_free(path, file)
+    write_subnet(file, path)
+    console = plain_console()
+    console.print(_table(chosen, [row]))
+    click.echo(f"Wrote {path}")
+    click.echo(f"Next: mcu-nas retrain {path} --data DIR")
+
+
+def _row(chosen: Subnets, wanted: str) -> int:
+    """Row of a subnet by its name, or by its number from 1.
+
+    Raises:
+        InputError: if there is none.
+    """
+    if wanted in chosen.names:
+        return chosen.names.index(wanted)
+    if not wanted.isdecimal():
+        nearest = get_close_matches(wanted, chosen.names, n=1)
+        hint = f"did you mean {nearest[0]}? " if nearest else ""
+        raise InputError(f"no subnet {wanted!r}; {hint}`mcu-nas front list` shows the names")
+    number = int(wanted)
+    if not 1 <= number <= len(chosen):
+        raise InputError(
+            f"there is no subnet {number}; the front has the numbers 1 to {len(chosen)}"
+        )
+    return number - 1
+
+
+def _check_free(path: Path, file: SubnetFile) -> None:
+    """Refuse to replace anything but the same subnet's file.
+
+    Raises:
+        InputError: if ``path`` holds something else.
+    """
+    from mcu_nas_moo.spaces.subnet_file import read_subnet
+
+    if not path.exists():
+        return
+    try:
+        found = read_subnet(path)
+        same = all(getattr(found, name) == getattr(file, name) for name in _IDENTITY)
+    except ValueError:
+        same = False
+    if not same:
+        raise InputError(f"{path} exists and holds something else; choose another --out")
+
+
+def _chosen_front(
+    folder: Path | None,
+    storage: str | None,
+    study_name: str | None,
+    exact: bool,
+    profile: str | None,
+    space: str | None,
+    objectives: str | None,
+    max_error: float | None,
+    max_latency_ms: float | None,
+    max_sram_kib: float | None,
+    max_flash_kib: float | None,
+) -> tuple[Subnets, str]:
+    """The front that the options describe, and a title for it."""
+    given = {
+        "error": None if max_error is None else max_error / 100,
+        "latency_ms": max_latency_ms,
+        "sram_kib": max_sram_kib,
+        "flash_kib": max_flash_kib,
+    }
+    at_most = {metric: limit for metric, limit in given.items() if limit is not None}
+    for metric, limit in at_most.items():
+        if math.isnan(limit):
+            raise InputError(f"--max-{metric.replace('_', '-')} must be a number, not nan")
+    if (folder is not None) + (storage is not None) + exact > 1:
+        raise InputError("give one of --from, --storage and --exact")
+    if study_name is not None and storage is None:
+        raise InputError("--study-name needs --storage")
+    problem_given = [profile, space, objectives] != [None, None, None]
+    if problem_given and (folder is not None or storage is not None):
+        raise InputError("--profile, --space and --objectives go with --exact or search/ only")
+    names = None if objectives is None else names_in(objectives, "--objectives")
+    from mcu_nas_moo.search.front import front_of
+
+    if exact:
+        everything, source = _reference_front(profile, space, objectives, at_most)
+    elif storage is not None:
+        from mcu_nas_moo.search.study_search import (
+            load_study,
+            storage_for_reading,
+            subnets_of,
+        )
+
+        study = load_study(storage_for_reading(storage), study_name)
+        everything, source = subnets_of(study), f"study {study.study_name}"
+    else:
+        from mcu_nas_moo.search.search_folder import SearchFolder, find_search
+
+        found = (
+            SearchFolder(folder)
+            if folder
+            else find_search(
+                profile=profile,
+                space=space,
+                objectives=names,
+                say=lambda text: click.echo(f"Note: {text}", err=True),
+            )
+        )
+        everything, source = found.read(), str(found.root)
+    chosen = front_of(everything, at_most)
+    limits = " under these limits" if at_most else ""
+    count = f"{len(chosen):,} subnet{'' if len(chosen) == 1 else 's'}"
+    return chosen, f"{count} on the front of {everything.problem.title}{limits}\nFrom {source}"
+
+
+def _reference_front(
+    profile: str | None, space: str | None, objectives: str | None, at_most: Mapping[str, float]
+) -> tuple[Subnets, str]:
+    """A known reference front, by options of which those left out have their usual values.
+
+    With limits on costs that are no objectives, the front of all four objectives is taken, which
+    holds what is best under each limit.
+    """
+    from mcu_nas_moo.benchmark.references.reference import known_reference, remake_command
+    from mcu_nas_moo.problem.task import OBJECTIVES
+    from mcu_nas_moo.search.subnets import SearchedProblem, Subnets
+
+    task = task_of_options(
+        space or "mbconv-stage", profile or "cortex-m7", objectives or DEFAULT_OBJECTIVES
+    )
+    limited = {name for name, metric in OBJECTIVES.items() if metric in at_most}
+    wider = task
+    if not limited <= set(task.objectives) and set(task.objectives) <= set(_ALL_OBJECTIVES):
+        wider = task_of_options(task.space.name, profile or "cortex-m7", ",".join(_ALL_OBJECTIVES))
+    reference = known_reference(wider)
+    if reference is None:
+        raise InputError(
+            f"no reference front is known for {wider.title} and {','.join(wider.objectives)}; "
+            f"`{remake_command(wider)}` makes one"
+        )
+    found = Subnets.of_genotypes(wider, reference.X, "r")
+    about = SearchedProblem.of(task)
+    everything = Subnets(about, found.names, found.genes, found.metrics, found.trials)
+    return everything, f"the {reference.kind} reference front"
+
+
+def _table(chosen: Subnets, rows: Sequence[int]) -> Table:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    from mcu_nas_moo.hardware.cost_model.estimate import significant
+
+    metrics = chosen.metrics
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("#", justify="right")
+    table.add_column("name", no_wrap=True, overflow="ellipsis")
+    heads = ("error %", "latency ms", "SRAM KiB", "Flash KiB", "energy mJ", "MACs M")
+    for heading in heads:
+        table.add_column(heading, justify="right", no_wrap=True)
+    columns = ("latency_ms", "sram_kib", "flash_kib", "energy_mj", "macs_m")
+    for row in rows:
+        table.add_row(
+            str(row + 1),
+            chosen.names[row],
+            f"{100 * metrics['error'][row]:.2f}",
+            *(significant(float(metrics[metric][row])) for metric in columns),
+        )
+    return table

@@ -1,0 +1,178 @@
+"""``mcu-nas retrain``: a subnet trained on its own, and for int8 arithmetic."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from mcu_nas_moo.cli.errors import bad_input_in_one_line
+from mcu_nas_moo.cli.nas.subnet_options import data_option, folder_option, subnet_argument
+from mcu_nas_moo.cli.nas.torch_device import device_option, start_torch
+from mcu_nas_moo.cli.problem_options import plain_console
+from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.training.subnet.settings import LEARNING_RATES, RetrainingSettings
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from mcu_nas_moo.deployment.folder import DeploymentFolder
+    from mcu_nas_moo.spaces.subnet_file import SubnetFile
+    from mcu_nas_moo.training.supernet.weights import TrainedSupernet
+
+_DEFAULTS = RetrainingSettings()
+
+
+@click.command()
+@subnet_argument
+@data_option
+@folder_option("; the same command continues there")
+@click.option(
+    "--from",
+    "start",
+    type=click.Choice(list(LEARNING_RATES)),
+    default=_DEFAULTS.start,
+    show_default=True,
+    help="Weights to start from.",
+)
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Supernet to start and distil from.  [default: the one shipped]",
+)
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=1),
+    default=_DEFAULTS.epochs,
+    show_default=True,
+)
+@click.option(
+    "--qat-epochs",
+    type=click.IntRange(min=0),
+    default=_DEFAULTS.qat_epochs,
+    show_default=True,
+    help="Epochs of quantisation-aware fine-tuning after those.",
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=2),
+    default=_DEFAULTS.batch_size,
+    show_default=True,
+)
+@click.option(
+    "--learning-rate",
+    type=float,
+    default=None,
+    help="Peak of the schedule.  [default: "
+    f"{LEARNING_RATES['supernet']} from a supernet, {LEARNING_RATES['scratch']} from scratch]",
+)
+@click.option(
+    "--qat-learning-rate",
+    type=float,
+    default=_DEFAULTS.qat_learning_rate,
+    show_default=True,
+    help="First learning rate of the quantisation-aware epochs.",
+)
+@click.option("--label-smoothing", type=float, default=_DEFAULTS.label_smoothing, show_default=True)
+@click.option(
+    "--ema",
+    type=float,
+    default=_DEFAULTS.ema,
+    show_default=True,
+    help="Decay per step of the moving average of the weights; 0 for none.",
+)
+@click.option(
+    "--distil/--no-distil",
+    default=_DEFAULTS.distil,
+    show_default=True,
+    help="Learn from the supernet's largest network too.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@device_option
+@bad_input_in_one_line
+def retrain(
+    subnet: Path,
+    data: Path,
+    out: Path | None,
+    start: Literal["supernet", "scratch"],
+    weights: Path | None,
+    learning_rate: float | None,
+    device: str,
+    **others: Any,
+) -> None:
+    """Train a subnet on its own, then for int8 arithmetic.
+
+    SUBNET is a subnet file, see mcu-nas front pick. Stopped, the same command continues.
+    """
+    from mcu_nas_moo.deployment.folder import DeploymentFolder
+    from mcu_nas_moo.spaces.subnet_file import read_subnet
+
+    chosen = read_subnet(subnet)
+    rate = LEARNING_RATES[start] if learning_rate is None else learning_rate
+    settings = RetrainingSettings(start=start, learning_rate=rate, **others)
+    folder = DeploymentFolder.of(chosen, out)
+    device = start_torch(device)
+    if weights is not None and start == "scratch" and not settings.distil:
+        raise InputError("--weights has no effect with --from scratch and --no-distil")
+    supernet = _supernet(weights, device, chosen)
+    _train(chosen, data, settings, folder, device, supernet, plain_console())
+
+
+def _train(
+    subnet: SubnetFile,
+    data: Path,
+    settings: RetrainingSettings,
+    folder: DeploymentFolder,
+    device: str,
+    supernet: TrainedSupernet,
+    console: Console,
+) -> None:
+    from mcu_nas_moo.data.training_images import ImageFolder
+    from mcu_nas_moo.deployment.export.retraining_report import (
+        accuracy_table,
+        report_on,
+        write_report,
+    )
+    from mcu_nas_moo.training.subnet import trainer as training
+
+    with console.status("Reading images ..."):
+        images = ImageFolder.read(data).to(device)
+    trainer = training.Retrainer(subnet, images, settings, folder.retrained, device, supernet)
+    known = supernet.spaces[0].spec.classes
+    if settings.start == "supernet" and known != len(images.class_names):
+        console.print(
+            f"The supernet tells {known} classes apart, the images have "
+            f"{len(images.class_names)}: all its weights are used but those of the classifier."
+        )
+    if trainer.epoch:
+        console.print(f"Continuing after epoch {trainer.epoch} of {settings.all_epochs}.")
+    try:
+        retrained = training.retrain(trainer, console)
+        retrained.save(folder.weights)  # whatever becomes of the measurement
+        with console.status("Measuring accuracies ..."):
+            report = report_on(trainer, supernet)
+    except KeyboardInterrupt:
+        click.echo(
+            f"Stopped. Finished epochs are in {folder.retrained}; the same command continues.",
+            err=True,
+        )
+        raise SystemExit(130) from None
+    retrained.training["accuracy"] = report["accuracy"]
+    retrained.save(folder.weights)
+    path = folder.retrained / "report.json"
+    write_report(report, path)
+    console.print(accuracy_table(report))
+    took = timedelta(seconds=retrained.training["seconds"])
+    console.print(f"trained: {settings.all_epochs} epochs in {took} on {device}")
+    console.print(f"weights: {folder.weights}\nreport:  {path}")
+
+
+def _supernet(path: Path | None, device: str, subnet: SubnetFile) -> TrainedSupernet:
+    from mcu_nas_moo.training.supernet.weights import TrainedSupernet
+
+    supernet = TrainedSupernet.load(path, device)
+    supernet.spaces_named([subnet.space])  # other spaces should not wait for the images
+    return supernet

@@ -1,0 +1,265 @@
+"""``mcu-nas search``: a search for subnets as an Optuna study."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mcu_nas_moo.cli.errors import bad_input_in_one_line
+from mcu_nas_moo.cli.problem_options import (
+    limit_options,
+    limits_given,
+    objectives_option,
+    one_thread_per_process,
+    plain_console,
+    space_option,
+    task_of_options,
+)
+
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    import optuna
+    from rich.console import Console
+
+    from mcu_nas_moo.benchmark.references.reference import Reference
+    from mcu_nas_moo.problem.task import Task
+    from mcu_nas_moo.search.search_folder import SearchFolder
+    from mcu_nas_moo.search.study_search import Progress
+
+
+@click.command()
+@click.option(
+    "--profile", default="cortex-m7", show_default=True, help="Device: a name, or a YAML file."
+)
+@click.option(
+    "--algo",
+    default="ppo",
+    show_default=True,
+    help="ppo, or one of Optuna's: nsga2, nsga3, tpe, random.",
+)
+@space_option
+@objectives_option
+@click.option(
+    "--trials",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_default=True,
+    help="Finished trials of the whole study, those of earlier starts included.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--storage",
+    help="Storage of Optuna: a URL such as sqlite:///study.db, or a file for a journal. A "
+    "database is many times slower than the default.  "
+    "[default: study.journal in the output folder]",
+)
+@click.option("--study-name", help="In that storage.  [default: names of the problem]")
+@limit_options
+@click.option(
+    "--predictors",
+    default="analytic",
+    show_default=True,
+    help="What tells the costs: analytic, mlp, or a file of `mcu-nas predictor fit-costs`.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder of the results.  [default: search/ and names of the problem]",
+)
+@bad_input_in_one_line
+def search(
+    profile: str,
+    algo: str,
+    space: str,
+    objectives: str,
+    trials: int,
+    seed: int,
+    storage: str | None,
+    study_name: str | None,
+    flash_kib: float | None,
+    sram_kib: float | None,
+    latency_ms: float | None,
+    predictors: str,
+    out: Path | None,
+) -> None:
+    """Search subnets for a device; started again, continue.
+
+    \b
+    Examples:
+      mcu-nas search --profile cortex-m7 --algo ppo
+      mcu-nas search --profile cortex-m4 --trials 3000 --seed 1
+      mcu-nas search --latency-ms 10 --objectives error,latency,sram
+
+    The search is an Optuna study; optuna-dashboard opens it while it runs. The results are
+    subnets.csv (every distinct subnet), subnets/ (a file for each one on the feasible front, which
+    all later commands take), pareto_front.html and pareto_front.png.
+    """  # noqa: D301
+    one_thread_per_process()
+    console = plain_console()
+    import optuna
+
+    from mcu_nas_moo.benchmark.references.reference import known_reference
+    from mcu_nas_moo.benchmark.results.optuna_export import open_storage
+    from mcu_nas_moo.search.search_folder import SEARCHES, SearchFolder
+    from mcu_nas_moo.search.study_journal import open_journal
+    from mcu_nas_moo.search.study_search import make_sampler, open_study
+    from mcu_nas_moo.search.subnets import SearchedProblem
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    limits = limits_given(flash_kib, sram_kib, latency_ms)
+    task = task_of_options(space, profile, objectives, limits, predictors)
+    make_sampler(algo, task, trials, seed)  # an unknown name should leave nothing behind
+    reference = known_reference(task)
+    name = study_name or _name(task, profile)
+    folder = SearchFolder(out or SEARCHES / _name(task, profile))
+    folder.check(SearchedProblem.of(task))
+    if storage is None:
+        folder.root.mkdir(parents=True, exist_ok=True)
+    opened = open_journal(folder.journal) if storage is None else open_storage(storage)
+    study = open_study(opened, name, task)
+    try:
+        progress = _run(study, task, algo, trials, seed, reference, console)
+    except KeyboardInterrupt:
+        _stopped(study, task, folder, reference)
+    if progress.finished < trials:
+        text = f"All combinations are evaluated after {progress.finished:,} trials"
+        if progress.under_way:
+            text += (
+                f", but for {len(progress.under_way):,} under way in, or left by, other processes"
+            )
+        console.print(f"{text}.")
+    _finish(study, task, folder, reference, console)
+
+
+def _name(task: Task, profile: str) -> str:
+    """Space, profile and objectives, and the limits that are other ones than the profile's."""
+    from mcu_nas_moo.benchmark.references.reference import problem_name
+    from mcu_nas_moo.hardware.profile import load_profile
+
+    usual = load_profile(profile).limits
+    other = "".join(
+        f"--{metric.replace('_', '-')}-{limit:.12g}"
+        for metric, limit in task.limits.items()
+        if getattr(usual, metric) != limit
+    )
+    learned = "--learned" if task.learned_metrics else ""
+    return f"{problem_name(task)}{other}{learned}"
+
+
+def _run(
+    study: optuna.Study,
+    task: Task,
+    algo: str,
+    trials: int,
+    seed: int,
+    reference: Reference | None,
+    console: Console,
+) -> Progress:
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.progress import Progress as Bars
+
+    from mcu_nas_moo.search.study_search import search as run_search
+
+    with Bars(
+        TextColumn(algo),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("trials, {task.fields[feasible]} feasible, {task.fields[front]}"),
+        TimeRemainingColumn(),
+        console=console,
+    ) as bars:
+        bar = bars.add_task("", total=trials, feasible=0, front="")
+
+        def watch(progress: Progress, changed: bool) -> None:
+            bars.update(bar, completed=progress.finished, feasible=progress.feasible)
+            if changed:
+                bars.update(bar, front=_front_so_far(progress, reference))
+
+        return run_search(study, task, algo, trials, seed, watch)
+
+
+def _front_so_far(progress: Progress, reference: Reference | None) -> str:
+    text = f"{len(progress.front)} on the front"
+    ratio = _hypervolume_ratio(progress.front, reference)
+    return text if ratio is None else f"{text}, hypervolume {ratio:.3f}"
+
+
+def _hypervolume_ratio(F: object, reference: Reference | None) -> float | None:
+    """Hypervolume of objectives ``(n, n_obj)`` as a share of the reference's, None without one."""
+    import moocore
+    import numpy as np
+
+    points = np.asarray(F)
+    if reference is None or not len(points):
+        return None
+    volume = moocore.hypervolume(reference.normalise(points), ref=reference.reference_point)
+    return float(volume) / reference.hypervolume
+
+
+def _finish(
+    study: optuna.Study,
+    task: Task,
+    folder: SearchFolder,
+    reference: Reference | None,
+    console: Console | None,
+) -> None:
+    """Write the results and, on a console, say what they are."""
+    from mcu_nas_moo.search.search_folder import SearchRecord
+    from mcu_nas_moo.search.study_search import (
+        finished_trials,
+        problem_of,
+        starts_of,
+        subnets_of,
+    )
+
+    subnets = subnets_of(study)
+    record = SearchRecord(
+        problem=problem_of(study),
+        study=study.study_name,
+        trials=len(finished_trials(study)),
+        subnets=len(subnets),
+        starts=starts_of(study),
+    )
+    with nullcontext() if console is None else console.status("Writing the results ..."):
+        front = folder.write(task, subnets, record, reference)
+    if console is None:
+        return
+    click.echo(
+        f"{record.trials:,} trials: {len(subnets):,} distinct subnets, "
+        f"{int(subnets.feasible.sum()):,} feasible, {len(front):,} on the front."
+    )
+    ratio = _hypervolume_ratio(front.objective_values, reference)
+    if ratio is not None and reference is not None:
+        click.echo(f"Hypervolume: {ratio:.3f} of that of the {reference.kind} reference front.")
+    click.echo(f"Results, with a page for the browser: {folder.root}/")
+    given = "" if _is_default(folder) else f" --from {folder.root}"
+    click.echo(f"Next: mcu-nas front list{given}, then mcu-nas front pick --knee{given}")
+
+
+def _is_default(folder: SearchFolder) -> bool:
+    """Whether ``mcu-nas front`` finds the folder without being told."""
+    from mcu_nas_moo.search.search_folder import SEARCHES
+
+    return folder.root.parent == SEARCHES
+
+
+def _stopped(
+    study: optuna.Study, task: Task, folder: SearchFolder, reference: Reference | None
+) -> NoReturn:
+    """Write what there is and end; a second interruption ends at once."""
+    with suppress(ValueError):  # nothing feasible so far is no fault of the user
+        _finish(study, task, folder, reference, None)
+    click.echo(
+        f"Stopped. What is finished is in the study and {folder.root}; the same command continues.",
+        err=True,
+    )
+    raise SystemExit(130)

@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import csv
+import json
+import os
+from pathlib import Path
+
+import optuna
+import pytest
+from click.testing import CliRunner
+
+from mcu_nas_moo.cli.nas.search import search
+from mcu_nas_moo.problem.adapters.optuna_objective import McuNasObjective
+from mcu_nas_moo.search import study_search
+from mcu_nas_moo.search.study_journal import open_journal
+from mcu_nas_moo.spaces.subnet_file import read_subnet
+
+DEFAULT = Path("search") / "mbconv-stage--cortex-m7--error-latency"
+
+
+@pytest.fixture(autouse=True)
+def apart(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def run(*arguments):
+    return CliRunner().invoke(search, [str(argument) for argument in arguments])
+
+
+def table(folder=DEFAULT):
+    with (folder / "subnets.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_search_writes_table_files_and_pictures():
+    result = run("--trials", 30, "--algo", "nsga2")
+    assert result.exit_code == 0, result.output
+    assert all(len(line) <= 100 for line in result.output.splitlines())
+    rows = table()
+    front = {row["name"] for row in rows if row["on_front"] == "true"}
+    assert f"{len(rows)} distinct subnets" in result.output
+    assert f"{len(front)} on the front" in result.output
+    assert "of that of the exact reference front" in result.output
+    assert {path.stem for path in (DEFAULT / "subnets").iterdir()} == front
+    for name in front:
+        assert read_subnet(DEFAULT / "subnets" / f"{name}.yaml").predicted["latency_ms"] <= 30
+    assert {path.name for path in DEFAULT.iterdir()} == {
+        "pareto_front.html",
+        "pareto_front.png",
+        "search.json",
+        "study.journal",
+        "subnets",
+        "subnets.csv",
+    }
+
+
+def test_the_same_command_continues_and_then_only_writes_again():
+    assert run("--trials", 12).exit_code == 0
+    first = {row["name"]: row for row in table()}
+    assert run("--trials", 25).exit_code == 0
+    rows = table()
+    assert len(rows) == 25  # PPO repeats no network genotype
+    assert {row["name"] for row in rows} >= set(first)
+    (DEFAULT / "subnets.csv").unlink()
+    again = run("--trials", 25)
+    assert again.exit_code == 0, again.output
+    assert table() == rows
+    record = json.loads((DEFAULT / "search.json").read_text())
+    assert [start["from_trial"] for start in record["starts"]] == [0, 12]
+    assert record["trials"] == 25
+
+
+def test_an_interrupted_search_writes_what_is_finished(monkeypatch):
+    whole = McuNasObjective.__call__
+    calls = []
+
+    def interrupted(self, trial):
+        calls.append(trial.number)
+        if len(calls) == 9:
+            raise KeyboardInterrupt
+        return whole(self, trial)
+
+    monkeypatch.setattr(McuNasObjective, "__call__", interrupted)
+    result = run("--trials", 15, "--algo", "random")
+    assert result.exit_code == 130
+    assert "the same command continues" in result.output
+    assert len(table()) == 8
+    assert run("--trials", 15, "--algo", "random").exit_code == 0
+    storage = study_search.storage_for_reading(str(DEFAULT / "study.journal"))
+    study = optuna.load_study(study_name=DEFAULT.name, storage=storage)
+    assert len(study_search.finished_trials(study)) == 15
+
+
+def test_two_searches_of_one_study_say_what_is_true(monkeypatch):
+    whole = McuNasObjective.__call__
+    calls = []
+
+    def with_company(self, trial):
+        calls.append(trial.number)
+        if len(calls) == 4:
+            storage = open_journal(DEFAULT / "study.journal")
+            other = study_search.open_study(storage, DEFAULT.name, self.task)
+            study_search.search(other, self.task, "random", 9)
+        return whole(self, trial)
+
+    monkeypatch.setattr(McuNasObjective, "__call__", with_company)
+    result = run("--trials", 12, "--algo", "random")
+    assert result.exit_code == 0, result.output
+    assert "12 trials: " in result.output
+    assert "All combinations" not in result.output
+
+
+def test_any_storage_of_optuna_and_any_space(tmp_path):
+    storage = f"sqlite:///{tmp_path}/study.db"
+    words = ("--space", "mbconv-block", "--profile", "cortex-m4", "--algo", "tpe")
+    result = run(*words, "--trials", 5, "--storage", storage, "--study-name", "mine", "--out", "o")
+    assert result.exit_code in (0, 2), result.output  # five trials may all be infeasible
+    study = optuna.load_study(study_name="mine", storage=storage)
+    assert len(study.trials) == 5
+    assert study.metric_names == ["error", "latency"]
+    assert len(table(tmp_path / "o")) == 5
+    assert not (tmp_path / "o" / "study.journal").exists()
+
+
+def test_other_limits_get_a_folder_of_their_own():
+    assert run("--trials", 12).exit_code == 0
+    result = run("--trials", 20, "--latency-ms", 25)
+    assert result.exit_code == 0, result.output
+    assert (DEFAULT.with_name(f"{DEFAULT.name}--latency-ms-25") / "subnets.csv").is_file()
+    refused = run("--trials", 20, "--latency-ms", 25, "--out", DEFAULT)
+    assert refused.exit_code == 2
+    assert "holds a search with limits" in refused.output
+
+
+def test_without_a_feasible_subnet_the_nearest_limit_is_said():
+    result = run("--trials", 5, "--latency-ms", 0.5)
+    assert result.exit_code == 2
+    assert "none of 5 subnets is feasible" in result.output
+    assert "latency by" in result.output
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--algo", "pppo"], "did you mean 'ppo'"),
+        (["--profile", "cortex-m9"], "unknown profile"),
+        (["--space", "mbconv"], "unknown space"),
+        (["--objectives", "error"], "has no trade-off"),
+        (["--objectives", "error,speed"], "unknown objective"),
+        (["--trials", "0"], "trials"),
+        (["--latency-ms", "-3"], "latency_ms"),
+        (["--storage", "sqlite:////no/such/folder/x.db"], "cannot open the storage"),
+        (["--storage", "nonsense://x"], "cannot open the storage"),
+        (["--storage", "no/such/folder/x.journal"], "cannot open the storage"),
+        (["--predictors", "none.json"], "none.json"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(words, message, tmp_path):
+    result = run("--trials", 3, *words)
+    assert result.exit_code == 2
+    assert message in result.output
+    assert result.output.strip().splitlines()[-1].startswith("Error")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folders_and_studies_of_others_are_left_alone(tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").write_text("cat")
+    result = run("--trials", 3, "--out", "photos")
+    assert result.exit_code == 2
+    assert "choose another --out" in result.output
+    assert os.listdir("photos") == ["cat.jpg"]
+    storage = f"sqlite:///{tmp_path}/s.db"
+    theirs = optuna.create_study(storage=storage, study_name="theirs", directions=["minimize"] * 2)
+    theirs.add_trial(optuna.trial.create_trial(values=[0.1, 2.0]))
+    result = run("--trials", 3, "--storage", storage, "--study-name", "theirs")
+    assert result.exit_code == 2
+    assert "choose another --study-name" in result.output
+    assert not Path("search").exists()
+
+
+def test_a_damaged_journal_is_refused():
+    DEFAULT.mkdir(parents=True)
+    (DEFAULT / "study.journal").write_text("nonsense\n{}\n")
+    result = run("--trials", 3)
+    assert result.exit_code == 2
+    assert "cannot be read" in result.output
+    assert os.listdir(DEFAULT) == ["study.journal"]
+
+
+def test_a_damaged_database_is_refused(tmp_path):
+    (tmp_path / "s.db").write_bytes(bytes(range(256)) * 8)
+    result = run("--trials", 3, "--storage", f"sqlite:///{tmp_path}/s.db")
+    assert result.exit_code == 2
+    assert "cannot open the storage" in result.output
+    assert os.listdir(tmp_path) == ["s.db"]
