@@ -5,10 +5,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mcu_nas_moo.optimisers.tunable import Choice, Range
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mcu_nas_moo.contracts.optimiser import Factory, Optimiser, Setting
+    from mcu_nas_moo.optimisers.tunable import Stage
 
 
 class Entry(NamedTuple):
@@ -20,9 +23,15 @@ class Entry(NamedTuple):
         code: files of the package that decide what it proposes.
         libraries: installed packages that do so.
         settings: imports the dataclass of its hyperparameters; None if it has none to set.
+        tunable: what the two stages of the tuning command change; None for nothing. Stage 1 tunes
+            how the optimiser searches. Stage 2 tunes what it is rewarded for, or, for evolutionary
+            algorithms, which have no reward, how their operators vary the genotypes. A name
+            stands in one stage only.
         logs: writes to TensorBoard.
         any_time: its proposals do not depend on the budget, so that a run with a larger budget
             begins with the run with a smaller one.
+        replayable: keeps no state beyond its seed and what it was told: a new one that is told the
+            same in the same order proposes the same, so that a search is resumed by a replay.
         ceiling: largest budget that is sensible because its own time per evaluation grows; None
             if there is none.
     """
@@ -32,8 +41,10 @@ class Entry(NamedTuple):
     code: tuple[str, ...]
     libraries: tuple[str, ...] = ("numpy",)
     settings: Callable[[], type[Any]] | None = None
+    tunable: tuple[Stage, Stage] | None = None
     logs: bool = False
     any_time: bool = False
+    replayable: bool = True
     ceiling: int | None = None
 
 
@@ -100,6 +111,14 @@ _OPTUNA_STUDY = ("optimisers/wrapped/optuna_study.py", "optimisers/simple/known_
 _OPTUNA_NSGA = ("optimisers/wrapped/optuna_nsga.py", *_OPTUNA_STUDY, *_NSGA)
 _OPTUNA = ("numpy", "optuna")
 _nsga_settings = _named("wrapped.pymoo_optimisers", "NSGASettings")
+_TUNED_VARIATION: Stage = {
+    "crossover": Range(0.0, 1.0),
+    "mutated_genes": Range(0.5, 4.0, log=True),
+}
+_TUNED_NSGA: tuple[Stage, Stage] = (
+    {"population": Range(0.3, 3.0, log=True), "offspring": Range(0.1, 1.0)},
+    _TUNED_VARIATION,
+)
 _optuna_settings = _named("wrapped.optuna_nsga", "OptunaNSGASettings")
 #: The modules of ``optimisers/ppo/`` that decide what is proposed; the others are its faces.
 _PPO_CORE = (
@@ -154,6 +173,14 @@ ENTRIES = {
         ("optimisers/wrapped/epsilon_constraint.py", *_NSGA),
         _PYMOO,
         _named("wrapped.epsilon_constraint", "GASettings"),
+        tunable=(
+            {
+                "evaluations_per_bound": Range(25, 400, log=True),
+                "population": Range(0.5, 2.0, log=True),
+                "offspring": Range(0.1, 1.0),
+            },
+            _TUNED_VARIATION,
+        ),
     ),
     "nsga2": Entry(
         "NSGA-II (pymoo) with operators for small alphabets",
@@ -161,6 +188,7 @@ ENTRIES = {
         _NSGA,
         _PYMOO,
         _nsga_settings,
+        _TUNED_NSGA,
     ),
     "nsga3": Entry(
         "NSGA-III (pymoo), Das-Dennis directions, same operators",
@@ -168,6 +196,7 @@ ENTRIES = {
         _NSGA,
         _PYMOO,
         _nsga_settings,
+        _TUNED_NSGA,
     ),
     "unsga3": Entry(
         "U-NSGA-III (pymoo), parents chosen by niche and rank, same operators",
@@ -234,6 +263,27 @@ ENTRIES = {
         (*(f"optimisers/ppo/{part}.py" for part in _PPO_CORE), "common/genotypes.py"),
         _PPO_LIBRARIES,
         _ppo_settings,
+        (
+            {
+                "learning_rate": Range(3e-4, 1e-2, log=True),
+                "batch_size": Choice((16, 24, 32, 48, 64)),
+                "epochs": Range(2, 12),
+                "clip_range": Range(0.1, 0.4),
+                "entropy_start": Range(1e-3, 0.1, log=True),
+                "imitation_steps": Range(0, 12),
+            },
+            # Its reward has nothing to set; what can be set is where rewards come from besides
+            # evaluations, and what is bred.
+            {
+                "surrogate_fit": Range(0.0, 0.9),
+                "surrogate_share": Range(0.5, 1.0),
+                "optimism": Range(0.0, 3.0),
+                "rollouts": Range(0, 512),
+                "candidates": Range(64, 1024, log=True),
+                "generations": Range(0, 8),
+                "elites": Range(8, 64, log=True),
+            },
+        ),
         logs=True,
         any_time=True,
     ),
@@ -248,6 +298,22 @@ ENTRIES = {
         ),
         _PPO_LIBRARIES,
         _named("wrapped.plain_ppo", "PlainPPOSettings"),
+        (
+            {
+                "learning_rate": Range(1e-4, 1e-2, log=True),
+                "n_steps": Choice((8, 16, 32)),
+                "n_epochs": Range(3, 30, log=True),
+                "clip_range": Range(0.1, 0.4),
+                "ent_coef": Range(0.0, 0.1),
+                "evaluations_per_target": Range(100, 2000, log=True),
+            },
+            {
+                "reward": Choice(("penalty", "mnasnet")),
+                "penalty": Range(0.1, 10.0, log=True),
+                "exponent_below": Range(-0.3, 0.0),
+                "exponent_above": Range(-1.0, 0.0),
+            },
+        ),
         logs=True,
     ),
 }

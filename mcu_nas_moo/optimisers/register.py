@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mcu_nas_moo.contracts.optimiser import Factory
+    from mcu_nas_moo.optimisers.tunable import Stage
 
 
 def list_optimisers() -> dict[str, str]:
@@ -34,27 +35,41 @@ def list_optimisers() -> dict[str, str]:
 
     A name of the package's is never another's. What users name as ``module:name`` is not listed.
     """
-    own = {name: entry.description for name, entry in ENTRIES.items()}
+    own = {name: brought.description for name, brought in ENTRIES.items()}
     return own | {name: describe(name) for name in announced() if name not in own}
 
 
-def check_optimiser(name: str) -> str:
-    """Return ``name`` if an optimiser has it.
+def entry(name: str) -> Entry:
+    """What is known of the optimiser of that name.
 
     Raises:
-        InputError: if none has; the message lists the names and the nearest one. Also if
+        InputError: if none has it; the message lists the names and the nearest one. Also if
             ``module:name`` cannot be imported or is no optimiser.
     """
-    _entry(name)
-    return name
-
-
-def _entry(name: str) -> Entry:
     if name in ENTRIES:
         return ENTRIES[name]
     if not is_own(name):
         raise unknown_name("algorithm", name, [*list_optimisers(), "or your own module:name"])
     return own_entry(name)
+
+
+def check_optimiser(name: str) -> str:
+    """``name`` if an optimiser has it, see :func:`entry`."""
+    entry(name)
+    return name
+
+
+def tunable(name: str) -> tuple[Stage, Stage]:
+    """What the two stages of the tuning command change in that optimiser.
+
+    Raises:
+        InputError: for an unknown name, or an optimiser that has nothing to tune.
+    """
+    stages = entry(name).tunable
+    if stages is None:
+        known = ", ".join(other for other, brought in ENTRIES.items() if brought.tunable)
+        raise InputError(f"{name} has nothing to tune; choose one of {known}")
+    return stages
 
 
 def default_hyperparameters(name: str) -> dict[str, Any]:
@@ -63,11 +78,11 @@ def default_hyperparameters(name: str) -> dict[str, Any]:
     Raises:
         InputError: for an unknown name.
     """
-    settings = _entry(name).settings
+    settings = entry(name).settings
     if settings is None:
         return {}
     defaults = settings()()
-    return {entry.name: getattr(defaults, entry.name) for entry in fields(defaults)}
+    return {field.name: getattr(defaults, field.name) for field in fields(defaults)}
 
 
 def check_hyperparameters(name: str, given: Mapping[str, object]) -> dict[str, object]:
@@ -86,40 +101,13 @@ def check_hyperparameters(name: str, given: Mapping[str, object]) -> dict[str, o
         kinds = (int, float) if type(default) is float else type(default)
         if not isinstance(value, kinds) or isinstance(value, bool) != isinstance(default, bool):
             raise InputError(f"{key} of {name} must be like {default!r}, got {value!r}")
-    settings = _entry(name).settings
+    settings = entry(name).settings
     if settings is not None:
-        settings()(**given)
+        try:
+            settings()(**given)
+        except ValueError as error:
+            raise InputError(f"{name}: {error}") from None
     return {key: value for key, value in given.items() if value != defaults[key]}
-
-
-def writes_log(name: str) -> bool:
-    """Whether the runs of that optimiser can be followed in TensorBoard.
-
-    Raises:
-        InputError: for an unknown name.
-    """
-    return _entry(name).logs
-
-
-def is_any_time(name: str) -> bool:
-    """Whether the proposals of that optimiser do not depend on the budget.
-
-    A run with a larger budget then begins with the run with a smaller one, and one run serves all
-    smaller budgets. False for users' own optimisers without an attribute ``any_time = True``.
-
-    Raises:
-        InputError: for an unknown name.
-    """
-    return _entry(name).any_time
-
-
-def ceiling(name: str) -> int | None:
-    """Largest budget that is sensible for that optimiser, whose own time grows; None for any.
-
-    Raises:
-        InputError: for an unknown name.
-    """
-    return _entry(name).ceiling
 
 
 def file_stem(name: str) -> str:
@@ -133,7 +121,7 @@ def load_optimiser(name: str) -> Factory:
     Raises:
         InputError: for an unknown name.
     """
-    return _entry(name).load()
+    return entry(name).load()
 
 
 @cache
@@ -145,14 +133,14 @@ def optimiser_fingerprint(name: str) -> str:
     Raises:
         InputError: for an unknown name.
     """
-    entry = _entry(name)
+    known = entry(name)
     digest = hashlib.sha256()
     if name not in ENTRIES:
         digest.update(own_fingerprint(name).encode())
     package = Path(mcu_nas_moo.__file__).parent
-    sources = ((package / part).read_text(encoding="utf-8") for part in entry.code)
+    sources = ((package / part).read_text(encoding="utf-8") for part in known.code)
     digest.update(code_fingerprint(sources).encode())
-    for library in entry.libraries:
+    for library in known.libraries:
         digest.update(f"{library} {installed_version(library)}".encode())
     return digest.hexdigest()[:16]
 

@@ -17,7 +17,8 @@ that, its first one without a default. An object cannot be told the seed, so pym
 the generators of Optuna's samplers are seeded from outside; an ask/tell object is better a class.
 
 The attributes ``any_time = True`` (the proposals do not depend on the budget) and ``ceiling`` (the
-largest sensible budget) of the class, function or object mean what they mean in the register.
+largest sensible budget) of the class, function or object mean what they mean in the register;
+``replayable = False`` says that it keeps a state beyond its seed and what it was told.
 
 A package announces its optimisers by entry points, in its pyproject.toml::
 
@@ -93,6 +94,7 @@ def own_entry(name: str) -> Entry:
         lambda: _factory(found, name),
         (),
         ("numpy", "optuna", "pymoo"),
+        replayable=getattr(found, "replayable", True) is True,
         any_time=getattr(found, "any_time", False) is True,
         ceiling=ceiling if isinstance(ceiling, int) else None,
     )
@@ -141,7 +143,7 @@ def find(name: str) -> Any:
         found: Any = import_module(module_name)
     except (Exception, SystemExit) as error:  # whatever the user's module raises
         raise InputError(
-            f"cannot import {module_name!r} for algorithm {name!r} ({said(error)}); "
+            f"cannot import {module_name!r} for algorithm {name!r} ({one_line(error)}); "
             "modules are found in the current folder and among installed packages"
         ) from error
     place = getattr(found, "__file__", None) or module_name
@@ -154,7 +156,7 @@ def find(name: str) -> Any:
     return found
 
 
-def said(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
     """What an error says, on one line."""
     return " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
 
@@ -184,7 +186,7 @@ def check_kind(found: Any, name: str) -> None:
     """
     if _is_optimiser(found) or (callable(found) and not inspect.isclass(found)):
         return
-    raise InputError(f"algorithm {name!r} is {_what(found)}; it must be {KINDS}")
+    raise InputError(f"algorithm {name!r} is {_kind_of(found)}; it must be {KINDS}")
 
 
 def _factory(found: Any, name: str) -> Factory:
@@ -205,7 +207,7 @@ def build(found: Any, setting: Setting, name: str) -> Optimiser:
     if inspect.isclass(found) or not _is_optimiser(found):
         made = _call(found, setting, name)
         if inspect.isclass(made) or not _is_optimiser(made):
-            raise InputError(f"{name} returned {_what(made)}; it must return {KINDS}")
+            raise InputError(f"{name} returned {_kind_of(made)}; it must return {KINDS}")
     else:
         made = copy.deepcopy(found)
         if _is_sampler(made):
@@ -309,6 +311,6 @@ def _reseed(sampler: Any, seed: int) -> None:
             _reseed(value, seed)
 
 
-def _what(found: Any) -> str:
+def _kind_of(found: Any) -> str:
     kind = "the class" if inspect.isclass(found) else "an object of"
     return f"{kind} {(found if inspect.isclass(found) else type(found)).__name__}"

@@ -44,6 +44,12 @@ class Simple:
         assert len(X) == len(F) == len(G)
 
 
+class KeepsState(Simple):
+    """Says of itself that it cannot be replayed."""
+
+    replayable = False
+
+
 simple = Simple()
 
 

@@ -11,14 +11,14 @@ from toy_task import ToyTask
 import mcu_nas_moo
 from mcu_nas_moo.benchmark.analysis.indicators import hypervolume_curve
 from mcu_nas_moo.benchmark.runs.run import run_optimiser
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.contracts.optimiser import Setting
 from mcu_nas_moo.optimisers.entries import ENTRIES
 from mcu_nas_moo.optimisers.register import (
-    ceiling,
     check_hyperparameters,
     default_hyperparameters,
+    entry,
     installed_version,
-    is_any_time,
     load_optimiser,
 )
 from mcu_nas_moo.optimisers.wrapped.epsilon_constraint import EpsilonConstraintGA, bounds
@@ -101,7 +101,7 @@ def test_a_space_smaller_than_the_budget_ends_a_run_or_is_repeated(name):
         assert len(history.X) == budget
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if is_any_time(name)])
+@pytest.mark.parametrize("name", [name for name in NAMES if entry(name).any_time])
 def test_any_time_runs_begin_with_shorter_ones(name, exact):
     if name == "exhaustive":
         pytest.skip("it refuses the shorter one")
@@ -112,12 +112,12 @@ def test_any_time_runs_begin_with_shorter_ones(name, exact):
 
 
 def test_facts_for_suites():
-    assert ceiling("tpe") == 2000
-    assert ceiling("optuna-nsga3") == 5000
-    assert ceiling("nsga2") is None
-    assert not is_any_time("nsga2")
+    assert entry("tpe").ceiling == 2000
+    assert entry("optuna-nsga3").ceiling == 5000
+    assert entry("nsga2").ceiling is None
+    assert not entry("nsga2").any_time
     with pytest.raises(ValueError, match="unknown algorithm"):
-        is_any_time("nsga")
+        entry("nsga")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -251,7 +251,7 @@ def test_only_what_differs_from_the_defaults_is_recorded(task, exact):
     [
         ("nsga2", {"popuation": 1.0}, "hyperparameter of nsga2 'popuation'; did you mean 'popul"),
         ("random", {"population": 1.0}, "random has no hyperparameters"),
-        ("nsga3", {"crossover": 1.5}, r"crossover must be in \[0, 1\]"),
+        ("nsga3", {"crossover": 1.5}, r"nsga3: crossover must be in \[0, 1\]"),
         ("nsga3", {"mutated_genes": 0.0}, "mutated_genes must be positive"),
         ("nsga2", {"offspring": 0.0}, "offspring must be in"),
         ("nsga2", {"population": "big"}, "population of nsga2 must be like 1.0, got 'big'"),
@@ -268,12 +268,13 @@ def test_only_what_differs_from_the_defaults_is_recorded(task, exact):
         ("ga", {"offspring": 2.0}, "offspring must be in"),
         ("ga", {"evaluations_per_bound": 0}, "at least 1"),
         ("ga", {"evaluations_per_bound": 7.5}, "must be like 50, got 7.5"),
+        ("ppo", {"clip_range": -1.0}, "ppo: clip_range must be"),
         ("ppo-plain", {"n_epochs": True}, "must be like 10, got True"),
         ("nsga", {}, "unknown algorithm"),
     ],
 )
 def test_bad_hyperparameters(name, given, match):
-    with pytest.raises(ValueError, match=match):
+    with pytest.raises(InputError, match=match):
         check_hyperparameters(name, given)
 
 

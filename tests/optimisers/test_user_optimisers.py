@@ -12,16 +12,14 @@ from mcu_nas_moo.benchmark.runs.run import run_optimiser
 from mcu_nas_moo.benchmark.runs.study import Run, Study
 from mcu_nas_moo.optimisers import user_optimisers as own
 from mcu_nas_moo.optimisers.register import (
-    ceiling,
     check_hyperparameters,
     check_optimiser,
     default_hyperparameters,
+    entry,
     file_stem,
-    is_any_time,
     list_optimisers,
     load_optimiser,
     optimiser_fingerprint,
-    writes_log,
 )
 
 SEEDED = [
@@ -74,11 +72,13 @@ def test_what_an_optimiser_does_with_what_it_is_told_does_not_reach_the_history(
 
 
 def test_facts_of_own_optimisers():
-    assert is_any_time("own_algorithms:Tries")
-    assert not is_any_time("own_algorithms:MyNSGA2")
-    assert ceiling("own_algorithms:Tries") == 1000
-    assert ceiling("own_algorithms:Simple") is None
-    assert not writes_log("own_algorithms:Tries")
+    assert entry("own_algorithms:Tries").any_time
+    assert not entry("own_algorithms:MyNSGA2").any_time
+    assert entry("own_algorithms:Tries").ceiling == 1000
+    assert entry("own_algorithms:Simple").ceiling is None
+    assert not entry("own_algorithms:Tries").logs
+    assert entry("own_algorithms:Tries").replayable
+    assert not entry("own_algorithms:KeepsState").replayable
     assert default_hyperparameters("own_algorithms:Tries") == {}
     with pytest.raises(ValueError, match="own_algorithms:Tries has no hyperparameters"):
         check_hyperparameters("own_algorithms:Tries", {"rows": 3})
@@ -167,7 +167,7 @@ def test_packages_can_announce_optimisers(monkeypatch, exact):
     try:
         assert list_optimisers()["their-search"] == "own_algorithms:Tries"
         assert list_optimisers()["random"] == "uniform random search"  # a name of ours stays ours
-        assert is_any_time("their-search")
+        assert entry("their-search").any_time
         history = run_optimiser("their-search", ToyTask(), exact, 7, seed=0)
         assert (history.X == proposed("Tries", exact, seed=0, budget=7)).all()
         with pytest.raises(ValueError, match="did you mean 'their-search'"):

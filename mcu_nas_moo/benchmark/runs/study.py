@@ -18,7 +18,7 @@ from mcu_nas_moo.optimisers.register import (
     file_stem,
     optimiser_fingerprint,
 )
-from mcu_nas_moo.optimisers.user_optimisers import last_line, look_in, said
+from mcu_nas_moo.optimisers.user_optimisers import last_line, look_in, one_line
 from mcu_nas_moo.problem.task_facts import task_facts
 
 if TYPE_CHECKING:
@@ -258,7 +258,7 @@ def _make(
         history.save(study.path(run))
     except (Exception, SystemExit) as error:  # whatever an algorithm of the user's raises
         line = last_line(error, run.algorithm)
-        return Finished(run, said(error) if line is None else f"{said(error)} ({line})")
+        return Finished(run, one_line(error) if line is None else f"{one_line(error)} ({line})")
     finally:
         mark.unlink(missing_ok=True)
     return Finished(run, None)

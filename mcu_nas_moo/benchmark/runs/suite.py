@@ -123,11 +123,10 @@ class AlgorithmChoice(_Fields):
         Proposals that do not depend on the budget need one run, the longest; it is judged on its
         way. Counts beyond the ceiling are left out.
         """
-        limit = self.ceiling or register.ceiling(self.name)
+        known = register.entry(self.name)
+        limit = self.ceiling or known.ceiling
         within = [count for count in counts if limit is None or count <= limit]
-        return {
-            count: max(within) if register.is_any_time(self.name) else count for count in within
-        }
+        return {count: max(within) if known.any_time else count for count in within}
 
 
 Algorithm = Annotated[AlgorithmChoice, BeforeValidator(_mapping)]

@@ -11,14 +11,15 @@ import numpy as np
 from mcu_nas_moo.benchmark.analysis.indicators import hypervolume_ratios_at
 from mcu_nas_moo.benchmark.runs.hyperparameter_files import write_config
 from mcu_nas_moo.benchmark.runs.run import PACKAGES, run_optimiser
-from mcu_nas_moo.benchmark.tuning.tunable import default_values, tunable
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import write_text_atomically
 from mcu_nas_moo.common.naming import unknown_name
 from mcu_nas_moo.optimisers.register import (
     check_hyperparameters,
+    default_hyperparameters,
     installed_version,
     optimiser_fingerprint,
+    tunable,
 )
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ class Tuning:
         """Values of the next trial."""
         number, tuned = len(self._trials[stage]), self.stages[stage]
         if number == 0:
-            return default_values(self.algorithm, tuned)
+            return self._own_values(stage)
         if self.method == "grid":
             return self._grid(stage)[number - 1]
         import optuna
@@ -194,6 +195,11 @@ class Tuning:
             )
         return dict(study.ask(distributions).params)
 
+    def _own_values(self, stage: int) -> dict[str, Any]:
+        """The optimiser's own values of what a stage tunes."""
+        defaults = default_hyperparameters(self.algorithm)
+        return {name: defaults[name] for name in self.stages[stage]}
+
     def _grid(self, stage: int) -> list[dict[str, Any]]:
         """All combinations in a random order, without the values that the stage starts from."""
         tuned = self.stages[stage]
@@ -201,7 +207,7 @@ class Tuning:
             dict(zip(tuned, values, strict=True))
             for values in product(*(entry.grid() for entry in tuned.values()))
         ]
-        start = default_values(self.algorithm, tuned)
+        start = self._own_values(stage)
         points = [point for point in points if point != start]
         order = np.random.default_rng([stage, 0]).permutation(len(points))
         return [points[index] for index in order]

@@ -235,12 +235,12 @@ def _check_tensorboard(algorithms: Sequence[str]) -> None:
     """
     from importlib.util import find_spec
 
-    from mcu_nas_moo.optimisers.register import list_optimisers, writes_log
+    from mcu_nas_moo.optimisers.register import entry, list_optimisers
 
     if find_spec("tensorboard") is None:
         raise InputError("--tensorboard needs TensorBoard; pip install tensorboard")
-    if not any(writes_log(name) for name in algorithms):
-        writing = ", ".join(name for name in list_optimisers() if writes_log(name))
+    if not any(entry(name).logs for name in algorithms):
+        writing = ", ".join(name for name in list_optimisers() if entry(name).logs)
         raise InputError(
             f"--tensorboard: none of {', '.join(algorithms)} writes a log; these do: {writing}"
         )

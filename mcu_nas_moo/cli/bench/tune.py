@@ -105,8 +105,8 @@ def tune(
     """
     one_thread_per_process()
     console = plain_console()
-    from mcu_nas_moo.benchmark.tuning.tunable import tunable
     from mcu_nas_moo.benchmark.tuning.tuning import Tuning
+    from mcu_nas_moo.optimisers.register import tunable
     from mcu_nas_moo.problem.reachability import check_limits
 
     tunable(algo)  # bad names are said before the work begins

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from mcu_nas_moo.benchmark.runs.suite import load_suite, plan
-from mcu_nas_moo.optimisers.register import ceiling, is_any_time, list_optimisers
+from mcu_nas_moo.optimisers.register import entry, list_optimisers
 
 SUITES = Path(__file__).parents[3] / "benchmarks" / "suites"
 
@@ -37,8 +37,8 @@ def runs_of(planned):
 
 
 def test_a_run_per_budget_unless_proposals_do_not_depend_on_it(tmp_path):
-    assert is_any_time("random")
-    assert not is_any_time("nsga2")
+    assert entry("random").any_time
+    assert not entry("nsga2").any_time
     planned = plan(load_suite(write(tmp_path / "small.yaml")))
     name = "mbconv-stage--cortex-m7--error-latency"
     assert runs_of(planned) == {
@@ -74,7 +74,7 @@ def test_an_algorithm_may_have_fewer_evaluations_and_problems(tmp_path):
             "tpe",
         ],
     )
-    assert ceiling("tpe") == 2000
+    assert entry("tpe").ceiling == 2000
     assert runs_of(plan(load_suite(path))) == {
         ("mbconv-stage--cortex-m7--error-latency", 1000): [("random", 0), ("tpe", 0)],
         ("mbconv-stage--cortex-m4--error-latency", 1000): [("random", 0), ("tpe", 0)],

@@ -11,8 +11,9 @@ from mcu_nas_moo.benchmark.analysis.indicators import hypervolume_curve
 from mcu_nas_moo.benchmark.runs.hyperparameter_files import read_configs
 from mcu_nas_moo.benchmark.runs.run import run_optimiser
 from mcu_nas_moo.benchmark.tuning import tuning as module
-from mcu_nas_moo.benchmark.tuning.tunable import Choice, Range
 from mcu_nas_moo.benchmark.tuning.tuning import Trial, Tuning, ranking
+from mcu_nas_moo.optimisers.entries import ENTRIES
+from mcu_nas_moo.optimisers.tunable import Choice, Range
 
 
 @pytest.fixture
@@ -100,9 +101,11 @@ def test_jobs_do_not_change_the_scores(open_tuning):
 
 def test_a_small_grid_ends_before(open_tuning, monkeypatch):
     monkeypatch.setitem(
-        module.tunable.__globals__["_TUNABLE"],
+        ENTRIES,
         "nsga2",
-        ({"population": Choice((1.0, 2.0))}, {"crossover": Range(0.9, 1.0)}),
+        ENTRIES["nsga2"]._replace(
+            tunable=({"population": Choice((1.0, 2.0))}, {"crossover": Range(0.9, 1.0)})
+        ),
     )
     tuning = finish(open_tuning(method="grid", trials=9))
     assert [len(tuning.finished(stage)) for stage in (1, 2)] == [2, 3]

@@ -4,11 +4,15 @@ import numpy as np
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from mcu_nas_moo.benchmark.tuning import tunable as module
-from mcu_nas_moo.benchmark.tuning.tunable import Choice, Range, default_values, tunable
-from mcu_nas_moo.optimisers.register import check_hyperparameters, default_hyperparameters
+from mcu_nas_moo.optimisers.entries import ENTRIES
+from mcu_nas_moo.optimisers.register import (
+    check_hyperparameters,
+    default_hyperparameters,
+    tunable,
+)
+from mcu_nas_moo.optimisers.tunable import Choice, Range
 
-NAMES = list(module._TUNABLE)
+NAMES = [name for name, entry in ENTRIES.items() if entry.tunable]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -17,11 +21,11 @@ def test_every_tunable_is_a_hyperparameter_and_its_default_is_within(name):
     assert first
     assert second
     assert not set(first) & set(second)
-    assert set(first) | set(second) <= set(default_hyperparameters(name))
-    for stage in (first, second):
-        for key, value in default_values(name, stage).items():
-            distribution = stage[key].distribution()
-            assert distribution._contains(distribution.to_internal_repr(value)), key
+    defaults = default_hyperparameters(name)
+    assert set(first) | set(second) <= set(defaults)
+    for key, entry in (first | second).items():
+        distribution = entry.distribution()
+        assert distribution._contains(distribution.to_internal_repr(defaults[key])), key
 
 
 @pytest.mark.parametrize("name", NAMES)
