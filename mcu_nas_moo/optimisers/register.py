@@ -6,11 +6,11 @@ import hashlib
 from dataclasses import fields
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import mcu_nas_moo
 from mcu_nas_moo.common.code_fingerprint import code_fingerprint
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import unknown_name
@@ -137,7 +137,7 @@ def optimiser_fingerprint(name: str) -> str:
     digest = hashlib.sha256()
     if name not in ENTRIES:
         digest.update(own_fingerprint(name).encode())
-    package = Path(mcu_nas_moo.__file__).parent
+    package = Path(str(files("mcu_nas_moo")))
     sources = ((package / part).read_text(encoding="utf-8") for part in known.code)
     digest.update(code_fingerprint(sources).encode())
     for library in known.libraries:

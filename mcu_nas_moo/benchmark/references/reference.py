@@ -6,12 +6,12 @@ import json
 import zipfile
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import mcu_nas_moo
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import cache_folder, write_atomically
 from mcu_nas_moo.common.npz_files import npz_problem
@@ -159,7 +159,7 @@ def own_path(task: Task) -> Path:
 
 def shipped_folder() -> Path:
     """Where the shipped references lie."""
-    return Path(next(iter(mcu_nas_moo.__path__))) / "reference_fronts"
+    return Path(str(files("mcu_nas_moo"))) / "reference_fronts"
 
 
 def shipped_reference(task: Task) -> Reference | None:
