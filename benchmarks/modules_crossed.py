@@ -210,7 +210,8 @@ def report(ways: dict[str, Way]) -> str:
         "modules of the package in circles of imports": lambda way: way.in_circles,
     }
     rows = [(name, *(f"{count(way):,}" for way in ways.values())) for name, count in counts.items()]
-    text = f"# Modules that a search crosses\n\n{__doc__.replace('::', ':')}\n{markdown_table(('', *ways), rows)}"
+    how = __doc__.replace("::", ":")
+    text = f"# Modules that a search crosses\n\n{how}\n{markdown_table(('', *ways), rows)}"
     for title, way in ways.items():
         text += f"\n\n## {title.capitalize()}\n\n"
         numbered = enumerate(way.floors.items(), start=1)
