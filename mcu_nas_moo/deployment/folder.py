@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.common.naming import file_name
 
 if TYPE_CHECKING:
     from mcu_nas_moo.spaces.subnet_file import SubnetFile
@@ -22,7 +21,7 @@ class DeploymentFolder:
     @classmethod
     def of(cls, subnet: SubnetFile, out: Path | None = None) -> DeploymentFolder:
         """``out``, or ``deploy/NAME`` in the current folder."""
-        return cls(out or Path("deploy") / subnet.name)
+        return cls(out or Path("deploy") / file_name(subnet.name))
 
     @property
     def retrained(self) -> Path:
@@ -50,27 +49,9 @@ class DeploymentFolder:
         return self.export / "int8.onnx"
 
     def firmware(self, profile: str) -> Path:
-        """Folder of the firmware for a profile.
-
-        Raises:
-            InputError: if the profile's name cannot name a folder.
-        """
-        return self.root / "firmware" / _as_file_name(profile)
+        """Folder of the firmware for a profile."""
+        return self.root / "firmware" / file_name(profile)
 
     def verification(self, profile: str) -> Path:
-        """Report of the emulated run of that firmware.
-
-        Raises:
-            InputError: if the profile's name cannot name a file.
-        """
-        return self.root / "verified" / f"{_as_file_name(profile)}.json"
-
-
-def _as_file_name(profile: str) -> str:
-    """The name of a profile, which a file of the user gives."""
-    if not re.fullmatch(r"\w[\w .+-]*", profile):
-        raise InputError(
-            f"the profile's name {profile!r} cannot name a folder; give it another one, of "
-            "letters, digits, spaces, '.', '_', '+' and '-'"
-        )
-    return profile
+        """Report of the emulated run of that firmware."""
+        return self.root / "verified" / f"{file_name(profile)}.json"

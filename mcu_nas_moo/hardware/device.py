@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from mcu_nas_moo.common.naming import Name
 from mcu_nas_moo.common.yaml_files import Facts, load_named, names
 
 if TYPE_CHECKING:
@@ -61,8 +62,8 @@ class Device(Facts):
         memory_source: where the memory sizes stand.
     """
 
-    board: str
-    chip: str
+    board: Name
+    chip: Name
     core: Literal[
         "cortex-m0plus", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55", "cortex-m85"
     ]

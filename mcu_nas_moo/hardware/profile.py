@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, model_validator
 
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.common.naming import unknown_name
+from mcu_nas_moo.common.naming import Name, unknown_name
 from mcu_nas_moo.common.yaml_files import Facts, is_path, names, read_values, validate
 from mcu_nas_moo.hardware.device import Device, Positive, load_device
 from mcu_nas_moo.hardware.runtime import list_runtimes, load_runtime
@@ -57,7 +57,7 @@ class Profile(Facts):
         limits: what the application leaves to the network; no more than the chip has.
     """
 
-    name: str
+    name: Name
     description: str = ""
     device: Annotated[Device, BeforeValidator(_device)]
     runtime: Annotated[str, AfterValidator(_known_runtime)]

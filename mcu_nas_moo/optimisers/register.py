@@ -9,7 +9,6 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from mcu_nas_moo.common.code_fingerprint import code_fingerprint
 from mcu_nas_moo.common.errors import InputError
@@ -108,11 +107,6 @@ def check_hyperparameters(name: str, given: Mapping[str, object]) -> dict[str, o
         except ValueError as error:
             raise InputError(f"{name}: {error}") from None
     return {key: value for key, value in given.items() if value != defaults[key]}
-
-
-def file_stem(name: str) -> str:
-    """The name of an optimiser as part of a file name; different names stay different."""
-    return quote(name.replace(":", "--"), safe="")
 
 
 def load_optimiser(name: str) -> Factory:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.common.naming import file_name
 from mcu_nas_moo.common.yaml_files import validate
 from mcu_nas_moo.hardware.profile import Profile, list_profiles, load_profile
 from mcu_nas_moo.problem.task import Task
@@ -25,7 +26,7 @@ SAID = {
 
 def problem_name(space: str, profile: str, objectives: Sequence[str]) -> str:
     """For files, such as ``mbconv-stage--cortex-m7--error-latency``."""
-    return f"{space}--{profile}--{'-'.join(objectives)}"
+    return file_name(space, profile, "-".join(objectives))
 
 
 def task_facts(task: Task) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import write_text_atomically
+from mcu_nas_moo.common.naming import file_name
 from mcu_nas_moo.common.yaml_files import Facts, is_path, read_values, validate
 from mcu_nas_moo.hardware.profile import load_profile
 from mcu_nas_moo.search.front import front_of, nothing_feasible, on_front
@@ -201,7 +202,7 @@ class SearchFolder:
 
     def _write_files(self, front: Subnets) -> None:
         for row, name in enumerate(front.names):
-            write_subnet(front.file(row), self.subnets / f"{name}.yaml")
+            write_subnet(front.file(row), self.subnets / f"{file_name(name)}.yaml")
         # Only files that an earlier start wrote: others in the folder are the user's.
         ours = re.compile(re.escape(front.problem.subnet_name("t")) + r"\d+")
         for path in self.subnets.glob("*.yaml"):

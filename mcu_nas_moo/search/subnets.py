@@ -125,7 +125,7 @@ class SearchedProblem(Facts):
 
     def subnet_name(self, suffix: str) -> str:
         """Name of a subnet: the profile, in characters that a file name may hold, and a suffix."""
-        stem = re.sub(r"[^A-Za-z0-9._-]+", "-", self.profile).strip("-._") or "subnet"
+        stem = re.sub(r"[^A-Za-z0-9._-]+", "-", self.profile)[:60].strip("-._") or "subnet"
         return f"{stem}-{suffix}"
 
 

@@ -16,7 +16,6 @@ from mcu_nas_moo.optimisers.register import (
     check_optimiser,
     default_hyperparameters,
     entry,
-    file_stem,
     list_optimisers,
     load_optimiser,
     optimiser_fingerprint,
@@ -175,14 +174,6 @@ def test_packages_can_announce_optimisers(monkeypatch, exact):
     finally:
         own.announced.cache_clear()
         own.own_entry.cache_clear()
-
-
-def test_names_become_safe_and_different_file_names():
-    names = ["nsga2", "a.b:C", "a:b.C", "a-b:C", "their search/1", r"x\y:*"]
-    stems = [file_stem(name) for name in names]
-    assert stems[:2] == ["nsga2", "a.b--C"]
-    assert len(set(stems)) == len(names)
-    assert not set("".join(stems)) & set('/\\:*?"<>| ')
 
 
 def test_own_algorithms_run_in_other_processes_and_failures_stop_nobody(

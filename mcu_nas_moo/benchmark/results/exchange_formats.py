@@ -15,7 +15,7 @@ import numpy as np
 from mcu_nas_moo.benchmark.results.compact import RUN_FACTS
 from mcu_nas_moo.benchmark.runs.environment import versions
 from mcu_nas_moo.common.files import write_atomically, write_text_atomically
-from mcu_nas_moo.optimisers.register import file_stem
+from mcu_nas_moo.common.naming import file_name
 from mcu_nas_moo.problem.task import OBJECTIVES
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def export_moocore(results: Results, folder: Path) -> list[Path]:
                         front = points[moocore.is_nondominated(points)]
                         sets.append(f"# seed {run.seed}\n{_lines(front)}")
                 if sets:
-                    name = f"{problem.name}--{file_stem(algorithm)}--{count}.dat"
+                    name = f"{problem.name}--{file_name(*algorithm.split(':'))}--{count}.dat"
                     head = f"# {' '.join(_columns(problem))}\n"
                     written.append(_write(folder / name, head + "\n".join(sets)))
     return written
@@ -92,7 +92,7 @@ def export_ioh(results: Results, folder: Path) -> list[Path]:
         for run in problem.trajectories:
             groups.setdefault((run.algorithm, run.budget), []).append(run)
         for (algorithm, budget), runs in groups.items():
-            own = folder / f"{problem.name}--{file_stem(algorithm)}--{budget}"
+            own = folder / f"{problem.name}--{file_name(*algorithm.split(':'))}--{budget}"
             written.append(_write_ioh(own, number, problem, runs))
     return written
 

@@ -13,9 +13,9 @@ from mcu_nas_moo.benchmark.runs.history import History, load_history, load_metad
 from mcu_nas_moo.benchmark.runs.run import run_optimiser
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import write_text_atomically
+from mcu_nas_moo.common.naming import file_name
 from mcu_nas_moo.optimisers.register import (
     check_hyperparameters,
-    file_stem,
     optimiser_fingerprint,
 )
 from mcu_nas_moo.optimisers.user_optimisers import last_line, look_in, one_line
@@ -125,7 +125,7 @@ class Study:
 
     def path(self, run: Run) -> Path:
         """Where the history of a finished run lies."""
-        return self._absolute / RUNS / f"{file_stem(run.algorithm)}-s{run.seed}.npz"
+        return self._absolute / RUNS / f"{_name(run)}-s{run.seed}.npz"
 
     def missing(self, runs: Iterable[Run]) -> list[Run]:
         """Those of ``runs`` that are not finished yet, in their order."""
@@ -175,13 +175,13 @@ class Study:
         if metadata.get("hyperparameters", {}) != self.hyperparameters.get(run.algorithm, {}):
             raise InputError(
                 f"{self.path(run)} was made with other hyperparameters of {run.algorithm}; choose "
-                f"another --out, or delete {run.algorithm}-*.npz there and the next start makes "
+                f"another --out, or delete {_name(run)}-*.npz there and the next start makes "
                 "these runs again"
             )
         if metadata.get("optimiser") != optimiser_fingerprint(run.algorithm):
             raise InputError(
                 f"{self.path(run)} was made by other code or libraries of {run.algorithm}; choose "
-                f"another --out, or delete {run.algorithm}-*.npz there and the next start makes "
+                f"another --out, or delete {_name(run)}-*.npz there and the next start makes "
                 "these runs again"
             )
 
@@ -239,9 +239,14 @@ class Study:
         if self.hyperparameters.get(run.algorithm):
             options["hyperparameters"] = self.hyperparameters[run.algorithm]
         if self.tensorboard is not None:
-            name = f"{run.algorithm}/seed-{run.seed}"
-            options["tensorboard"] = self.tensorboard / self.task.profile.name / name
+            folder = self.tensorboard / file_name(self.task.profile.name) / _name(run)
+            options["tensorboard"] = folder / f"seed-{run.seed}"
         return options
+
+
+def _name(run: Run) -> str:
+    """What files of a run's algorithm begin with: its name, ``module--Class`` if it is a user's."""
+    return file_name(*run.algorithm.split(":"))
 
 
 def _make(

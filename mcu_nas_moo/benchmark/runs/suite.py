@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from mcu_nas_moo.benchmark.runs.study import Run, Study
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.common.naming import unknown_name
+from mcu_nas_moo.common.naming import Name, unknown_name
 from mcu_nas_moo.common.yaml_files import Facts, is_path, read_values, validate
 from mcu_nas_moo.hardware.profile import list_profiles, load_profile
 from mcu_nas_moo.optimisers import register
@@ -160,7 +160,7 @@ class SuiteFile(Part):
         parts: several such products where one is too coarse; each says what differs in it.
     """
 
-    name: Annotated[str, Field(pattern=r"^[\w.-]+$")]
+    name: Name
     description: str = ""
     parts: Annotated[tuple[Part, ...], Field(min_length=1)] = (Part(),)
 

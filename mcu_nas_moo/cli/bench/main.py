@@ -34,6 +34,7 @@ from mcu_nas_moo.cli.problem_options import (
     task_of_options,
 )
 from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.common.naming import file_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -171,7 +172,7 @@ def main(
         name = _study_name(task, limits, predictors, budget, hyperparameters)
         folder = out or Path("bench-results") / name
         if out is not None and len(tasks) > 1:
-            folder = out / task.profile.name
+            folder = out / file_name(task.profile.name)
         study = Study(
             folder, task, budget, hyperparameters=hyperparameters, tensorboard=tensorboard
         )
@@ -263,7 +264,7 @@ def _study_name(
     if hyperparameters:
         text = json.dumps(hyperparameters, sort_keys=True)
         parts.append(f"config-{hashlib.sha256(text.encode()).hexdigest()[:8]}")
-    return "-".join([*parts, str(budget)])
+    return file_name("-".join([*parts, str(budget)]))
 
 
 def _show_choices(console: Console) -> None:

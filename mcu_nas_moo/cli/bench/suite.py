@@ -19,6 +19,7 @@ from mcu_nas_moo.cli.problem_options import (
     reference_of,
     results_option,
 )
+from mcu_nas_moo.common.naming import file_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,7 +85,7 @@ def suite(
         look_in(place)  # for algorithms named module:Class
     chosen = load_suite(file)
     planned = plan(chosen, seeds)
-    folder = out or Path("bench-results") / chosen.name
+    folder = out or Path("bench-results") / file_name(chosen.name)
     command = _command(file, seeds)
     everything = [_prepared(entry, folder, console) for entry in planned]
     write_record(folder, chosen, file.read_text(encoding="utf-8"), planned, command)

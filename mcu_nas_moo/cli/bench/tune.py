@@ -17,6 +17,7 @@ from mcu_nas_moo.cli.problem_options import (
     space_option,
     task_of_options,
 )
+from mcu_nas_moo.common.naming import file_name
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -112,7 +113,7 @@ def tune(
     tunable(algo)  # bad names are said before the work begins
     task = task_of_options(space, profile, objectives)
     check_limits(task)
-    folder = out or Path("tuning") / algo
+    folder = out or Path("tuning") / file_name(algo)
     tuning = Tuning(
         folder,
         algo,

@@ -21,6 +21,7 @@ from mcu_nas_moo.cli.problem_options import (
     space_option,
 )
 from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.common.naming import file_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -148,7 +149,7 @@ def _state_path(tasks: Sequence[Task], out: Path | None) -> Path:
     folder = own_path(tasks[0]).parent if out is None else out
     text = " ".join(task.fingerprint for task in tasks)
     name = hashlib.sha256(text.encode()).hexdigest()[:16]
-    return folder / f"unfinished-{tasks[0].space.name}-{name}.npz"
+    return folder / f"unfinished-{file_name(tasks[0].space.name)}-{name}.npz"
 
 
 def _device(device: str) -> str | None:

@@ -19,6 +19,7 @@ from mcu_nas_moo.cli.problem_options import (
     task_of_options,
 )
 from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.common.naming import file_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -168,7 +169,7 @@ def pick(
     else:
         row = choice.knee(chosen) if best is None else choice.best(chosen, best)
     file = chosen.file(row)
-    path = out or Path(f"{file.name}.yaml")
+    path = out or Path(f"{file_name(file.name)}.yaml")
     _check_free(path, file)
     write_subnet(file, path)
     console = plain_console()

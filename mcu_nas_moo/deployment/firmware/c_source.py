@@ -61,11 +61,12 @@ def generate_c(model: onnx.ModelProto) -> CSource:
 
     Raises:
         InputError: if emx-onnx-cgen is not installed, or the network has a layer that it, or the
-            kernels here, do not know.
+            kernels here, do not know, or a name that would end a comment of the code.
     """
     emx = require("emx_onnx_cgen", "firmware")
     version: str = require("emx_onnx_cgen._version", "firmware").__version__
     check_supported(model)
+    _check_names(model)
     blocks = tensor_blocks(model)
     plan = plan_arena(blocks)
     with tempfile.TemporaryDirectory() as folder:
@@ -97,6 +98,14 @@ def generate_c(model: onnx.ModelProto) -> CSource:
         graph.node[plan.peak].name.removesuffix("_quant"),
         f"emx-onnx-cgen {version}",
     )
+
+
+def _check_names(model: onnx.ModelProto) -> None:
+    """Raise an InputError for a name that the generator's comments cannot hold."""
+    for node in model.graph.node:
+        for name in (node.name, *node.input, *node.output):
+            if not f"{name} ".isprintable() or "*/" in name:
+                raise InputError(f"C code cannot hold the name {name!a} of the int8 network")
 
 
 def _with_arena(code: str, model: onnx.ModelProto, plan: ArenaPlan) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import cache_folder
-from mcu_nas_moo.common.naming import unknown_name
+from mcu_nas_moo.common.naming import file_name, unknown_name
 from mcu_nas_moo.hardware.cost_model import Costs
 from mcu_nas_moo.problem.evaluators.accuracy_predictor import features
 from mcu_nas_moo.problem.evaluators.cost_labels import CostLabels, analytic_costs, analytic_labels
@@ -141,7 +141,7 @@ def _cache_path(space: MBConvSpace, profile: Profile) -> Path:
     digest = hashlib.sha256(json.dumps([asdict(scope), asdict(SETTINGS), SAMPLES]).encode())
     for file in code:
         digest.update(file.read_bytes())
-    name = f"{space.name}-{profile.name}-{digest.hexdigest()[:16]}.safetensors"
+    name = f"{file_name(f'{space.name}-{profile.name}')}-{digest.hexdigest()[:16]}.safetensors"
     return cache_folder() / "learned-costs" / name
 
 

@@ -94,11 +94,16 @@ def test_a_network_too_large_for_the_chip_ends_with_code_1(exported, tmp_path):
     assert not list((exported / "firmware").glob("*"))
 
 
-@pytest.mark.parametrize("name", ["../export", "/tmp/x", "a/b", "."])
-def test_a_profile_whose_name_is_a_path_is_refused(exported, tmp_path, name):
-    profile = load_profile("cortex-m7").model_dump(mode="json") | {"name": name}
+def test_a_profile_whose_name_is_a_path_has_its_folder_beside_the_others(exported, tmp_path):
+    profile = load_profile("cortex-m7").model_dump(mode="json") | {"name": "../export"}
+    profile["device"]["chip"] = '*/ evil ${EVIL} */ "; \\'
     (tmp_path / "evil.yaml").write_text(json.dumps(profile))
-    fails(run("subnet.yaml", "--profile", "evil.yaml"), "cannot name a folder")
+    (tmp_path / "map.yaml").write_text(
+        "{flash_origin: 0x08000000, ram_origin: 0x20000000, ram_kib: 128}"
+    )
+    result = run("subnet.yaml", "--profile", "evil.yaml", "--memory-map", "map.yaml")
+    assert result.exit_code == 0, result.output
+    assert [path.name for path in (exported / "firmware").iterdir()] == ["%2E.%2Fexport"]
     assert (exported / "export" / "int8.onnx").is_file()
 
 

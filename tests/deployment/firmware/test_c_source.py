@@ -55,6 +55,15 @@ def test_the_same_network_gives_the_same_code(tmp_path):
     assert generate_c(model) == generate_c(model)
 
 
+@pytest.mark.parametrize("name", ["*/ int evil; /*", "two\nlines", "\u202e"])
+def test_a_name_that_would_leave_its_comment_is_refused(tmp_path, name):
+    changed = onnx.ModelProto()
+    changed.CopyFrom(int8_model(tmp_path, "mbconv-stage", "smallest").model)
+    changed.graph.node[3].name = name
+    with pytest.raises(ValueError, match="C code cannot hold the name"):
+        generate_c(changed)
+
+
 def test_depthwise_convolutions_and_additions_work_in_place(tmp_path):
     model = int8_model(tmp_path, "mbconv-stage", 0).model
     blocks = {tensor.name: number for number, b in enumerate(tensor_blocks(model)) for tensor in b}
