@@ -13,7 +13,6 @@ does not count::
 from __future__ import annotations
 
 import argparse
-import configparser
 import json
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import grimp
 import networkx as nx
+from checkouts import HERE, entry_point, environment
 from markdown_table import markdown_table
 
 if TYPE_CHECKING:
@@ -33,8 +33,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 PACKAGE = "mcu_nas_moo"
-ROOT = Path(__file__).parents[1]
-RESULT = ROOT / "benchmarks" / "results" / "modules_crossed.md"
+RESULT = HERE / "benchmarks" / "results" / "modules_crossed.md"
 SEARCH = ("search", "--trials", "1", "--out", "found")
 #: Where a network is evaluated, today and in the first edition.
 EVALUATION = (("problem.task", "metrics"), ("task", "metrics"))
@@ -105,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         trace(options.trace)
         return
     ways = {} if options.against is None else {"before": way_in(options.against)}
-    ways["now"] = way_in(ROOT)
+    ways["now"] = way_in(HERE)
     text = report(ways)
     options.out.write_text(text, encoding="utf-8")
     print(text)
@@ -116,9 +115,8 @@ def way_in(checkout: Path) -> Way:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "way.json"
         command = [sys.executable, __file__, "--trace", out]
-        environment = {"PYTHONPATH": str(checkout.resolve()), "PATH": "", "HOME": folder}
         done = subprocess.run(
-            command, cwd=folder, env=environment, check=False, capture_output=True
+            command, cwd=folder, env=environment(checkout), check=False, capture_output=True
         )
         # The exit status says whether the one network fits, which is of no interest here.
         assert out.exists(), done.stderr.decode()
@@ -130,11 +128,8 @@ def way_in(checkout: Path) -> Way:
 
 def trace(out: Path) -> None:
     """Run the search of the package that is importable, and write what it crosses."""
-    setup = configparser.ConfigParser()
-    setup.read(Path(import_module(PACKAGE).__file__ or "").parents[1] / "setup.cfg")
-    scripts = setup["options.entry_points"]["console_scripts"]
-    (target,) = (line.split("=")[1] for line in scripts.split("\n") if line.startswith("mcu-nas ="))
-    module, function = target.strip().split(":")
+    package = import_module(PACKAGE)
+    module, function = entry_point(Path(package.__file__ or "").parents[1], "mcu-nas")
     program = getattr(import_module(module), function)
     crossings: list[Crossing] = []
 
@@ -188,7 +183,7 @@ def caller_of(frame: FrameType) -> tuple[str, bool]:
 
 def floor_of(module: str) -> int:
     """Floor of a module, from the ground up."""
-    setup = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    setup = tomllib.loads((HERE / "pyproject.toml").read_text(encoding="utf-8"))
     contracts = setup["tool"]["importlinter"]["contracts"]
     (floors,) = (one["layers"] for one in contracts if one.get("containers") == [PACKAGE])
     floors = [[name.strip() for name in floor.split("|")] for floor in reversed(floors)]
