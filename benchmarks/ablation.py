@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from shlex import quote
@@ -30,16 +31,16 @@ from ablation_variants import (
     WithoutProposedNeighbours,
     WithRepeats,
 )
-from joblib import Parallel, cpu_count, delayed, parallel_config
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from mcu_nas_moo.benchmark.analysis.indicators import hypervolume_ratios_at
 from mcu_nas_moo.benchmark.analysis.statistics import caution
 from mcu_nas_moo.benchmark.references.reference import known_reference, remake_command
 from mcu_nas_moo.common.files import write_atomically
+from mcu_nas_moo.common.progress import Bars
+from mcu_nas_moo.common.workpool import WorkPool, cores
 from mcu_nas_moo.optimisers.ppo import PPOOptimiser
 from mcu_nas_moo.optimisers.ppo.settings import PPOSettings
 from mcu_nas_moo.optimisers.register import optimiser_fingerprint
@@ -232,21 +233,22 @@ def search(
 
 
 def make(
-    run: AblationRun, work: Path, task: Task, reference: Reference
-) -> tuple[AblationRun, str | None]:
-    """Make and save a run; with the reason if it failed."""
+    work: Path, tasks: dict[str, Task], references: dict[str, Reference], run: AblationRun
+) -> str | None:
+    """Make and save a run; returns the reason if it failed."""
     begin = perf_counter()
+    task, reference = tasks[run.problem], references[run.problem]
     try:
         ratios = search(VARIANTS[run.variant], task, reference, run.counts, run.seed)
     except Exception as error:
-        return run, f"{type(error).__name__}: {error}"
+        return f"{type(error).__name__}: {error}"
     result = {
         "facts": run.facts(task),
         "ratios": dict(zip(map(str, run.counts), ratios, strict=True)),
         "seconds": round(perf_counter() - begin, 3),
     }
     _write(run.path(work), json.dumps(result, indent=1) + "\n")
-    return run, None
+    return None
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -263,7 +265,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.add_argument(f"--{name}", default=default, type=type(default), help=helps[name])
     work = Path("bench-results") / "ablation"
     parser.add_argument("--work", type=Path, default=work, help=f"folder of the runs  [{work}]")
-    parser.add_argument("--jobs", type=int, default=cpu_count(), help="processes  [one per core]")
+    parser.add_argument("--jobs", type=int, default=cores(), help="processes  [one per core]")
     parser.add_argument(
         "--results", type=Path, default=ROOT / "benchmarks" / "results", help="folder of the tables"
     )
@@ -302,23 +304,17 @@ def _run(
     missing = [run for run in runs if run.ratios(options.work, tasks[run.problem]) is None]
     references = {problem: reference_of(task) for problem, task in tasks.items()}
     failed = []
-    columns = (TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn())
     try:
-        with (
-            Progress(*columns, TimeElapsedColumn(), console=console) as progress,
-            parallel_config(backend="loky", inner_max_num_threads=1),
-        ):
+        with Bars("runs", console) as progress:
             bars = {}
             for variant in VARIANTS:
                 total = sum(run.variant == variant for run in runs)
                 left = sum(run.variant == variant for run in missing)
                 bars[variant] = progress.add_task(variant, total=total, completed=total - left)
-            calls = (
-                delayed(make)(run, options.work, tasks[run.problem], references[run.problem])
-                for run in missing
-            )
-            for run, reason in Parallel(options.jobs, return_as="generator_unordered")(calls):
+            making = partial(make, options.work, tasks, references)
+            for run, future in WorkPool(options.jobs).as_completed(making, missing):
                 progress.advance(bars[run.variant])
+                reason = future.exception() or future.result()
                 if reason is not None:
                     failed.append(f"{run.variant}, {run.problem}, seed {run.seed}: {reason}")
     except KeyboardInterrupt:

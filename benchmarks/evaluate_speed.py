@@ -10,11 +10,11 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 import numpy as np
-from joblib import cpu_count
 from rich.console import Console
 from rich.table import Table
 
 from mcu_nas_moo import Task, list_spaces
+from mcu_nas_moo.common.workpool import cores
 from mcu_nas_moo.problem.task import CHUNK
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def costs(task: Task, X: Genotypes) -> list[Costs]:
     chunks = [X[start : start + CHUNK] for start in range(0, len(X), CHUNK)]
     if len(chunks) == 1:
         return [task.cost_model.evaluate(task.space.network(X))]
-    with ThreadPoolExecutor(cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         return list(
             pool.map(lambda part: task.cost_model.evaluate(task.space.network(part)), chunks)
         )

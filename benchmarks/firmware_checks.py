@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from joblib import Parallel, delayed
 from markdown_table import markdown_table
 
+from mcu_nas_moo.common.workpool import WorkPool
 from mcu_nas_moo.data.image_listing import ImageListing
 from mcu_nas_moo.deployment.emulation.choice import choose_emulator
 from mcu_nas_moo.deployment.emulation.verification import Verification, verify
@@ -251,9 +251,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULT)
     options = parser.parse_args()
     toolchain = find_toolchain(options.toolchain).name
-    results = Parallel(options.jobs)(
-        delayed(check)(subnet, options.data, options.work, options.images, toolchain)
-        for subnet in random_subnets(options.subnets)
+    results = WorkPool(options.jobs).map(
+        lambda subnet: check(subnet, options.data, options.work, options.images, toolchain),
+        random_subnets(options.subnets),
     )
     compared = [results[0], results[len(results) // 2]]
     rows = [

@@ -17,13 +17,12 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from joblib import cpu_count
-
 from mcu_nas_moo.benchmark.references.enumeration import Enumerator, can_enumerate
 from mcu_nas_moo.benchmark.references.exact_reference import exact_reference
 from mcu_nas_moo.benchmark.references.front_search import pooled_reference
 from mcu_nas_moo.benchmark.references.reference import file_name, load_reference
 from mcu_nas_moo.benchmark.results.loading import load_results
+from mcu_nas_moo.common.workpool import cores
 from mcu_nas_moo.hardware.profile import list_profiles
 from mcu_nas_moo.problem.task import Task
 from mcu_nas_moo.spaces import list_spaces
@@ -44,7 +43,7 @@ def main() -> None:
     """Make the fronts and say how large they are."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--all", action="store_true", help="remake those that are up to date, too")
-    parser.add_argument("--jobs", type=int, default=cpu_count(), help="processes")
+    parser.add_argument("--jobs", type=int, default=cores(), help="processes")
     parser.add_argument(
         "--pool", type=Path, nargs="+", default=[], help="results whose fronts are pooled as well"
     )

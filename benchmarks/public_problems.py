@@ -35,6 +35,8 @@ from pymoo.optimize import minimize
 
 from mcu_nas_moo.benchmark.analysis.statistics import compare_pairs, quartiles
 from mcu_nas_moo.common.files import write_atomically
+from mcu_nas_moo.common.progress import Bars
+from mcu_nas_moo.common.workpool import WorkPool
 from mcu_nas_moo.contracts.optimiser import Setting
 from mcu_nas_moo.optimisers.simple.local_search import ParetoLocalSearch
 from mcu_nas_moo.problem.adapters.pymoo_operators import integer_operators
@@ -228,10 +230,8 @@ def table(rows: Sequence[Row], command: str) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the study and write its results."""
-    from joblib import Parallel, delayed
     from rich.console import Console
     from rich.markdown import Markdown
-    from rich.progress import track
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--problems", default=",".join(PROBLEMS), help="names, with commas")
@@ -251,15 +251,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     fronts = load_fronts(options.out / f"{NAME}_fronts.csv", names)
     runs = [
-        delayed(run)(problem, algorithm, seed, options.budget, fronts[problem])
+        (problem, algorithm, seed, options.budget, fronts[problem])
         for seed in range(options.seeds)
         for problem in names
         for algorithm in (*ALGORITHMS, LOCAL_SEARCH)
     ]
-    finished = Parallel(options.jobs, return_as="generator_unordered")(runs)
     console = Console(stderr=True)
-    tracked = track(finished, "runs", len(runs), console=console)
-    rows = sorted(row for scored in tracked for row in scored)
+    with Bars("runs", console) as progress:
+        bar = progress.add_task("", total=len(runs))
+        scored = WorkPool(options.jobs).map(
+            lambda one: run(*one), runs, lambda _: progress.advance(bar)
+        )
+    rows = sorted(row for rows in scored for row in rows)
     write_csv(options.out / f"{NAME}.csv", Row._fields, rows)
     given = shlex.join(sys.argv[1:] if arguments is None else arguments)
     text = table(rows, f"python benchmarks/{NAME}.py {given}".strip())

@@ -30,7 +30,6 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from joblib import Parallel, delayed
 from markdown_table import markdown_table
 from threadpoolctl import threadpool_limits
 
@@ -45,6 +44,8 @@ from mcu_nas_moo.benchmark.results.compact import (
 from mcu_nas_moo.benchmark.results.trajectory import Trajectory
 from mcu_nas_moo.benchmark.runs.run import run_optimiser
 from mcu_nas_moo.common.files import write_text_atomically
+from mcu_nas_moo.common.progress import Bars
+from mcu_nas_moo.common.workpool import WorkPool
 from mcu_nas_moo.optimisers.register import optimiser_fingerprint
 from mcu_nas_moo.problem.task_facts import task_of_facts
 
@@ -99,9 +100,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ]
     # The longest first, so that no process is left alone with one.
     work.sort(key=lambda item: -item[0].facts["runs"][item[1]]["wall_s"])
-    verdicts = Parallel(n_jobs=options.jobs, batch_size=1, verbose=5)(
-        delayed(again)(file, number, options.against) for file, number in work
-    )
+    with Bars("runs") as progress:
+        bar = progress.add_task("made again", total=len(work))
+        verdicts = WorkPool(options.jobs).map(
+            lambda item: again(*item, options.against), work, lambda _: progress.advance(bar)
+        )
     changed = stamps(files, {verdict.algorithm for verdict in verdicts})
     failed = {one.algorithm for one in verdicts if not (one.equal or one.same_code)}
     for file in files:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 import click
 
 from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.common.workpool import cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,8 +37,9 @@ objectives_option = click.option(
 jobs_option = click.option(
     "--jobs",
     type=click.IntRange(min=1),
-    default=None,
-    help="Processes.  [default: one per core]",
+    default=cores,
+    show_default="one per core",
+    help="Processes.",
 )
 results_option = click.option(
     "--out",
@@ -81,13 +83,6 @@ def plain_console() -> Console:
     if not console.is_terminal:
         console = Console(highlight=False, markup=False, width=100)
     return console
-
-
-def cores() -> int:
-    """Processor cores that this process may use."""
-    from joblib import cpu_count
-
-    return int(cpu_count())
 
 
 def names_in(text: str, option: str) -> list[str]:

@@ -6,6 +6,7 @@ import os
 import pickle
 import signal
 import sys
+from collections.abc import Sized
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import closing, contextmanager
 from itertools import count, islice
@@ -75,7 +76,7 @@ class WorkPool:
             Exception: the first one that the function raises; it ends the work.
         """
         results: dict[int, Result] = {}
-        with closing(self.as_completed(_Numbered(function), enumerate(items))) as work:
+        with closing(self.as_completed(_Numbered(function), [*enumerate(items)])) as work:
             for (number, _), future in work:
                 results[number] = future.result()
                 done(len(results))
@@ -94,19 +95,20 @@ class WorkPool:
         if self.jobs == 1 and self._given is None:
             yield from ((item, _done_here(function, item)) for item in items)
             return
+        jobs = min(self.jobs, len(items)) if isinstance(items, Sized) else self.jobs
         sent = _Sent(function)
         queue, suspects = iter(items), list[Item]()
         running: dict[Future[Result], Item] = {}
         try:
             while True:
-                for item in islice(queue, self.jobs - len(running)):
-                    running[self._submit(sent, item)] = item
+                for item in islice(queue, jobs - len(running)):
+                    running[self._submit(jobs, sent, item)] = item
                 alone = not running
                 if alone:
                     if not suspects:
                         return
                     item = suspects.pop(0)
-                    running[self._submit(sent, item)] = item
+                    running[self._submit(jobs, sent, item)] = item
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     item = running.pop(future)
                     if not isinstance(future.exception(), BrokenExecutor):
@@ -116,29 +118,29 @@ class WorkPool:
                     else:
                         suspects.append(item)
         finally:
-            self._stop(running)
+            self._stop(jobs, running)
 
-    def _submit(self, sent: _Sent[Item, Result], item: Item) -> Future[Result]:
+    def _submit(self, jobs: int, sent: _Sent[Item, Result], item: Item) -> Future[Result]:
         try:
             with _interrupts_later():
-                future: Future[Result] = self._executor().submit(sent, item)
+                future: Future[Result] = self._executor(jobs).submit(sent, item)
         except BrokenExecutor:  # since a moment ago
-            return self._submit(sent, item)
+            return self._submit(jobs, sent, item)
         return future
 
-    def _stop(self, running: Iterable[Future[Result]]) -> None:
+    def _stop(self, jobs: int, running: Iterable[Future[Result]]) -> None:
         stopped = [future.cancel() for future in running]
         if stopped and self._given is None:
-            self._executor().shutdown(kill_workers=True)
+            self._executor(jobs).shutdown(kill_workers=True)
 
-    def _executor(self) -> Any:
+    def _executor(self, jobs: int) -> Any:
         """What takes work; made anew if it is broken, and shared by all pools here."""
         if self._given is not None:
             return self._given
         from loky import get_reusable_executor
 
         return get_reusable_executor(
-            self.jobs,
+            jobs,
             timeout=_IDLE_S,
             initializer=processes.join,
             initargs=(processes.group(),),

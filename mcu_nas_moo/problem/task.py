@@ -12,6 +12,7 @@ import numpy as np
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import unknown_name
+from mcu_nas_moo.common.workpool import cores
 from mcu_nas_moo.hardware.cost_model import CostModel
 from mcu_nas_moo.hardware.profile import Profile, load_profile
 from mcu_nas_moo.problem.evaluators.accuracy_predictor import AccuracyPredictor
@@ -185,9 +186,7 @@ class Task:
         with _thread_pools().limit(limits=1, user_api="blas"):
             if len(chunks) == 1:
                 return self._metrics_of_chunk(X)
-            from joblib import cpu_count
-
-            with ThreadPoolExecutor(cpu_count()) as pool:
+            with ThreadPoolExecutor(cores()) as pool:
                 parts = list(pool.map(self._metrics_of_chunk, chunks))
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 

@@ -7,6 +7,7 @@ import platform
 from typing import Any
 
 from mcu_nas_moo.benchmark.runs.run import PACKAGES
+from mcu_nas_moo.common.workpool import cores
 from mcu_nas_moo.optimisers.register import installed_version
 
 #: Recorded with every suite in addition: what scores the runs.
@@ -22,11 +23,9 @@ def versions(packages: tuple[str, ...] = PACKAGES + ANALYSIS_PACKAGES) -> dict[s
 
 def machine() -> dict[str, Any]:
     """Kind of machine: operating system, processor family and cores; nothing personal."""
-    from joblib import cpu_count
-
     return {
         "system": platform.system(),
         "machine": platform.machine(),
         "cores": os.cpu_count(),
-        "cores_used": int(cpu_count()),
+        "cores_used": cores(),
     }

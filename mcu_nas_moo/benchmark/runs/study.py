@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mcu_nas_moo.benchmark.references.reference import REFERENCE_FILE, Reference, load_reference
@@ -14,23 +12,23 @@ from mcu_nas_moo.benchmark.runs.run import run_optimiser
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import write_text_atomically
 from mcu_nas_moo.common.naming import file_name
+from mcu_nas_moo.common.workpool import WorkPool
 from mcu_nas_moo.optimisers.register import (
     check_hyperparameters,
     optimiser_fingerprint,
 )
-from mcu_nas_moo.optimisers.user_optimisers import last_line, look_in, one_line
+from mcu_nas_moo.optimisers.user_optimisers import last_line, one_line
 from mcu_nas_moo.problem.task_facts import task_facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from mcu_nas_moo.problem.task import Task
 
 
 #: The file that a study's folder holds, and the folder of its runs.
 STUDY_FILE, RUNS = "study.json", "runs"
-#: Why a run failed whose process was killed again when it was alone.
-_KILLED = "its process was killed twice, perhaps for lack of memory"
 #: What a fact that is a hash stands for.
 _CHANGED = {"fingerprint": "the space, a predictor or the cost model changed"}
 
@@ -79,15 +77,13 @@ class Study:
         if budget < 1:
             raise InputError(f"the budget must be at least 1 evaluation, got {budget}")
         self.folder = folder
-        # Processes kept from earlier work may be in another current folder.
-        self._absolute = folder.absolute()
         self.task = task
         self.budget = budget
         self.hyperparameters = {
             algorithm: check_hyperparameters(algorithm, given)
             for algorithm, given in (hyperparameters or {}).items()
         }
-        self.tensorboard = None if tensorboard is None else tensorboard.absolute()
+        self.tensorboard = tensorboard
         facts = {**task_facts(task), "budget": budget}
         path = folder / STUDY_FILE
         if path.exists():
@@ -125,7 +121,7 @@ class Study:
 
     def path(self, run: Run) -> Path:
         """Where the history of a finished run lies."""
-        return self._absolute / RUNS / f"{_name(run)}-s{run.seed}.npz"
+        return self.folder / RUNS / f"{_name(run)}-s{run.seed}.npz"
 
     def missing(self, runs: Iterable[Run]) -> list[Run]:
         """Those of ``runs`` that are not finished yet, in their order."""
@@ -189,49 +185,12 @@ class Study:
         """Make the missing ones of ``runs`` in ``jobs`` processes; yields them as they end.
 
         A run saves itself when it ends, so that an interruption costs only unfinished ones. A run
-        that fails does not stop the others. A process that is killed ends all of them; the runs
-        that were under way are then made again at the end, each alone and only once.
-
-        Raises:
-            joblib.externals.loky.process_executor.TerminatedWorkerError: if a process was killed
-                before it began a run.
+        that fails, or whose process is killed, does not stop the others.
         """
-        from joblib.externals.loky.process_executor import TerminatedWorkerError
-
-        todo, suspects = self.missing(runs), list[Run]()
-        while todo or suspects:
-            alone = not todo
-            batch = [suspects.pop(0)] if alone else todo
-            todo = []
-            with TemporaryDirectory() as marks:
-                try:
-                    for finished in self._in_processes(list(batch), reference, jobs, Path(marks)):
-                        batch.remove(finished.run)
-                        yield finished
-                except TerminatedWorkerError:
-                    missing = self.missing(batch)
-                    begun = {mark.name for mark in Path(marks).iterdir()}
-                    killed = [run for run in missing if self.path(run).name in begun]
-                    if len(missing) == len(batch) and not killed:
-                        raise
-                    yield from (Finished(run, None) for run in batch if run not in missing)
-                    if alone:
-                        yield from (Finished(run, _KILLED) for run in killed)
-                    else:
-                        suspects += killed
-                        todo = [run for run in missing if run not in killed]
-
-    def _in_processes(
-        self, runs: Sequence[Run], reference: Reference, jobs: int, marks: Path
-    ) -> Iterator[Finished]:
-        from joblib import Parallel, delayed, parallel_config
-
-        with parallel_config(backend="loky", inner_max_num_threads=1):
-            # A single run has a process of its own, too: what kills it is to be survived.
-            workers = Parallel(min(jobs, max(2, len(runs))), return_as="generator_unordered")
-            # Where modules of users are found here, they are to be found there.
-            places = [Path(place) for place in sys.path if place]
-            yield from workers(delayed(_make)(self, run, reference, places, marks) for run in runs)
+        make = partial(_make, self, reference)
+        for run, future in WorkPool(jobs).as_completed(make, self.missing(runs)):
+            error = future.exception()
+            yield Finished(run, future.result() if error is None else str(error))
 
     def options(self, run: Run) -> dict[str, Any]:
         """What ``run`` needs beside its seed; empty with defaults and without a log."""
@@ -249,13 +208,8 @@ def _name(run: Run) -> str:
     return file_name(*run.algorithm.split(":"))
 
 
-def _make(
-    study: Study, run: Run, reference: Reference, places: Sequence[Path], marks: Path
-) -> Finished:
-    for place in places:
-        look_in(place)
-    mark = marks / study.path(run).name  # stays if this process is killed
-    mark.touch()
+def _make(study: Study, reference: Reference, run: Run) -> str | None:
+    """Make a run and save it; returns why it failed, if it did."""
     try:
         history = run_optimiser(
             run.algorithm, study.task, reference, study.budget, run.seed, **study.options(run)
@@ -263,7 +217,5 @@ def _make(
         history.save(study.path(run))
     except (Exception, SystemExit) as error:  # whatever an algorithm of the user's raises
         line = last_line(error, run.algorithm)
-        return Finished(run, one_line(error) if line is None else f"{one_line(error)} ({line})")
-    finally:
-        mark.unlink(missing_ok=True)
-    return Finished(run, None)
+        return one_line(error) if line is None else f"{one_line(error)} ({line})"
+    return None

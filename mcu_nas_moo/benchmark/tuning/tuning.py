@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,6 +15,7 @@ from mcu_nas_moo.benchmark.runs.run import PACKAGES, run_optimiser
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import write_text_atomically
 from mcu_nas_moo.common.naming import unknown_name
+from mcu_nas_moo.common.workpool import KilledError, WorkPool
 from mcu_nas_moo.optimisers.register import (
     check_hyperparameters,
     default_hyperparameters,
@@ -213,8 +215,6 @@ class Tuning:
         return [points[index] for index in order]
 
     def _evaluate(self, stage: int, params: dict[str, Any], jobs: int) -> Trial:
-        from joblib import Parallel, delayed, parallel_config
-
         known = [trial for trial in self._trials[stage] if trial.params == params]
         if known:
             return known[0]
@@ -222,15 +222,15 @@ class Tuning:
             # The best of the stage before, as it was measured there.
             return self.best(stage - 1)._replace(params=params)
         chosen = {**self._start(stage), **params}
-        with parallel_config(backend="loky", inner_max_num_threads=1):
-            results = Parallel(n_jobs=min(jobs, len(self.seeds)))(
-                delayed(_score)(
-                    self.algorithm, self.task, self.reference, self.budget, seed, chosen
-                )
-                for seed in self.seeds
-            )
+        score = partial(_score, self.algorithm, self.task, self.reference, self.budget, chosen)
+        try:
+            results = WorkPool(jobs).map(score, self.seeds)
+        except KilledError as error:
+            return Trial(params, (), str(error))
         problems = [result for result in results if isinstance(result, str)]
-        return Trial(params, (), problems[0]) if problems else Trial(params, tuple(results))
+        if problems:
+            return Trial(params, (), problems[0])
+        return Trial(params, tuple(map(float, results)))
 
     def _start(self, stage: int) -> dict[str, Any]:
         """What the stages before have settled."""
@@ -313,8 +313,8 @@ def _score(
     task: Task,
     reference: Reference,
     budget: int,
-    seed: int,
     hyperparameters: dict[str, Any],
+    seed: int,
 ) -> float | str:
     """Score of one run, or why it failed."""
     try:

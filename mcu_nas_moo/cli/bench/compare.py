@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcu_nas_moo.cli.bench.report import jobs_option, read_results
+from mcu_nas_moo.cli.bench.report import read_results
 from mcu_nas_moo.cli.errors import bad_input_in_one_line
-from mcu_nas_moo.cli.problem_options import cores, one_thread_per_process, plain_console
+from mcu_nas_moo.cli.problem_options import jobs_option, one_thread_per_process, plain_console
 from mcu_nas_moo.common.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ RESULTS = Path("bench-results")
 @click.argument("folders", nargs=-1, type=click.Path(path_type=Path), metavar="[DIR...]")
 @jobs_option
 @bad_input_in_one_line
-def compare(first: str, second: str, folders: tuple[Path, ...], jobs: int | None) -> None:
+def compare(first: str, second: str, folders: tuple[Path, ...], jobs: int) -> None:
     """Compare algorithms A and B on every problem in the DIRs (bench-results by default).
 
     If A and B are folders of results, every algorithm of A is compared with itself in B: results
@@ -54,7 +54,7 @@ def compare(first: str, second: str, folders: tuple[Path, ...], jobs: int | None
             raise InputError("A and B are folders already; there is nothing to take from others")
         old, new = (read_results([Path(side)], jobs, console) for side in (first, second))
         with console.status("Scoring the runs ..."):
-            duels = compare_results(old, new, jobs or cores())
+            duels = compare_results(old, new, jobs)
         if Path(first).name != Path(second).name:
             first, second = Path(first).name, Path(second).name
     else:
@@ -62,7 +62,7 @@ def compare(first: str, second: str, folders: tuple[Path, ...], jobs: int | None
             raise InputError(f"there is no {RESULTS} here; name the folders of the results")
         results = read_results(folders or [RESULTS], jobs, console)
         with console.status("Scoring the runs ..."):
-            duels = compare_algorithms(results, first, second, jobs or cores())
+            duels = compare_algorithms(results, first, second, jobs)
     console.print()
     for table in duel_tables(duels, first, second):
         console.print(table)

@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcu_nas_moo.cli.bench.report import folders_argument, jobs_option, read_results
+from mcu_nas_moo.cli.bench.report import folders_argument, read_results
 from mcu_nas_moo.cli.errors import bad_input_in_one_line
-from mcu_nas_moo.cli.problem_options import names_in, one_thread_per_process, plain_console
+from mcu_nas_moo.cli.problem_options import (
+    jobs_option,
+    names_in,
+    one_thread_per_process,
+    plain_console,
+)
 from mcu_nas_moo.common.errors import InputError
 
 if TYPE_CHECKING:
@@ -61,7 +66,7 @@ def export(
     study_name: str | None,
     algos: str | None,
     seed: int | None,
-    jobs: int | None,
+    jobs: int,
 ) -> None:
     """Write the results in the DIRs in another format.
 

@@ -14,13 +14,12 @@ import click
 from mcu_nas_moo.cli.bench.compare import compare
 from mcu_nas_moo.cli.bench.export_results import export
 from mcu_nas_moo.cli.bench.report import report
-from mcu_nas_moo.cli.bench.run_progress import Remark, grouped, run_progress, stopped, until_killed
+from mcu_nas_moo.cli.bench.run_progress import Remark, grouped
 from mcu_nas_moo.cli.bench.suite import suite
 from mcu_nas_moo.cli.bench.tune import tune
 from mcu_nas_moo.cli.errors import bad_input_in_one_line
 from mcu_nas_moo.cli.problem_options import (
     DEFAULT_OBJECTIVES,
-    cores,
     jobs_option,
     limit_options,
     limits_given,
@@ -33,6 +32,7 @@ from mcu_nas_moo.cli.problem_options import (
     space_option,
     task_of_options,
 )
+from mcu_nas_moo.cli.stopping import said_when_stopped
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import file_name
 
@@ -119,7 +119,7 @@ def main(
     predictors: str,
     budget: int,
     seeds: int,
-    jobs: int | None,
+    jobs: int,
     flash_kib: float | None,
     sram_kib: float | None,
     latency_ms: float | None,
@@ -292,7 +292,7 @@ def _show_choices(console: Console) -> None:
 
 
 def _make_runs(
-    study: Study, runs: Sequence[Run], reference: Reference, jobs: int | None, console: Console
+    study: Study, runs: Sequence[Run], reference: Reference, jobs: int, console: Console
 ) -> list[str]:
     """Make the missing runs; returns lines about those that failed."""
     missing = study.missing(runs)
@@ -300,24 +300,23 @@ def _make_runs(
         console.print(f"{len(runs) - len(missing)} of {len(runs)} runs are finished already.")
         if study.tensorboard is not None:
             console.print("They leave no TensorBoard log; for one, choose another --out.")
-    problems: list[str] = []
+    from mcu_nas_moo.common.progress import Bars
+
     failures: list[Remark] = []
-    with run_progress(console) as progress:
+    with (
+        said_when_stopped(f"Finished runs are in {study.folder}"),
+        Bars("runs", console) as progress,
+    ):
         bars = {}
         for name in dict.fromkeys(run.algorithm for run in runs):
             own = [run for run in runs if run.algorithm == name]
             done = sum(run not in missing for run in own)
             bars[name] = progress.add_task(name, total=len(own), completed=done)
-        try:
-            made = study.run(runs, reference, jobs or cores())
-            for run, problem in until_killed(made, problems):
-                progress.advance(bars[run.algorithm])
-                if problem is not None:
-                    failures.append(Remark(study.task.title, run, study.budget, problem))
-        except KeyboardInterrupt:
-            progress.stop()
-            raise stopped(study.folder) from None
-    return [*grouped(failures, "failed"), *problems]
+        for run, problem in study.run(runs, reference, jobs):
+            progress.advance(bars[run.algorithm])
+            if problem is not None:
+                failures.append(Remark(study.task.title, run, study.budget, problem))
+    return grouped(failures, "failed")
 
 
 def _show_distance(study: Study, runs: Sequence[Run], console: Console) -> None:

@@ -10,7 +10,7 @@ import click
 
 from mcu_nas_moo.cli.errors import bad_input_in_one_line
 from mcu_nas_moo.cli.problem_options import (
-    cores,
+    jobs_option,
     one_thread_per_process,
     plain_console,
 )
@@ -25,12 +25,6 @@ if TYPE_CHECKING:
 folders_argument = click.argument(
     "folders", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DIR..."
 )
-jobs_option = click.option(
-    "--jobs",
-    type=click.IntRange(min=1),
-    default=None,
-    help="Processes.  [default: one per core]",
-)
 
 
 @click.command(short_help="Put results together, score them again and report them.")
@@ -43,7 +37,7 @@ jobs_option = click.option(
 )
 @jobs_option
 @bad_input_in_one_line
-def report(folders: tuple[Path, ...], out: Path | None, jobs: int | None) -> None:
+def report(folders: tuple[Path, ...], out: Path | None, jobs: int) -> None:
     """Score the runs in all DIRs against today's reference fronts and report them together.
 
     A DIR is a folder of `suite` or of the plain command, a folder above such ones, or the compact
@@ -56,7 +50,7 @@ def report(folders: tuple[Path, ...], out: Path | None, jobs: int | None) -> Non
     results = read_results(folders, jobs, console)
     folder = out or _folder_of_runs(folders) or Path("bench-results") / "report"
     command = shlex.join(["mcu-nas-bench", "report", *(path.as_posix() for path in folders)])
-    show_report(results, folders, folder, jobs or cores(), command, console)
+    show_report(results, folders, folder, jobs, command, console)
 
 
 def _folder_of_runs(folders: Sequence[Path]) -> Path | None:
@@ -70,7 +64,7 @@ def _folder_of_runs(folders: Sequence[Path]) -> Path | None:
     return folder if any(path.exists() for path in inside) else None
 
 
-def read_results(folders: Sequence[Path], jobs: int | None, console: Console) -> Results:
+def read_results(folders: Sequence[Path], jobs: int, console: Console) -> Results:
     """All results in these folders; warnings go to stderr.
 
     Raises:
@@ -79,7 +73,7 @@ def read_results(folders: Sequence[Path], jobs: int | None, console: Console) ->
     from mcu_nas_moo.benchmark.results.loading import load_results
 
     with console.status("Reading the runs ..."):
-        results = load_results(folders, jobs or cores())
+        results = load_results(folders, jobs)
     for warning in results.warnings:
         click.echo(f"Warning: {warning}", err=True)
     return results

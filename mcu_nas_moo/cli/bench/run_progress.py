@@ -5,21 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-import click
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Sequence
 
-    from rich.console import Console
-    from rich.progress import Progress
-
-    from mcu_nas_moo.benchmark.runs.study import Finished, Run
-
-KILLED = (
-    "a process of the benchmark was killed, perhaps for lack of memory; the same command "
-    "continues with the runs that are missing"
-)
+    from mcu_nas_moo.benchmark.runs.study import Run
 
 
 class Remark(NamedTuple):
@@ -54,42 +43,3 @@ def grouped(remarks: Sequence[Remark], event: str = "") -> list[str]:
             line = f"{algorithm}{what} in {len(group)} runs ({first})"
         lines.append(f"{line}: {text}")
     return lines
-
-
-def run_progress(console: Console, disable: bool = False) -> Progress:
-    """Bars that count runs."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        SpinnerColumn,
-        TextColumn,
-        TimeElapsedColumn,
-    )
-
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("runs"),
-        TimeElapsedColumn(),
-        console=console,
-        disable=disable,
-    )
-
-
-def until_killed(runs: Iterator[Finished], problems: list[str]) -> Iterator[Finished]:
-    """The runs as they end; a process that the system killed ends them with a line to say so."""
-    from joblib.externals.loky.process_executor import TerminatedWorkerError
-
-    try:
-        yield from runs
-    except TerminatedWorkerError:
-        problems.append(KILLED)
-
-
-def stopped(folder: Path) -> SystemExit:
-    """What to raise when the user interrupts; says that finished runs are kept."""
-    click.echo(f"Stopped. Finished runs are in {folder}; the same command continues.", err=True)
-    return SystemExit(130)

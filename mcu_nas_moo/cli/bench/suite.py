@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from mcu_nas_moo.cli.bench.report import show_report
-from mcu_nas_moo.cli.bench.run_progress import Remark, grouped, run_progress, stopped, until_killed
+from mcu_nas_moo.cli.bench.run_progress import Remark, grouped
 from mcu_nas_moo.cli.errors import bad_input_in_one_line
 from mcu_nas_moo.cli.problem_options import (
-    cores,
     jobs_option,
     one_thread_per_process,
     plain_console,
     reference_of,
     results_option,
 )
+from mcu_nas_moo.cli.stopping import said_when_stopped
 from mcu_nas_moo.common.naming import file_name
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class _Work(NamedTuple):
 @click.option("--quiet", is_flag=True, help="No progress; the tables at the end stay.")
 @bad_input_in_one_line
 def suite(
-    file: Path, out: Path | None, seeds: int | None, jobs: int | None, no_report: bool, quiet: bool
+    file: Path, out: Path | None, seeds: int | None, jobs: int, no_report: bool, quiet: bool
 ) -> None:
     """Run the suite in FILE: algorithms on problems, with budgets and seeds.
 
@@ -89,13 +89,13 @@ def suite(
     command = _command(file, seeds)
     everything = [_prepared(entry, folder, console) for entry in planned]
     write_record(folder, chosen, file.read_text(encoding="utf-8"), planned, command)
-    problems = _make_runs(everything, folder, jobs or cores(), console, quiet)
+    problems = _make_runs(everything, folder, jobs, console, quiet)
     if not no_report:
         with console.status("Reading the runs ..."):
-            results = load_results([folder], jobs or cores())
+            results = load_results([folder], jobs)
         for warning in results.warnings:
             click.echo(f"Warning: {warning}", err=True)
-        show_report(results, [folder], folder, jobs or cores(), command, console)
+        show_report(results, [folder], folder, jobs, command, console)
     for line in _notes(everything):
         console.print(f"Note: {line}")
     for problem in problems:
@@ -138,27 +138,26 @@ def _make_runs(
     missing = sum(work.missing for work in everything)
     if missing < total:
         console.print(f"{total - missing:,} of {total:,} runs are finished already.")
-    problems: list[str] = []
+    from mcu_nas_moo.common.progress import Bars
+
     failures: list[Remark] = []
-    with run_progress(console, disable=quiet) as progress:
+    with (
+        said_when_stopped(f"Finished runs are in {folder}"),
+        Bars("runs", console, quiet=quiet) as progress,
+    ):
         bars = [
             progress.add_task(work.title, total=work.total, completed=work.total - work.missing)
             for work in everything
         ]
-        try:
-            for work, bar in zip(everything, bars, strict=True):
-                for study, runs in work.studies:
-                    # Runs of one folder get one reference, also those added later.
-                    reference = study.reference() or work.reference
-                    made = study.run(runs, reference, jobs)
-                    for run, reason in until_killed(made, problems):
-                        progress.advance(bar)
-                        if reason is not None:
-                            failures.append(Remark(work.title, run, study.budget, reason))
-        except KeyboardInterrupt:
-            progress.stop()
-            raise stopped(folder) from None
-    return [*grouped(failures, "failed"), *problems]
+        for work, bar in zip(everything, bars, strict=True):
+            for study, runs in work.studies:
+                # Runs of one folder get one reference, also those added later.
+                reference = study.reference() or work.reference
+                for run, reason in study.run(runs, reference, jobs):
+                    progress.advance(bar)
+                    if reason is not None:
+                        failures.append(Remark(work.title, run, study.budget, reason))
+    return grouped(failures, "failed")
 
 
 def _notes(everything: Sequence[_Work]) -> list[str]:

@@ -9,7 +9,6 @@ import click
 
 from mcu_nas_moo.cli.errors import bad_input_in_one_line
 from mcu_nas_moo.cli.problem_options import (
-    cores,
     objectives_option,
     one_thread_per_process,
     plain_console,
@@ -17,6 +16,7 @@ from mcu_nas_moo.cli.problem_options import (
     space_option,
     task_of_options,
 )
+from mcu_nas_moo.cli.stopping import said_when_stopped
 from mcu_nas_moo.common.naming import file_name
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def tune(
     objectives: str,
     seeds: int,
     budget: int,
-    jobs: int | None,
+    jobs: int,
     out: Path | None,
 ) -> None:
     """Tune the hyperparameters of an algorithm in two stages.
@@ -124,7 +124,7 @@ def tune(
         budget=budget,
         seeds=seeds,
     )
-    _make_trials(tuning, jobs or cores(), console)
+    _make_trials(tuning, jobs, console)
     path = tuning.save_best()
     for stage in tuning.stages:
         console.print()
@@ -148,44 +148,24 @@ def _reference(folder: Path, task: Task, console: Console) -> Reference:
 
 def _make_trials(tuning: Tuning, jobs: int, console: Console) -> None:
     """Make the missing trials of both stages."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        SpinnerColumn,
-        TextColumn,
-        TimeElapsedColumn,
-    )
+    from mcu_nas_moo.common.progress import Bars
 
-    with Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("trials{task.fields[best]}"),
-        TimeElapsedColumn(),
-        console=console,
-    ) as progress:
+    with (
+        said_when_stopped(f"Finished trials are in {tuning.folder}"),
+        Bars("trials{task.fields[best]}", console) as progress,
+    ):
         bars = {
             stage: progress.add_task(
                 f"stage {stage}", total=tuning.size(stage), start=False, best=""
             )
             for stage in tuning.stages
         }
-        try:
-            for stage, bar in bars.items():
-                progress.start_task(bar)
-                progress.update(bar, completed=len(tuning.finished(stage)))
-                for _ in tuning.run(stage, jobs):
-                    best = f", best {tuning.best(stage).score:.4f}"
-                    progress.update(bar, completed=len(tuning.finished(stage)), best=best)
-        except KeyboardInterrupt:
-            progress.stop()
-            click.echo(
-                f"Stopped. Finished trials are in {tuning.folder}; the same command continues.",
-                err=True,
-            )
-            raise SystemExit(130) from None
+        for stage, bar in bars.items():
+            progress.start_task(bar)
+            progress.update(bar, completed=len(tuning.finished(stage)))
+            for _ in tuning.run(stage, jobs):
+                best = f", best {tuning.best(stage).score:.4f}"
+                progress.update(bar, completed=len(tuning.finished(stage)), best=best)
 
 
 def _table(tuning: Tuning, stage: int) -> Table:

@@ -11,7 +11,6 @@ import click
 
 from mcu_nas_moo.cli.errors import bad_input_in_one_line
 from mcu_nas_moo.cli.problem_options import (
-    cores,
     jobs_option,
     limit_options,
     limits_given,
@@ -20,6 +19,7 @@ from mcu_nas_moo.cli.problem_options import (
     plain_console,
     space_option,
 )
+from mcu_nas_moo.cli.stopping import said_when_stopped
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import file_name
 
@@ -76,7 +76,7 @@ def enumerate_command(
     sram_kib: float | None,
     latency_ms: float | None,
     out: Path | None,
-    jobs: int | None,
+    jobs: int,
     device: str,
 ) -> None:
     """Look at every network of a space and keep the exact feasible Pareto fronts.
@@ -103,7 +103,7 @@ def enumerate_command(
     state = _state_path(tasks, out)
     with console.status("Halves of all networks ..."):
         enumerator = Enumerator(tasks, state, device=_device(device))
-    _run(enumerator, jobs or cores(), state, console)
+    _run(enumerator, jobs, state, console)
     references, empty = [], []
     for found, profile in zip(enumerator.results(), chosen, strict=True):
         if not found.feasible:
@@ -169,35 +169,17 @@ def _device(device: str) -> str | None:
 
 
 def _run(enumerator: Enumerator, jobs: int, state: Path, console: Console) -> None:
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        TaskProgressColumn,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from mcu_nas_moo.common.progress import Bars
 
     networks, blocks = enumerator.halves.n_networks, enumerator.n_blocks
     if enumerator.n_done:
         console.print(f"{enumerator.n_done} of {blocks} blocks are finished already.")
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-    ) as progress:
+    with (
+        said_when_stopped(f"What is finished is in {state}"),
+        Bars("blocks", console) as progress,
+    ):
         bar = progress.add_task(f"{networks:,} networks", total=blocks, completed=enumerator.n_done)
-        try:
-            enumerator.run(jobs, lambda done: progress.update(bar, completed=done))
-        except KeyboardInterrupt:
-            progress.stop()
-            click.echo(
-                f"Stopped. What is finished is in {state}; the same command continues.", err=True
-            )
-            raise SystemExit(130) from None
+        enumerator.run(jobs, lambda done: progress.update(bar, completed=done))
 
 
 def _show(references: Sequence[Reference], console: Console) -> None:

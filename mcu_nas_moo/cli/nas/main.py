@@ -154,7 +154,7 @@ def label(
     chosen = trained.spaces_named(spaces)
     _, calibration, validation = _images(data, device, trained)
     samples = [sample_for_labels(space, subnets, seed) for space in chosen]
-    with _progress("labelling", subnets * len(samples)) as advance:
+    with _progress("labelling", subnets * len(samples), "subnets") as advance:
         labels = label_subnets(trained, samples, calibration, validation, out, advance=advance)
     register(out)
     click.echo(f"{len(labels)} labels: {out}")
@@ -217,7 +217,7 @@ def rank(
     trained = TrainedSupernet.load(weights, device)
     images, calibration, validation = _images(data, device, trained)
     settings = TrainingSettings(epochs=epochs, seed=seed)
-    with _progress("training alone", subnets) as advance:
+    with _progress("training alone", subnets, "subnets") as advance:
         table = compare_rankings(
             trained, images, calibration, validation, settings, subnets, advance=advance
         )
@@ -292,17 +292,10 @@ def _images(data: Path, device: str, trained: TrainedSupernet) -> tuple[Images, 
 
 
 @contextmanager
-def _progress(description: str, total: int) -> Iterator[Callable[[int], object]]:
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+def _progress(description: str, total: int, unit: str) -> Iterator[Callable[[int], object]]:
+    from mcu_nas_moo.common.progress import Bars
 
-    columns = (TextColumn(description), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns) as progress:
+    with Bars(unit) as progress:
         bar = progress.add_task(description, total=total)
         yield lambda count: progress.advance(bar, count)
 

@@ -12,6 +12,7 @@ from mcu_nas_moo.cli.errors import bad_input_in_one_line
 from mcu_nas_moo.cli.nas.subnet_options import data_option, folder_option, subnet_argument
 from mcu_nas_moo.cli.nas.torch_device import device_option, start_torch
 from mcu_nas_moo.cli.problem_options import plain_console
+from mcu_nas_moo.cli.stopping import said_when_stopped
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.training.subnet.settings import LEARNING_RATES, RetrainingSettings
 
@@ -149,17 +150,11 @@ def _train(
         )
     if trainer.epoch:
         console.print(f"Continuing after epoch {trainer.epoch} of {settings.all_epochs}.")
-    try:
+    with said_when_stopped(f"Finished epochs are in {folder.retrained}"):
         retrained = training.retrain(trainer, console)
         retrained.save(folder.weights)  # whatever becomes of the measurement
         with console.status("Measuring accuracies ..."):
             report = report_on(trainer, supernet)
-    except KeyboardInterrupt:
-        click.echo(
-            f"Stopped. Finished epochs are in {folder.retrained}; the same command continues.",
-            err=True,
-        )
-        raise SystemExit(130) from None
     retrained.training["accuracy"] = report["accuracy"]
     retrained.save(folder.weights)
     path = folder.retrained / "report.json"

@@ -159,25 +159,12 @@ def _run(
     reference: Reference | None,
     console: Console,
 ) -> Progress:
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-    from rich.progress import Progress as Bars
-
+    from mcu_nas_moo.common.progress import Bars
     from mcu_nas_moo.search.study_search import search as run_search
 
-    with Bars(
-        TextColumn(algo),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("trials, {task.fields[feasible]} feasible, {task.fields[front]}"),
-        TimeRemainingColumn(),
-        console=console,
-    ) as bars:
-        bar = bars.add_task("", total=trials, feasible=0, front="")
+    unit = "trials, {task.fields[feasible]} feasible, {task.fields[front]}"
+    with Bars(unit, console) as bars:
+        bar = bars.add_task(algo, total=trials, feasible=0, front="")
 
         def watch(progress: Progress, changed: bool) -> None:
             bars.update(bar, completed=progress.finished, feasible=progress.feasible)

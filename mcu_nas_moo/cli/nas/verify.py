@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rich.console import Console
-    from rich.progress import Progress
     from rich.table import Table
 
     from mcu_nas_moo.common.arrays import IntArray
@@ -77,6 +76,7 @@ def verify(
 
     Ends with 0 if so, with 1 if not or if the firmware faults, and with 2 for bad input.
     """
+    from mcu_nas_moo.common.progress import Bars
     from mcu_nas_moo.data.image_listing import ImageListing
     from mcu_nas_moo.deployment.emulation.choice import choose_emulator
     from mcu_nas_moo.deployment.emulation.verification import check_firmware
@@ -97,7 +97,7 @@ def verify(
     if len(rows) < count:
         console.print(f"There are only {len(rows):,} test images; all of them are used.")
     images = test.read(rows)
-    with _progress(console) as progress:
+    with Bars("images", console, transient=True) as progress:
         bar = progress.add_task(f"{target.name} on {emulator.title}", total=len(images))
         result = verify_firmware(
             firmware,
@@ -125,26 +125,6 @@ def _sample(test: ImageListing, model: Int8Model, count: int, seed: int) -> IntA
             f"tells apart {', '.join(model.class_names)}; give the image folder it was made with"
         )
     return test.balanced(np.arange(len(test)), count, seed)
-
-
-def _progress(console: Console) -> Progress:
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("images"),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-    )
 
 
 def _show(console: Console, result: Verification, test: ImageListing, rows: IntArray) -> None:

@@ -339,27 +339,16 @@ def is_finite(module: nn.Module) -> bool:
 
 def retrain(trainer: Retrainer, console: Console | None = None) -> RetrainedSubnet:
     """Train to the last epoch, with progress on the console, a checkpoint and events per epoch."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
     from torch.utils.tensorboard import SummaryWriter
 
+    from mcu_nas_moo.common.progress import Bars
+
     settings, steps = trainer.settings, trainer.steps_per_epoch
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
     events = str(trainer.folder / "tensorboard")
     with (
         # What an interrupted epoch has logged is logged again.
         SummaryWriter(events, purge_step=trainer.epoch * steps) as writer,
-        Progress(*columns, console=console) as progress,
+        Bars("steps", console) as progress,
     ):
         bar = progress.add_task("retraining", total=settings.all_epochs * steps)
         while trainer.epoch < settings.all_epochs:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import write_atomically
@@ -248,16 +247,12 @@ def train_supernet(trainer: SupernetTrainer, console: Console | None = None) -> 
     """Train to the last epoch, with progress on the console, a checkpoint and events per epoch."""
     from torch.utils.tensorboard import SummaryWriter
 
+    from mcu_nas_moo.common.progress import Bars
+
     epochs, steps = trainer.settings.epochs, trainer.steps_per_epoch
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
     with (
         SummaryWriter(str(trainer.folder / "tensorboard")) as writer,
-        Progress(*columns, console=console) as progress,
+        Bars("steps", console) as progress,
     ):
         bar = progress.add_task("training", total=epochs * steps)
         while trainer.epoch < epochs:

@@ -181,7 +181,7 @@ def test_an_algorithm_of_the_user_runs_beside_the_others(jobs):
     result = bench("suite", path, "--jobs", jobs, "--out", "out")
     assert result.exit_code == 1
     lines = sorted(result.stderr.splitlines(), reverse=True)
-    assert f"{names[1]} with seed 0 and budget 40 failed: ValueError: " in lines[0]
+    assert f"{names[1]} with seed 0 and budget 40 failed: InputError: " in lines[0]
     # Those whose runs depend on the budget have several.
     number = OWN.splitlines().index("        raise SystemExit(3)") + 1
     assert f"{names[3]} with seed 0 and budget 40 failed: SystemExit: 3 " in lines[1]
@@ -215,32 +215,31 @@ def test_interruption_keeps_what_is_finished(monkeypatch):
     assert "4 of 6 runs are finished already" in result.output
 
 
-def test_a_killed_process_is_said_and_the_next_budget_is_run(monkeypatch):
-    from joblib.externals.loky.process_executor import TerminatedWorkerError
+def test_a_killed_process_is_said_and_the_next_budget_is_run():
+    Path("own_killer.py").write_text(
+        OWN
+        + """
+import os
+import signal
 
-    original = study_module.run_optimiser
+class Killed(Blind):
+    any_time = False
 
-    def killed(algorithm, task, reference, budget, seed):
-        if budget == 20:
-            raise _Killed
-        return original(algorithm, task, reference, budget, seed)
-
-    class _Killed(BaseException):
-        pass
-
-    def make(*arguments):
-        try:
-            return original_make(*arguments)
-        except _Killed:
-            raise TerminatedWorkerError("killed") from None
-
-    original_make = study_module._make
-    monkeypatch.setattr(study_module, "run_optimiser", killed)
-    monkeypatch.setattr(study_module, "_make", make)
-    result = bench("suite", write_suite(), "--jobs", 1, "--out", "out", "--no-report")
+    def __init__(self, setting):
+        super().__init__(setting)
+        if setting.budget == 20:
+            os.kill(os.getpid(), signal.SIGKILL)
+"""
+    )
+    path = write_suite(algorithms=["random", "own_killer:Killed"], seeds=1)
+    result = bench("suite", path, "--jobs", 2, "--out", "out", "--no-report")
     assert result.exit_code == 1
-    assert "was killed, perhaps for lack of memory" in result.stderr
-    assert len(histories(Path("out"))) == 4
+    said = "own_killer:Killed with seed 0 and budget 20 failed: its process was killed twice"
+    assert said in " ".join(result.stderr.split())
+    assert {path.name for path in Path("out").glob("*--40/runs/*.npz")} == {
+        "own_killer--Killed-s0.npz",
+        "random-s0.npz",
+    }
 
 
 def test_a_wrong_suite_file_is_answered_on_one_line_before_anything_runs():

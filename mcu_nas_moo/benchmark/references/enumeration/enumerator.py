@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
-from itertools import islice
-from multiprocessing import get_context
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -19,6 +17,7 @@ from mcu_nas_moo.benchmark.references.enumeration.front import Front
 from mcu_nas_moo.benchmark.references.enumeration.halves import Halves
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import write_atomically
+from mcu_nas_moo.common.workpool import WorkPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -183,19 +182,11 @@ class Enumerator:
                 part = self._blocks[block]
                 yield block, evaluate_block(self.halves, *part, self._fronts, self._errors_of)
             return
-        queue = iter(blocks)
-        with ProcessPoolExecutor(jobs, get_context("spawn"), _keep, (self.halves,)) as pool:
-            running: dict[Future[Block], int] = {}
-            while True:
-                # Blocks begin late, to know as much of the fronts as there is.
-                for block in islice(queue, jobs + 1 - len(running)):
-                    future = pool.submit(_evaluate_kept, *self._blocks[block], self._fronts)
-                    running[future] = block
-                if not running:
-                    return
-                finished, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    yield running.pop(future), future.result()
+        # Blocks begin late, to know as much of the fronts as there is.
+        work = ((block, *self._blocks[block], self._fronts) for block in blocks)
+        evaluate = partial(_evaluate, self.halves)
+        for (block, *_), future in WorkPool(jobs).as_completed(evaluate, work):
+            yield block, future.result()
 
     def _fingerprint(self) -> str:
         facts = [[task.fingerprint for task in self.tasks], self.n_blocks]
@@ -238,13 +229,6 @@ class Enumerator:
             raise InputError(f"{state} is damaged ({error}); {remedy}") from error
 
 
-#: What a process of the pool works with.
-_KEPT: list[Halves] = []
-
-
-def _keep(halves: Halves) -> None:
-    _KEPT[:] = [halves]
-
-
-def _evaluate_kept(interface: int, fronts: slice, known: list[Front]) -> Block:
-    return evaluate_block(_KEPT[0], interface, fronts, known)
+def _evaluate(halves: Halves, work: tuple[int, int, slice, list[Front]]) -> Block:
+    _, interface, fronts, known = work
+    return evaluate_block(halves, interface, fronts, known)
