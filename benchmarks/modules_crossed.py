@@ -29,7 +29,7 @@ from checkouts import HERE, entry_point, environment
 from markdown_table import markdown_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import FrameType
 
 PACKAGE = "mcu_nas_moo"
@@ -114,7 +114,7 @@ def way_in(checkout: Path) -> Way:
     """Run a search with the package of a checkout and follow it."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "way.json"
-        command = [sys.executable, __file__, "--trace", out]
+        command = [sys.executable, __file__, "--trace", str(out)]
         done = subprocess.run(
             command, cwd=folder, env=environment(checkout), check=False, capture_output=True
         )
@@ -195,7 +195,7 @@ def floor_of(module: str) -> int:
 
 def report(ways: dict[str, Way]) -> str:
     """A table of counts, and the modules in their order."""
-    counts = {
+    counts: dict[str, Callable[[Way], int]] = {
         "modules entered": lambda way: len(way.floors),
         "crossings": lambda way: len(way.crossings),
         "of these to a floor above, directly": lambda way: len(way.climbs(direct=True)),
