@@ -7,6 +7,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from mcu_nas_moo.common.files import write_text_atomically
+from mcu_nas_moo.common.text import script_json
 from mcu_nas_moo.search.front import knee, on_front
 from mcu_nas_moo.search.subnets import AXES
 
@@ -40,8 +41,6 @@ def write_front_page(
         reference: front to show behind the one found.
     """
     from plotly.offline import get_plotlyjs
-
-    from mcu_nas_moo.benchmark.report.page_data import script_json
 
     here = files("mcu_nas_moo.search")
     style = (files("mcu_nas_moo.benchmark.report") / "page.css").read_text(encoding="utf-8")

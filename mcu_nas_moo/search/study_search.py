@@ -13,6 +13,7 @@ import numpy as np
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import unknown_name
+from mcu_nas_moo.common.text import without_passwords
 from mcu_nas_moo.common.yaml_files import validate
 from mcu_nas_moo.problem.archive import feasible
 from mcu_nas_moo.search.subnets import METRICS, SearchedProblem, Subnets
@@ -93,7 +94,8 @@ def storage_for_reading(storage: str) -> BaseStorage:
 
     path = storage.removeprefix("sqlite:///").partition("?")[0]
     if "://" not in path and not Path(path).is_file():
-        raise InputError(f"there is no storage {storage}; check --storage")
+        shown = without_passwords(storage, storage)
+        raise InputError(f"there is no storage {shown}; check --storage")
     return open_storage(storage)
 
 
@@ -301,7 +303,8 @@ def search(
         watch(progress, progress.read(study.get_trials(deepcopy=False)))
     except (optuna.exceptions.StorageInternalError, JSONDecodeError) as error:
         reason = " ".join(str(error.__cause__ or error).split())
-        raise InputError(f"the storage of the study failed: {reason}") from error
+        reason = without_passwords(reason, getattr(study._storage, "url", ""))
+        raise InputError(f"the storage of the study failed: {reason}") from None
     return progress
 
 

@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from mcu_nas_moo.benchmark.report.contents import RANKS_NOTE
-from mcu_nas_moo.benchmark.report.page_data import script_json
+from mcu_nas_moo.common.text import script_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

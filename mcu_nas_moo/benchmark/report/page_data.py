@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -183,10 +182,3 @@ def _packed(counts: np.ndarray) -> str:
     levels = np.arange(1, counts.max(initial=0) + 1)
     columns = (counts[:, :, None] < levels).sum(axis=1)
     return base64.b64encode(columns.astype(np.uint8).tobytes()).decode("ascii")
-
-
-def script_json(data: object) -> str:
-    """JSON that stands in a ``script`` element, whatever texts it holds."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    # Nothing inside may close the element or open a comment.
-    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")

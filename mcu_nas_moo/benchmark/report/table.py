@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.common.text import latex, markdown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,27 +15,6 @@ if TYPE_CHECKING:
 
 #: What stands behind a value that is not shown to differ from the best.
 CLOSE_MARK = "≈"
-
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "$": r"\$",
-    "&": r"\&",
-    "#": r"\#",
-    "%": r"\%",
-    "_": r"\_",
-    "^": r"\textasciicircum{}",
-    "~": r"\textasciitilde{}",
-    CLOSE_MARK: r"$\approx$",
-    "–": "--",
-    "−": "$-$",
-    "±": r"$\pm$",
-    "ε": r"$\varepsilon$",
-    "≤": r"$\leq$",
-    "×": r"$\times$",
-    "→": r"$\to$",
-}
 
 
 @dataclass(frozen=True)
@@ -90,15 +70,15 @@ class Table:
             return "| " + " | ".join(cells) + " |"
 
         def cell(one: Cell) -> str:
-            text = _markdown(one.text)
+            text = markdown(one.text)
             return (f"**{text}**" if one.best else text) + (f" {CLOSE_MARK}" if one.close else "")
 
         rules = [":--" if column in self.left else "--:" for column in range(len(self.headings))]
-        lines = [f"**{_markdown(self.title)}**", ""]
-        lines += [line([_markdown(text) for text in self.headings]), line(rules)]
+        lines = [f"**{markdown(self.title)}**", ""]
+        lines += [line([markdown(text) for text in self.headings]), line(rules)]
         lines += [line([cell(one) for one in row]) for row in self.rows]
         if self.note:
-            lines += ["", _markdown(self.note)]
+            lines += ["", markdown(self.note)]
         return "\n".join(lines) + "\n"
 
     def to_latex(self) -> str:
@@ -110,7 +90,7 @@ class Table:
         def cell(one: Cell) -> str:
             text = latex(one.text)
             text = rf"\textbf{{{text}}}" if one.best else text
-            return text + (rf"\,{_LATEX[CLOSE_MARK]}" if one.close else "")
+            return text + (rf"\,{latex(CLOSE_MARK)}" if one.close else "")
 
         columns = "".join("l" if n in self.left else "r" for n in range(len(self.headings)))
         caption = latex(self.title if not self.note else f"{self.title}. {self.note}")
@@ -118,7 +98,7 @@ class Table:
             r"\begin{table}",
             r"\centering",
             rf"\caption{{{caption}}}",
-            rf"\label{{tab:{self.stem}}}",
+            rf"\label{{tab:{self.stem.replace('%', '+')}}}",  # "%" begins a comment
             r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
             rf"\begin{{tabular}}{{{columns}}}",
             r"\toprule",
@@ -161,14 +141,3 @@ class Table:
             f'<div class="scroll" tabindex="0"><table><thead><tr>{head}</tr></thead>\n'
             f"<tbody>{body}</tbody></table></div>{note}</figure>"
         )
-
-
-def latex(text: str) -> str:
-    """``text`` with all that LaTeX would take for a command escaped."""
-    return "".join(_LATEX.get(letter, letter) for letter in text)
-
-
-def _markdown(text: str) -> str:
-    for letter in "\\|*_`<[":
-        text = text.replace(letter, "\\" + letter)
-    return text.replace("\n", " ")

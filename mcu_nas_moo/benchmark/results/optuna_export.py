@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from mcu_nas_moo.benchmark.runs.run import PACKAGES
 from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.common.text import without_passwords
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -31,15 +33,16 @@ def open_storage(storage: str) -> BaseStorage:
     from optuna.storages.journal import JournalFileBackend
 
     try:
-        if "://" in storage:
+        if re.match(r"[\w+]{2,}:", storage):  # no drive of Windows
             return RDBStorage(storage)
         return JournalStorage(JournalFileBackend(storage))
     except Exception as error:
         reason = " ".join(str(error).split())
+        text = f"Optuna cannot open the storage {storage} ({reason})"
         raise InputError(
-            f"Optuna cannot open the storage {storage} ({reason}); give a URL such as "
-            "sqlite:///runs.db, or a file for a journal"
-        ) from error
+            f"{without_passwords(text, storage)}; give a URL such as sqlite:///runs.db, or a file "
+            "for a journal"
+        ) from None  # the cause holds the URL
 
 
 def export_run(history: History, task: Task, storage: BaseStorage, name: str) -> OptunaStudy | None:

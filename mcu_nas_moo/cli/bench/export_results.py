@@ -16,6 +16,7 @@ from mcu_nas_moo.cli.problem_options import (
     plain_console,
 )
 from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.common.text import without_passwords
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -140,7 +141,7 @@ def _to_optuna(
         added += export_run(history, task, opened, name) is not None
     there = len(chosen) - added
     also = f"; {there} were there already" if there else ""
-    console.print(f"Added {added} runs to {storage}{also}")
+    console.print(f"Added {added} runs to {without_passwords(storage, storage)}{also}")
 
 
 def _full_histories(

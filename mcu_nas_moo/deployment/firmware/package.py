@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.extras import require
+from mcu_nas_moo.common.text import c_string
 from mcu_nas_moo.deployment.firmware.boards import board_of
 from mcu_nas_moo.deployment.firmware.c_source import ARENA, MODEL, CSource, generate_c
 from mcu_nas_moo.deployment.firmware.elf import read_firmware_image
@@ -166,7 +167,7 @@ def _template_facts(source: CSource, request: FirmwareRequest) -> dict[str, Any]
         "channels": channels,
         "height": height,
         "width": width,
-        "classes": [_c_string(name) for name in model.class_names],
+        "classes": [c_string(name) for name in model.class_names],
         "input_scale": repr(float(preprocessing.scale)),
         "input_zero_point": preprocessing.zero_point,
         "mean": ", ".join(f"{value!r}f" for value in preprocessing.mean),
@@ -179,12 +180,6 @@ def _template_facts(source: CSource, request: FirmwareRequest) -> dict[str, Any]
         "toolchain": request.toolchain.name,
         "gcc_flags": Toolchain("gcc", (), "").flags(request.profile.device.core),
     }
-
-
-def _c_string(text: str) -> str:
-    """A C literal of the UTF-8 bytes of ``text``."""
-    plain = set(range(0x20, 0x7F)) - set(b'"?\\')  # "?": trigraphs
-    return '"' + "".join(chr(b) if b in plain else f"\\{b:03o}" for b in text.encode()) + '"'
 
 
 def _build(

@@ -15,8 +15,8 @@ from small_results import HOSTILE, problem
 from mcu_nas_moo.benchmark.analysis.problem_analysis import analyse
 from mcu_nas_moo.benchmark.report import figure_data, write_report
 from mcu_nas_moo.benchmark.report.contents import summary_table
-from mcu_nas_moo.benchmark.report.page_data import script_json
 from mcu_nas_moo.benchmark.results.problem_results import Results
+from mcu_nas_moo.common.text import script_json
 
 
 class Page(HTMLParser):

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcu_nas_moo.benchmark.report.table import CLOSE_MARK, Cell, Table, latex
+from mcu_nas_moo.benchmark.report.table import CLOSE_MARK, Cell, Table
+from mcu_nas_moo.common.text import latex
 
 # Letters that mean something to one of the formats.
 texts = st.text(st.sampled_from("ab 0.,-<>&\"'|\\_*`[]{}$%#^~±"), min_size=1, max_size=12).map(
@@ -71,6 +72,9 @@ def read_latex(text):
         r"\textasciicircum{}": "^",
         r"\textasciitilde{}": "~",
         r"$\pm$": "±",
+        "{[}": "[",
+        "{*}": "*",
+        **{f"${letter}$": letter for letter in "<>|"},
     }
     pattern = "|".join(map(re.escape, names)) + r"|\\([{}$&#%_])"
     rows = []
@@ -91,7 +95,9 @@ def test_every_format_holds_the_same_cells(table):
 @given(texts)
 def test_latex_leaves_no_command_of_the_text(text):
     escaped = latex(text)
-    allowed = r"\\textbackslash\{\}|\\textascii(circum|tilde)\{\}|\$\\pm\$|\\[{}$&#%_]"
+    allowed = (
+        r"\\textbackslash\{\}|\\textascii(circum|tilde)\{\}|\$(\\pm|[<>|])\$|\{[\[*]\}|\\[{}$&#%_]"
+    )
     assert not set(re.sub(allowed, "", escaped)) & set("\\{}$&#%_^~")
 
 

@@ -9,6 +9,7 @@ import optuna
 import pytest
 from click.testing import CliRunner
 
+from mcu_nas_moo.cli.nas.front import front
 from mcu_nas_moo.cli.nas.search import search
 from mcu_nas_moo.problem.adapters.optuna_objective import McuNasObjective
 from mcu_nas_moo.search import study_search
@@ -196,3 +197,21 @@ def test_a_damaged_database_is_refused(tmp_path):
     assert result.exit_code == 2
     assert "cannot open the storage" in result.output
     assert os.listdir(tmp_path) == ["s.db"]
+
+
+@pytest.mark.parametrize(
+    "storage",
+    [
+        "postgresql://me:s3cret@localhost/db",
+        "postgresql://me:s3cret@localhost:port/db",
+        "nonsense:///db?user=me&password=s3cret",
+        "postgresql:me:s3cret@localhost",
+    ],
+)
+def test_passwords_of_a_storage_are_shown_nowhere(storage, tmp_path):
+    for command in (search, front.commands["list"]):
+        result = CliRunner().invoke(command, ["--storage", storage])
+        assert result.exit_code == 2, result.output
+        assert "***" in result.output
+        assert "s3cret" not in result.output + repr(result.exception)
+    assert not [path for path in tmp_path.rglob("*") if "s3cret" in path.name]
