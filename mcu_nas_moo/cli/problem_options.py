@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.workpool import cores
+from mcu_nas_moo.contracts.metrics import LIMITED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from mcu_nas_moo.benchmark.references.reference import Reference
+    from mcu_nas_moo.contracts.metrics import Metric
     from mcu_nas_moo.problem.task import Task
 
 Arguments = ParamSpec("Arguments")
@@ -50,19 +52,26 @@ results_option = click.option(
 
 
 def limit_options(command: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """Options for limits other than the profile's; :func:`limits_given` reads them."""
-    for name, what in (("latency-ms", "Latency"), ("sram-kib", "SRAM"), ("flash-kib", "Flash")):
-        text = f"{what} limit instead of the profile's."
-        command = click.option(f"--{name}", type=float, help=text)(command)
+    """Options for limits other than the profile's; the command gets ``limits``, by metric."""
+    for metric in reversed(LIMITED.values()):
+        text = f"{metric.short[0].upper()}{metric.short[1:]} limit instead of the profile's."
+        command = bound_option("limits", metric, f"--{metric.option}", text)(command)
     return command
 
 
-def limits_given(
-    flash_kib: float | None, sram_kib: float | None, latency_ms: float | None
-) -> dict[str, float]:
-    """The limits that were given, by metric."""
-    given = {"flash_kib": flash_kib, "sram_kib": sram_kib, "latency_ms": latency_ms}
-    return {name: value for name, value in given.items() if value is not None}
+def bound_option(argument: str, metric: Metric, option: str, text: str) -> Callable[[Any], Any]:
+    """An option for a bound of a metric, given in its unit.
+
+    The command gets all bounds of one ``argument`` together: stored values by metric, without
+    those that were left out.
+    """
+
+    def keep(context: click.Context, _: click.Parameter, value: float | None) -> None:
+        bounds = context.params.setdefault(argument, {})
+        if value is not None:
+            bounds[metric.name] = value / metric.factor
+
+    return click.option(option, type=float, help=text, expose_value=False, callback=keep)
 
 
 def one_thread_per_process() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, model_validator
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import Name, unknown_name
 from mcu_nas_moo.common.yaml_files import Facts, is_path, names, read_values, validate
+from mcu_nas_moo.contracts.metrics import LIMITED
 from mcu_nas_moo.hardware.device import Device, Positive, load_device
 from mcu_nas_moo.hardware.runtime import list_runtimes, load_runtime
 
@@ -66,32 +68,24 @@ class Profile(Facts):
     @model_validator(mode="after")
     def _limits_within_chip(self) -> Profile:
         problems = [
-            f"limits.{field}: expected at most {available:g}, the {memory} of "
+            f"limits.{metric.name}: expected at most {available:g}, the {metric.short} of "
             f"{self.device.chip}, got {limit:g}"
-            for field, memory, limit, available in (
-                ("flash_kib", "Flash", self.limits.flash_kib, self.device.flash_kib),
-                ("sram_kib", "SRAM", self.limits.sram_kib, self.device.sram_kib),
-            )
-            if limit > available
+            for metric in LIMITED.values()
+            if (limit := getattr(self.limits, metric.name))
+            > (available := getattr(self.device, metric.name, math.inf))
         ]
         if problems:
             raise InputError("; ".join(problems))
         return self
 
-    def with_limits(
-        self,
-        flash_kib: float | None = None,
-        sram_kib: float | None = None,
-        latency_ms: float | None = None,
-    ) -> Profile:
-        """The same profile with other limits; ``None`` keeps one.
+    def with_limits(self, **limits: float) -> Profile:
+        """The same profile with other limits, by the fields of :class:`Limits`.
 
         Raises:
-            InputError: if a limit is not positive or exceeds what the chip has.
+            InputError: if a limit is unknown, not positive, or exceeds what the chip has.
         """
-        given = {"flash_kib": flash_kib, "sram_kib": sram_kib, "latency_ms": latency_ms}
-        limits = self.limits.model_dump() | {k: v for k, v in given.items() if v is not None}
-        return validate(Profile, self.model_dump() | {"limits": limits}, f"profile {self.name!r}")
+        values = self.model_dump() | {"limits": self.limits.model_dump() | limits}
+        return validate(Profile, values, f"profile {self.name!r}")
 
 
 def _folder() -> Traversable:

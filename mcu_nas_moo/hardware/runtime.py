@@ -171,6 +171,10 @@ class LatencyRule(Facts):
     fits: tuple[Fit, ...]
 
 
+#: Which part of a runtime tells which metric.
+RULES = {"flash_kib": "flash", "sram_kib": "memory", "latency_ms": "latency"}
+
+
 class Runtime(Facts):
     """An inference runtime for int8 networks.
 
@@ -185,6 +189,11 @@ class Runtime(Facts):
     memory: MemoryRule
     flash: FlashRule
     latency: LatencyRule
+
+    @property
+    def fits(self) -> dict[str, tuple[Fit, ...]]:
+        """Agreement of each metric of :data:`RULES` with measurements."""
+        return {metric: getattr(self, rule).fits for metric, rule in RULES.items()}
 
 
 def _folder() -> Traversable:

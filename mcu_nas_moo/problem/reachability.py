@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.contracts.metrics import LIMITED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,19 +90,14 @@ def check_limits(task: Task) -> None:
     if reach.feasible_example is not None:
         return
     parts = []
-    for metric, limit in task.limits.items():
-        name, unit = _READABLE[metric]
-        parts.append(f"{name} ≤ {limit:.4g} {unit} (smallest {reach.smallest[metric]:.4g} {unit})")
+    for metric in LIMITED.values():
+        smallest = metric.text(reach.smallest[metric.name])
+        limit = metric.text(task.limits[metric.name])
+        parts.append(f"{metric.short} ≤ {limit} (smallest {smallest})")
     alone = all(reach.smallest[metric] <= limit for metric, limit in task.limits.items())
     together = "; each limit can be met, but not all together" if alone else ""
+    options = " or ".join(f"--{metric.option}" for metric in LIMITED.values())
     raise InputError(
         f"no subnet of {task.space.name} meets the limits of {task.profile.name}: "
-        f"{', '.join(parts)}{together}; relax them with --flash-kib, --sram-kib or --latency-ms"
+        f"{', '.join(parts)}{together}; relax them with {options}"
     )
-
-
-_READABLE = {
-    "flash_kib": ("Flash", "KiB"),
-    "sram_kib": ("SRAM", "KiB"),
-    "latency_ms": ("latency", "ms"),
-}

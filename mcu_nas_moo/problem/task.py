@@ -13,7 +13,8 @@ import numpy as np
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import unknown_name
 from mcu_nas_moo.common.workpool import cores
-from mcu_nas_moo.hardware.cost_model import CostModel
+from mcu_nas_moo.contracts.metrics import LIMITED, METRICS, OBJECTIVES
+from mcu_nas_moo.hardware.cost_model import CostModel, Costs
 from mcu_nas_moo.hardware.profile import Profile, load_profile
 from mcu_nas_moo.problem.evaluators.accuracy_predictor import AccuracyPredictor
 from mcu_nas_moo.problem.evaluators.cost_choice import cost_predictor
@@ -28,19 +29,8 @@ if TYPE_CHECKING:
     from mcu_nas_moo.common.arrays import FloatArray, Genotypes, IntArray
     from mcu_nas_moo.problem.evaluators.cost_predictor import CostPredictor
 
-#: Objectives that can be chosen, and the metric that each one minimises.
-OBJECTIVES = {
-    "error": "error",
-    "latency": "latency_ms",
-    "sram": "sram_kib",
-    "flash": "flash_kib",
-    "energy": "energy_mj",
-    "macs": "macs_m",
-}
-#: Constraints, in the order of the columns of ``G``, and the metric that each one limits.
-CONSTRAINTS = {"flash": "flash_kib", "sram": "sram_kib", "latency": "latency_ms"}
 #: Costs among the metrics, in the order of tables.
-COSTS = ("latency_ms", "sram_kib", "flash_kib", "energy_mj")
+COSTS = tuple(name for name in METRICS if name in Costs._fields)
 #: Networks that are evaluated together: their layer tables fit into the processor's cache.
 CHUNK = 2048
 
@@ -69,9 +59,8 @@ class Task:
     Args:
         space: a space or the name of a shipped one.
         profile: a profile, the name of a shipped one, or the path of a YAML file.
-        objectives: names out of :data:`OBJECTIVES`, in the order of the columns of ``F``.
-        limits: replace limits of the profile, by the keys ``flash_kib``, ``sram_kib`` and
-            ``latency_ms``.
+        objectives: names out of ``metrics.OBJECTIVES``, in the order of the columns of ``F``.
+        limits: replace limits of the profile, by metric, such as ``{"latency_ms": 10}``.
         predictor: accuracy predictor; the shipped one by default.
         predictors: what tells the costs. ``analytic`` is the cost model and the most exact;
             ``mlp`` learns the costs from 2,000 subnets that the model labelled (some seconds when
@@ -100,9 +89,10 @@ class Task:
                 raise unknown_name("objective", name, list(OBJECTIVES))
         if not objectives or len(set(objectives)) != len(objectives):
             raise InputError(f"objectives must be different and at least one, got {objectives}")
-        unknown = set(limits or {}) - set(CONSTRAINTS.values())
+        limited = [metric.name for metric in LIMITED.values()]
+        unknown = set(limits or {}) - set(limited)
         if unknown:
-            raise unknown_name("limit", min(unknown), list(CONSTRAINTS.values()))
+            raise unknown_name("limit", min(unknown), limited)
         self.space = load_space(space) if isinstance(space, str) else space
         profile = profile if isinstance(profile, Profile) else load_profile(profile)
         self.profile = profile.with_limits(**dict(limits or {}))
@@ -129,17 +119,17 @@ class Task:
     @property
     def n_con(self) -> int:
         """Number of constraints."""
-        return len(CONSTRAINTS)
+        return len(LIMITED)
 
     @property
     def constraint_names(self) -> tuple[str, ...]:
         """Names of the columns of ``G``."""
-        return tuple(CONSTRAINTS)
+        return tuple(LIMITED)
 
     @cached_property
     def limits(self) -> dict[str, float]:
         """Upper limit of each constrained metric."""
-        return {metric: getattr(self.profile.limits, metric) for metric in CONSTRAINTS.values()}
+        return {m.name: getattr(self.profile.limits, m.name) for m in LIMITED.values()}
 
     @property
     def learned_metrics(self) -> tuple[str, ...]:
@@ -165,7 +155,7 @@ class Task:
     def score(self, metrics: Mapping[str, FloatArray]) -> Evaluation:
         """Objectives and constraints of networks whose :meth:`metrics` are known already."""
         return Evaluation(
-            np.stack([metrics[OBJECTIVES[name]] for name in self.objectives], axis=1),
+            np.stack([metrics[OBJECTIVES[name].name] for name in self.objectives], axis=1),
             np.stack([metrics[m] / limit - 1.0 for m, limit in self.limits.items()], axis=1),
         )
 
@@ -173,11 +163,9 @@ class Task:
         """All figures of the genotypes ``X``, integers of shape ``(N, n_genes)``.
 
         Returns:
-            arrays of shape ``(N,)``: ``accuracy`` and ``accuracy_std`` (of the ensemble) in
-            [0, 1], ``error`` = 1 - accuracy, ``latency_ms``, ``sram_kib``, ``flash_kib``,
-            ``energy_mj`` per inference, and ``macs_m`` in millions; and
-            ``constraint_violation`` if it was learned: the sum over the limits of
-            ``max(0, value / limit - 1)``. It informs; the constraints are those of the three costs.
+            arrays of shape ``(N,)`` of all ``contracts.metrics.METRICS``, shares in [0, 1];
+            ``constraint_violation`` only if it was learned. It informs; the constraints are those
+            of the limited costs.
         """
         X = self.space.check(X)
         chunks = [X[start : start + CHUNK] for start in range(0, len(X), CHUNK)] or [X]

@@ -8,8 +8,7 @@ import numpy as np
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import unknown_name
-from mcu_nas_moo.problem.task import CONSTRAINTS, OBJECTIVES
-from mcu_nas_moo.search.subnets import AXES
+from mcu_nas_moo.contracts.metrics import LIMITED, METRICS, OBJECTIVES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,7 +90,7 @@ def metric_of(objective: str) -> str:
     """
     if objective not in OBJECTIVES:
         raise unknown_name("objective", objective, list(OBJECTIVES))
-    return OBJECTIVES[objective]
+    return OBJECTIVES[objective].name
 
 
 def knee(front: Subnets) -> int:
@@ -117,12 +116,11 @@ def nothing_feasible(subnets: Subnets) -> str:
     row = int(np.argmin(excess))
     limits = subnets.problem.limits
     over = []
-    for column, name in enumerate(CONSTRAINTS):
-        axis = AXES[name]
+    for column, metric in enumerate(LIMITED.values()):
         if subnets.constraint_values[row, column] > 0:
-            value, limit = subnets.metrics[axis.metric][row], limits[axis.metric]
-            excess_text = f"{100 * subnets.constraint_values[row, column]:,.1f} %"
-            over.append(f"{axis.short} by {excess_text} ({axis.said(value)} of {axis.said(limit)})")
+            value, limit = subnets.metrics[metric.name][row], limits[metric.name]
+            share = f"{100 * subnets.constraint_values[row, column]:,.1f} %"
+            over.append(f"{metric.short} by {share} ({metric.text(value)} of {metric.text(limit)})")
     return (
         f"none of {len(subnets):,} subnets is feasible: the nearest one, {subnets.names[row]}, "
         f"exceeds {' and '.join(over)}; search longer with --trials, or relax that limit"
@@ -130,11 +128,10 @@ def nothing_feasible(subnets: Subnets) -> str:
 
 
 def _nothing_left(candidates: Subnets, at_most: Mapping[str, float]) -> str:
-    axes = {axis.metric: axis for axis in AXES.values()}
     wanted = " and ".join(
-        f"{axes[metric].short} of at most {axes[metric].said(limit)}"
-        for metric, limit in at_most.items()
+        f"{METRICS[name].short} of at most {METRICS[name].text(limit)}"
+        for name, limit in at_most.items()
     )
-    least = " and ".join(axes[metric].said(candidates.metrics[metric].min()) for metric in at_most)
+    least = " and ".join(METRICS[name].text(candidates.metrics[name].min()) for name in at_most)
     each = "the least of each is" if len(at_most) > 1 else "the least is"
     return f"no feasible subnet has {wanted}; {each} {least}"

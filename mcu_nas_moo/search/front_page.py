@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from mcu_nas_moo.common.files import write_text_atomically
 from mcu_nas_moo.common.text import script_json
+from mcu_nas_moo.contracts.metrics import METRICS, OBJECTIVES
 from mcu_nas_moo.search.front import knee, on_front
-from mcu_nas_moo.search.subnets import AXES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,7 +68,7 @@ def page_data(
     task: Task, subnets: Subnets, front: Subnets, reference: Reference | None
 ) -> dict[str, Any]:
     """What the script of the page draws."""
-    problem, names = subnets.problem, list(AXES)
+    problem, names = subnets.problem, list(OBJECTIVES)
     across, upwards = main_axes(problem)
     row_of = {name: row for row, name in enumerate(subnets.names)}
     order = [row_of[name] for name in front.names]
@@ -80,9 +80,9 @@ def page_data(
                 "label": axis.label,
                 "short": axis.short,
                 "unit": axis.unit,
-                "limit": problem.limits.get(axis.metric),
+                "limit": problem.limits.get(axis.name),
             }
-            for axis in AXES.values()
+            for axis in OBJECTIVES.values()
         ],
         "objectives": [names.index(name) for name in problem.objectives],
         "across": names.index(across),
@@ -103,8 +103,8 @@ def page_data(
 def _values(metrics: Mapping[str, FloatArray]) -> list[list[float]]:
     """A column for each axis, in its unit, with six significant digits."""
     return [
-        [float(f"{value:.6g}") for value in (axis.factor * metrics[axis.metric]).tolist()]
-        for axis in AXES.values()
+        [float(f"{value:.6g}") for value in (axis.factor * metrics[axis.name]).tolist()]
+        for axis in OBJECTIVES.values()
     ]
 
 
@@ -122,7 +122,7 @@ def _in_lines(genes: Mapping[str, int]) -> list[str]:
 
 
 def _lead(problem: SearchedProblem, reference: Reference | None) -> str:
-    objectives = " and ".join(AXES[name].short for name in problem.objectives)
+    objectives = " and ".join(OBJECTIVES[name].short for name in problem.objectives)
     text = f"Feasible subnets for which no other one is better in {objectives}."
     if reference is not None:
         what = "front of all networks" if reference.kind == "exact" else "best front known"
@@ -136,10 +136,10 @@ def _facts(subnets: Subnets, front: Subnets) -> str:
         "feasible": f"{int(subnets.feasible.sum()):,}",
         "on the front": f"{len(front):,}",
     }
-    for axis in AXES.values():
-        if axis.metric in subnets.problem.limits:
-            limit = subnets.problem.limits[axis.metric]
-            facts[f"limit of {axis.short}"] = f"{limit:g} {axis.unit}"
+    for metric in METRICS.values():
+        if metric.limit:
+            limit = subnets.problem.limits[metric.name]
+            facts[f"limit of {metric.short}"] = f"{limit:g} {metric.unit}"
     return "".join(
         f"<li><b>{escape(value)}</b>{escape(name)}</li>" for name, value in facts.items()
     )

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mcu_nas_moo.common.files import write_atomically
+from mcu_nas_moo.contracts.metrics import OBJECTIVES
 from mcu_nas_moo.search.front_page import main_axes
-from mcu_nas_moo.search.subnets import AXES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,12 +35,12 @@ def draw_front(
     from matplotlib.figure import Figure
 
     problem = subnets.problem
-    pair = [AXES[name] for name in main_axes(problem)]
+    pair = [OBJECTIVES[name] for name in main_axes(problem)]
     joined = len(problem.objectives) == 2
     line: dict[str, Any] = {"drawstyle": "steps-post"} if joined else {"linestyle": "none"}
 
     def points(metrics: dict[str, FloatArray]) -> FloatArray:
-        F = np.stack([axis.factor * metrics[axis.metric] for axis in pair], axis=1)
+        F = np.stack([axis.factor * metrics[axis.name] for axis in pair], axis=1)
         ordered: FloatArray = F[np.lexsort((-F[:, 1], F[:, 0]))]
         return ordered.T
 
@@ -75,7 +75,7 @@ def draw_front(
         label="found front",
         **line,
     )
-    limits = [problem.limits.get(axis.metric) for axis in pair]
+    limits = [problem.limits.get(axis.name) for axis in pair]
     low, high = axes.get_xlim()
     if limits[0] is not None and limits[0] <= high + 0.5 * (high - low):
         axes.axvline(limits[0], color="#b3261e", ls=":", lw=1.2)

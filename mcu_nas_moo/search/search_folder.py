@@ -18,7 +18,7 @@ from mcu_nas_moo.common.naming import file_name
 from mcu_nas_moo.common.yaml_files import Facts, is_path, read_values, validate
 from mcu_nas_moo.hardware.profile import load_profile
 from mcu_nas_moo.search.front import front_of, nothing_feasible, on_front
-from mcu_nas_moo.search.subnets import METRICS, SearchedProblem, Subnets
+from mcu_nas_moo.search.subnets import FIGURES, SearchedProblem, Subnets
 from mcu_nas_moo.spaces import load_space
 from mcu_nas_moo.spaces.subnet_file import write_subnet
 
@@ -143,7 +143,7 @@ class SearchFolder:
             try:
                 own = {g.name: int(row[g.name]) for g in space.genes if row[g.name] != ""}
                 space.encode(own)
-                figures = [float(row[metric]) for metric in METRICS]
+                figures = [float(row[metric]) for metric in FIGURES]
                 int(row["trial"])
                 if not (row["name"] and np.isfinite(figures).all()):
                     raise InputError("a name or figure is missing")
@@ -157,7 +157,7 @@ class SearchFolder:
             problem,
             tuple(row["name"] for row in rows),
             tuple(genes),
-            {metric: np.array([float(row[metric]) for row in rows]) for metric in METRICS},
+            {metric: np.array([float(row[metric]) for row in rows]) for metric in FIGURES},
             tuple(int(row["trial"]) for row in rows),
         )
 
@@ -213,10 +213,10 @@ class SearchFolder:
 def table_text(subnets: Subnets, genes: Sequence[str]) -> str:
     """``subnets.csv``: a line per subnet, by trial; ``genes`` without effect are left empty."""
     front = on_front(subnets)
-    columns = {metric: subnets.metrics[metric].tolist() for metric in METRICS}
+    columns = {metric: subnets.metrics[metric].tolist() for metric in FIGURES}
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*_FIRST, *METRICS, *genes])
+    writer.writerow([*_FIRST, *FIGURES, *genes])
     for row, name in enumerate(subnets.names):
         writer.writerow(
             [
@@ -224,7 +224,7 @@ def table_text(subnets: Subnets, genes: Sequence[str]) -> str:
                 subnets.trials[row],
                 str(bool(subnets.feasible[row])).lower(),
                 str(bool(front[row])).lower(),
-                *(repr(columns[metric][row]) for metric in METRICS),
+                *(repr(columns[metric][row]) for metric in FIGURES),
                 *(subnets.genes[row].get(gene, "") for gene in genes),
             ]
         )

@@ -16,7 +16,7 @@ from mcu_nas_moo.common.naming import unknown_name
 from mcu_nas_moo.common.text import without_passwords
 from mcu_nas_moo.common.yaml_files import validate
 from mcu_nas_moo.problem.archive import feasible
-from mcu_nas_moo.search.subnets import METRICS, SearchedProblem, Subnets
+from mcu_nas_moo.search.subnets import FIGURES, SearchedProblem, Subnets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -185,7 +185,7 @@ def subnets_of(study: optuna.Study) -> Subnets:
     for trial in finished_trials(study):
         try:
             key = frozenset(trial.user_attrs["subnet"].items())
-            [float(trial.user_attrs[metric]) for metric in METRICS]
+            [float(trial.user_attrs[metric]) for metric in FIGURES]
         except (KeyError, AttributeError, TypeError, ValueError) as error:
             raise InputError(
                 f"trial {trial.number} of study {study.study_name} is damaged ({error}): "
@@ -197,7 +197,7 @@ def subnets_of(study: optuna.Study) -> Subnets:
         problem,
         tuple(problem.subnet_name(f"t{trial.number}") for trial in trials),
         tuple({str(k): int(v) for k, v in t.user_attrs["subnet"].items()} for t in trials),
-        {m: np.array([float(trial.user_attrs[m]) for trial in trials]) for m in METRICS},
+        {m: np.array([float(trial.user_attrs[m]) for trial in trials]) for m in FIGURES},
         tuple(trial.number for trial in trials),
     )
 

@@ -7,14 +7,13 @@ import json
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mcu_nas_moo.common.yaml_files import Facts
-from mcu_nas_moo.hardware.cost_model.estimate import significant
+from mcu_nas_moo.contracts.metrics import LIMITED, METRICS, OBJECTIVES, VIOLATION
 from mcu_nas_moo.problem.archive import feasible
-from mcu_nas_moo.problem.task import CONSTRAINTS, OBJECTIVES
 from mcu_nas_moo.spaces.subnet_file import SubnetFile
 
 if TYPE_CHECKING:
@@ -24,49 +23,7 @@ if TYPE_CHECKING:
     from mcu_nas_moo.problem.task import Task
 
 #: Figures of every subnet, in the order of tables; see :meth:`Task.metrics`.
-METRICS = (
-    "accuracy",
-    "accuracy_std",
-    "error",
-    "latency_ms",
-    "sram_kib",
-    "flash_kib",
-    "energy_mj",
-    "macs_m",
-)
-
-
-class Axis(NamedTuple):
-    """One figure at an axis or in a sentence: its metric, and how that is written.
-
-    Attributes:
-        metric: name in :data:`METRICS`.
-        label: with the unit, for an axis.
-        short: without the unit.
-        unit: that values have after multiplication with ``factor``.
-        factor: from the metric to ``unit``.
-    """
-
-    metric: str
-    label: str
-    short: str
-    unit: str
-    factor: float = 1.0
-
-    def said(self, value: float) -> str:
-        """A value of the metric with its unit."""
-        return f"{significant(self.factor * value)} {self.unit}"
-
-
-#: The figures that can be objectives, by the name of the objective.
-AXES = {
-    "error": Axis("error", "error on the validation split, %", "error", "%", 100.0),
-    "latency": Axis("latency_ms", "latency, ms", "latency", "ms"),
-    "sram": Axis("sram_kib", "SRAM, KiB", "SRAM", "KiB"),
-    "flash": Axis("flash_kib", "Flash, KiB", "Flash", "KiB"),
-    "energy": Axis("energy_mj", "energy per inference, mJ", "energy", "mJ"),
-    "macs": Axis("macs_m", "million MACs", "MACs", "M"),
-}
+FIGURES = tuple(name for name in METRICS if name != VIOLATION)
 
 
 class SearchedProblem(Facts):
@@ -148,7 +105,7 @@ class Subnets:
         problem: that they were searched for.
         names: how commands and files refer to each.
         genes: names of the active genes and their values, of each.
-        metrics: arrays ``(N,)`` by metric, with all of :data:`METRICS`.
+        metrics: arrays ``(N,)`` by metric, with all of :data:`FIGURES`.
         trials: number of the trial that found each first; -1 if there was no trial.
     """
 
@@ -177,13 +134,13 @@ class Subnets:
     @cached_property
     def objective_values(self) -> FloatArray:
         """Objectives ``(N, n_obj)``, minimised."""
-        return np.stack([self.metrics[OBJECTIVES[o]] for o in self.problem.objectives], axis=1)
+        return np.stack([self.metrics[OBJECTIVES[o].name] for o in self.problem.objectives], axis=1)
 
     @cached_property
     def constraint_values(self) -> FloatArray:
         """Constraints ``(N, n_con)``: ``value / limit - 1``, met where <= 0."""
-        limits = self.problem.limits
-        return np.stack([self.metrics[m] / limits[m] - 1.0 for m in CONSTRAINTS.values()], axis=1)
+        limits, names = self.problem.limits, [metric.name for metric in LIMITED.values()]
+        return np.stack([self.metrics[name] / limits[name] - 1.0 for name in names], axis=1)
 
     @cached_property
     def feasible(self) -> BoolArray:
@@ -209,5 +166,5 @@ class Subnets:
             genes=self.genes[row],
             classes=self.problem.classes,
             profile=self.problem.profile,
-            predicted={m: float(f"{self.metrics[m][row]:.6g}") for m in METRICS},
+            predicted={m: float(f"{self.metrics[m][row]:.6g}") for m in FIGURES},
         )

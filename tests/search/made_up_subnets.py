@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mcu_nas_moo.search.subnets import METRICS, SearchedProblem, Subnets
+from mcu_nas_moo.search.subnets import FIGURES, SearchedProblem, Subnets
 
 LIMITS = {"flash_kib": 100.0, "sram_kib": 50.0, "latency_ms": 10.0}
 
@@ -12,7 +12,7 @@ LIMITS = {"flash_kib": 100.0, "sram_kib": 50.0, "latency_ms": 10.0}
 def made_up(objectives=("error", "latency"), **figures):
     """Subnets ``a1``, ``a2``, ...; costs that are not given are small, so that limits are met."""
     count = len(next(iter(figures.values())))
-    metrics = {metric: np.full(count, 0.5) for metric in METRICS}
+    metrics = {metric: np.full(count, 0.5) for metric in FIGURES}
     metrics |= {name: np.asarray(values, dtype=float) for name, values in figures.items()}
     metrics["accuracy"] = 1 - metrics["error"]
     problem = SearchedProblem(

@@ -11,7 +11,7 @@ from mcu_nas_moo.benchmark.references.reference import known_reference
 from mcu_nas_moo.problem.task import Task
 from mcu_nas_moo.search.front import front_of, on_front
 from mcu_nas_moo.search.search_folder import SearchFolder, find_search, table_text
-from mcu_nas_moo.search.subnets import METRICS, SearchedProblem, Subnets
+from mcu_nas_moo.search.subnets import FIGURES, SearchedProblem, Subnets
 from mcu_nas_moo.spaces.subnet_file import read_subnet
 
 
@@ -31,7 +31,7 @@ def test_what_is_written_is_read_back_to_the_last_digit(written, some_subnets, r
     assert read.problem == record.problem
     assert read.names == some_subnets.names
     assert read.genes == some_subnets.genes
-    for metric in METRICS:
+    for metric in FIGURES:
         assert np.array_equal(read.metrics[metric], some_subnets.metrics[metric])
     assert on_front(read).tolist() == on_front(some_subnets).tolist()
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from mcu_nas_moo.benchmark.report.study_figures import LABELS
+from mcu_nas_moo.contracts.metrics import OBJECTIVES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from mcu_nas_moo.contracts.metrics import Metric
     from mcu_nas_moo.problem.task import Task
 
 #: Colours that stay apart for colour-blind readers on white: Okabe and Ito (2008) without yellow,
@@ -72,13 +73,6 @@ def looks(algorithms: Iterable[str]) -> dict[str, Look]:
     return chosen
 
 
-class Axis(NamedTuple):
-    """One objective at an axis: label, and the factor from its unit in ``F``."""
-
-    label: str
-    factor: float
-
-
-def axes_of(task: Task) -> list[Axis]:
+def axes_of(task: Task) -> list[Metric]:
     """The objectives of ``task``, in the order of the columns of ``F``."""
-    return [Axis(*LABELS[name]) for name in task.objectives]
+    return [OBJECTIVES[name] for name in task.objectives]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mcu_nas_moo.benchmark.report.appearance import axes_of
+from mcu_nas_moo.contracts.metrics import OBJECTIVES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -18,15 +19,6 @@ if TYPE_CHECKING:
     from mcu_nas_moo.benchmark.report.appearance import Look
     from mcu_nas_moo.benchmark.report.figure_data import Attainment, Band, Fronts, Steps
 
-#: Metrics of a network that the fronts show, with label, factor, format and unit.
-METRICS = {
-    "accuracy": ("accuracy", 100.0, ".2f", " %"),
-    "latency_ms": ("latency", 1.0, ".4g", " ms"),
-    "sram_kib": ("SRAM", 1.0, ".4g", " KiB"),
-    "flash_kib": ("Flash", 1.0, ".4g", " KiB"),
-    "energy_mj": ("energy", 1.0, ".3g", " mJ"),
-    "macs_m": ("work", 1.0, ".3g", " M MACs"),
-}
 #: Options of a gene are written as one character each.
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -118,7 +110,7 @@ def problem_data(
         "genes": [
             {"name": gene.name, "options": list(gene.options)} for gene in results.task.space.genes
         ],
-        "metrics": [{"label": label, "unit": unit} for label, _, _, unit in METRICS.values()],
+        "metrics": [{"label": one.short, "unit": f" {one.unit}"} for one in OBJECTIVES.values()],
         "networks": _networks(analysis, fronts, factors),
         "reference": [_rounded(column) for column in (fronts.reference * factors).T],
         "fronts": {name: rows.tolist() for name, rows in fronts.rows.items()},
@@ -147,7 +139,7 @@ def problem_data(
 def _networks(analysis: Analysis, fronts: Fronts, factors: np.ndarray) -> dict[str, Any]:
     task = analysis.results.task
     # An empty table has no metrics to ask for.
-    metrics = task.metrics(fronts.X) if len(fronts.X) else {name: np.zeros(0) for name in METRICS}
+    metrics = task.metrics(fronts.X) if len(fronts.X) else {}
     active = task.space.active(fronts.X) if len(fronts.X) else fronts.X.astype(bool)
     return {
         "genes": [
@@ -158,8 +150,8 @@ def _networks(analysis: Analysis, fronts: Fronts, factors: np.ndarray) -> dict[s
         ],
         "F": [_rounded(column) for column in (fronts.F * factors).T],
         "metrics": [
-            [format(value * factor, form) for value in metrics[name].tolist()]
-            for name, (_, factor, form, _) in METRICS.items()
+            [one.number(value) for value in metrics[one.name].tolist()] if metrics else []
+            for one in OBJECTIVES.values()
         ],
     }
 

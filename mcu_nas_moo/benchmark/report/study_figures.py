@@ -8,6 +8,7 @@ import numpy as np
 
 from mcu_nas_moo.benchmark.report.study_summary import pooled_front
 from mcu_nas_moo.common.files import write_atomically
+from mcu_nas_moo.contracts.metrics import METRICS, OBJECTIVES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,15 +34,6 @@ PLOTLY_MARKS = (
     "x",
     "star",
 )
-#: How each objective is written at an axis, and the factor from its unit in ``F``.
-LABELS = {
-    "error": ("error on the validation split, %", 100.0),
-    "latency": ("latency, ms", 1.0),
-    "sram": ("SRAM, KiB", 1.0),
-    "flash": ("Flash, KiB", 1.0),
-    "energy": ("energy per inference, mJ", 1.0),
-    "macs": ("million MACs", 1.0),
-}
 
 
 class _Axis(NamedTuple):
@@ -55,13 +47,10 @@ class _Axis(NamedTuple):
 
 def _axes(task: Task) -> tuple[_Axis, _Axis]:
     """The second objective across and the first one upwards."""
-    from mcu_nas_moo.problem.task import OBJECTIVES
-
     axes = []
     for column in (1, 0):
-        name = task.objectives[column]
-        label, factor = LABELS[name]
-        axes.append(_Axis(label, column, factor, task.limits.get(OBJECTIVES[name])))
+        metric = OBJECTIVES[task.objectives[column]]
+        axes.append(_Axis(metric.label, column, metric.factor, task.limits.get(metric.name)))
     return axes[0], axes[1]
 
 
@@ -229,12 +218,11 @@ def _descriptions(task: Task, X: np.ndarray) -> list[str]:
     texts = []
     for row, subnet in enumerate(task.space.decode(X)):
         lines = [
-            f"accuracy {metrics['accuracy'][row]:.2%} ± {metrics['accuracy_std'][row]:.2%}",
-            f"latency {metrics['latency_ms'][row]:.4g} ms, energy "
-            f"{metrics['energy_mj'][row]:.3g} mJ, {metrics['macs_m'][row]:.3g} M MACs",
-            f"Flash {metrics['flash_kib'][row]:.4g} KiB, SRAM {metrics['sram_kib'][row]:.4g} KiB",
-            "",
+            f"{metric.short} {metric.text(metrics[name][row])}"
+            for name, metric in METRICS.items()
+            if name in metrics
         ]
+        lines.append("")
         stage = None
         for gene, value in subnet.values.items():
             head, _, rest = gene.partition("_")

@@ -16,7 +16,7 @@ from mcu_nas_moo.benchmark.results.compact import RUN_FACTS
 from mcu_nas_moo.benchmark.runs.environment import versions
 from mcu_nas_moo.common.files import write_atomically, write_text_atomically
 from mcu_nas_moo.common.naming import file_name
-from mcu_nas_moo.problem.task import OBJECTIVES
+from mcu_nas_moo.contracts.metrics import OBJECTIVES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -140,7 +140,7 @@ def _write_ioh(
 
 def _columns(problem: ProblemResults) -> list[str]:
     """Names of the objectives with their units."""
-    return [OBJECTIVES[name] for name in problem.task.objectives]
+    return [OBJECTIVES[name].name for name in problem.task.objectives]
 
 
 def _lines(points: np.ndarray[Any, Any]) -> str:

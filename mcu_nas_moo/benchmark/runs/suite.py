@@ -12,9 +12,10 @@ from mcu_nas_moo.benchmark.runs.study import Run, Study
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import Name, unknown_name
 from mcu_nas_moo.common.yaml_files import Facts, is_path, read_values, validate
+from mcu_nas_moo.contracts.metrics import OBJECTIVES
 from mcu_nas_moo.hardware.profile import list_profiles, load_profile
 from mcu_nas_moo.optimisers import register
-from mcu_nas_moo.problem.task import OBJECTIVES, Task
+from mcu_nas_moo.problem.task import Task
 from mcu_nas_moo.problem.task_facts import problem_name
 from mcu_nas_moo.spaces import list_spaces
 

@@ -22,7 +22,6 @@ from mcu_nas_moo.cli.problem_options import (
     DEFAULT_OBJECTIVES,
     jobs_option,
     limit_options,
-    limits_given,
     names_in,
     objectives_option,
     one_thread_per_process,
@@ -120,9 +119,7 @@ def main(
     budget: int,
     seeds: int,
     jobs: int,
-    flash_kib: float | None,
-    sram_kib: float | None,
-    latency_ms: float | None,
+    limits: dict[str, float],
     out: Path | None,
     configs: tuple[Path, ...],
     tensorboard: Path | None,
@@ -155,7 +152,6 @@ def main(
     hyperparameters = _hyperparameters(configs, names)
     if tensorboard is not None:
         _check_tensorboard(names)
-    limits = limits_given(flash_kib, sram_kib, latency_ms)
     with console.status("Learning the costs ...") if predictors == "mlp" else nullcontext():
         tasks = [
             task_of_options(space, profile, objectives, limits, predictors)
@@ -200,12 +196,8 @@ def _refuse_options_before(context: click.Context) -> None:
     Raises:
         InputError: if there are any.
     """
-    given = [
-        name
-        for name in context.params
-        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
-    ]
-    if given:
+    sources = (context.get_parameter_source(str(one.name)) for one in context.command.params)
+    if click.core.ParameterSource.COMMANDLINE in sources:
         command = context.invoked_subcommand
         raise InputError(f"options of {command} come after it: mcu-nas-bench {command} --...")
 
@@ -268,7 +260,7 @@ def _study_name(
 
 
 def _show_choices(console: Console) -> None:
-    from mcu_nas_moo.benchmark.report.study_figures import LABELS
+    from mcu_nas_moo.contracts.metrics import OBJECTIVES
     from mcu_nas_moo.hardware.profile import list_profiles, load_profile
     from mcu_nas_moo.optimisers.register import list_optimisers
     from mcu_nas_moo.spaces import list_spaces, load_space
@@ -277,7 +269,7 @@ def _show_choices(console: Console) -> None:
         "algorithms": list_optimisers(),
         "profiles": {name: load_profile(name).description for name in list_profiles()},
         "spaces": {name: f"{load_space(name).n_networks:.2g} networks" for name in list_spaces()},
-        "objectives": {name: label for name, (label, _) in LABELS.items()},
+        "objectives": {name: metric.label for name, metric in OBJECTIVES.items()},
     }
     from rich.table import Table
 

@@ -9,14 +9,13 @@ import click
 
 from mcu_nas_moo.cli.errors import bad_input_in_one_line
 from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.contracts.metrics import METRICS
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from mcu_nas_moo.hardware.calibration.board import Refit
     from mcu_nas_moo.hardware.calibration.calibrate import Calibration
-
-_UNITS = {"flash_kib": "Flash", "sram_kib": "SRAM", "latency_ms": "latency"}
 
 
 @click.command()
@@ -116,7 +115,7 @@ def _print_report(console: Console, calibrations: list[Calibration]) -> None:
             fit, macs = report.fit, report.by_macs
             table.add_row(
                 calibration.name if report is calibration.reports[0] else "",
-                _UNITS[report.quantity],
+                METRICS[report.quantity].short,
                 f"{fit.n_rows}, {fit.n_families}",
                 str(fit.n_coefficients),
                 f"{fit.mape_percent:.1f}",
@@ -139,7 +138,7 @@ def _print_lineages(
         for report in calibration.reports:
             if report.by_lineage is not None:
                 console.print(
-                    f"- {calibration.name}, {_UNITS[report.quantity]}: unseen MAPE "
+                    f"- {calibration.name}, {METRICS[report.quantity].short}: unseen MAPE "
                     f"{report.by_lineage.mape:.1f} %, Spearman {report.by_lineage.spearman:.3f}"
                 )
 
@@ -169,6 +168,8 @@ def _own_board(console: Console, measurements: Path, base: str, out: Path) -> No
 def _print_refits(console: Console, reports: tuple[Refit, ...]) -> None:
     from rich.table import Table
 
+    from mcu_nas_moo.hardware.runtime import RULES
+
     table = Table(
         title="Refitted to your measurements",
         caption="MAPE: mean absolute error; unseen: families (or networks) left out one by one",
@@ -181,7 +182,7 @@ def _print_refits(console: Console, reports: tuple[Refit, ...]) -> None:
     for report in reports:
         unseen = report.left_out
         table.add_row(
-            _UNITS[report.quantity],
+            METRICS[report.quantity].short,
             str(report.n_rows),
             report.refitted,
             "-" if report.before is None else f"{report.before.mape:.1f}",
@@ -189,7 +190,7 @@ def _print_refits(console: Console, reports: tuple[Refit, ...]) -> None:
             "-" if unseen is None else f"{unseen.mape:.1f}",
             "-" if unseen is None else f"{unseen.worst:.0f}",
         )
-    kept = [_UNITS[name] for name in _UNITS if name not in {r.quantity for r in reports}]
+    kept = [METRICS[name].short for name in RULES if name not in {r.quantity for r in reports}]
     console.print(table)
     if kept:
         console.print(f"Kept as in the base, since nothing was measured: {', '.join(kept)}.")

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING
 import click
 
 from mcu_nas_moo.cli.errors import bad_input_in_one_line
+from mcu_nas_moo.cli.search_problem import limit_options
 from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.contracts.metrics import LIMITED, METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.table import Table
 
+    from mcu_nas_moo.contracts.metrics import Metric
     from mcu_nas_moo.hardware.cost_model.estimate import CostEstimate, LayerEstimate
 
 _WIDTH = 100
@@ -36,9 +39,7 @@ _NAME_WIDTH = 16
     "--input-shape",
     help="Shape of the input where the file leaves it open, such as 3,96,96.",
 )
-@click.option("--flash-kib", type=float, help="Flash limit instead of the profile's.")
-@click.option("--sram-kib", type=float, help="SRAM limit instead of the profile's.")
-@click.option("--latency-ms", type=float, help="Latency limit instead of the profile's.")
+@limit_options
 @click.option("--per-layer", is_flag=True, help="Add each layer's part; the SRAM peak is marked.")
 @click.option(
     "--json",
@@ -56,9 +57,7 @@ def cost(
     models: tuple[Path, ...],
     profile_name: str,
     input_shape: str | None,
-    flash_kib: float | None,
-    sram_kib: float | None,
-    latency_ms: float | None,
+    limits: dict[str, float],
     per_layer: bool,
     as_json: bool,
     plot: Path | None,
@@ -75,7 +74,7 @@ def cost(
     from mcu_nas_moo.hardware.cost_model.estimate import estimate_cost
     from mcu_nas_moo.hardware.profile import load_profile
 
-    profile = load_profile(profile_name).with_limits(flash_kib, sram_kib, latency_ms)
+    profile = load_profile(profile_name).with_limits(**limits)
     # All before any output: bad input leaves nothing behind.
     estimates = [estimate_cost(model, profile, input_shape=shape) for model in models]
     if plot is not None:
@@ -168,52 +167,53 @@ def _totals(estimate: CostEstimate) -> Table:
     """Each metric with its limit and what is known about its error."""
     from rich.text import Text
 
-    from mcu_nas_moo.hardware.cost_model.estimate import LIMITED, significant
-
     table = _table()
     table.add_column("metric")
     for heading in ("value", "limit", "share"):
         table.add_column(heading, justify="right")
     table.add_column("verdict")
     table.add_column("mean error", justify="right")
-    for metric, (name, unit) in LIMITED.items():
-        value, limit = getattr(estimate, metric), estimate.limits[metric]
+    for metric in LIMITED.values():
+        value, limit = getattr(estimate, metric.name), estimate.limits[metric.name]
         verdict = Text("fits", style="green")
-        if metric in estimate.excess:
-            verdict = Text(estimate.excess_text(metric), style="bold red")
-        error = estimate.error_percent.get(metric)
+        if metric.name in estimate.excess:
+            verdict = Text(estimate.excess_text(metric.name), style="bold red")
+        error = estimate.error_percent.get(metric.name)
         table.add_row(
-            name,
-            f"{significant(value)} {unit}",
-            f"{significant(limit)} {unit}",
+            metric.short,
+            metric.text(value),
+            metric.text(limit),
             f"{100 * value / limit:,.0f} %",
             verdict,
             "unknown" if error is None else f"± {error:.1f} %",
         )
-    table.add_row("energy", f"{significant(estimate.energy_mj)} mJ")
-    table.add_row("MACs", f"{significant(estimate.macs_m)} M")
+    for metric in _unlimited(estimate):
+        table.add_row(metric.short, metric.text(getattr(estimate, metric.name)))
     table.add_row("parameters", f"{estimate.parameters:,}")
     return table
+
+
+def _unlimited(estimate: CostEstimate) -> list[Metric]:
+    """What an estimate tells beside the limited metrics."""
+    return [m for m in METRICS.values() if m.limit is None and hasattr(estimate, m.name)]
 
 
 def _comparison(estimates: Sequence[CostEstimate]) -> Table:
     """A row per network under a row with the limits."""
     from rich.text import Text
 
-    from mcu_nas_moo.hardware.cost_model.estimate import LIMITED, significant
-
     table = _table()
     table.add_column("model", overflow="ellipsis", no_wrap=True)
-    for heading in ("Flash KiB", "SRAM KiB", "latency ms", "energy mJ", "MACs M"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    metrics = [*LIMITED.values(), *_unlimited(estimates[0])]
+    for metric in metrics:
+        table.add_column(metric.heading, justify="right", no_wrap=True)
     table.add_column("verdict")
-    table.add_row("limit", *map(significant, estimates[0].limits.values()))
+    table.add_row("limit", *(m.number(estimates[0].limits[m.name]) for m in LIMITED.values()))
     for estimate in estimates:
-        figures = (*(getattr(estimate, metric) for metric in LIMITED), estimate.energy_mj)
-        exceeded = ", ".join(LIMITED[metric][0] for metric in estimate.excess)
+        exceeded = ", ".join(METRICS[name].short for name in estimate.excess)
         table.add_row(
             estimate.model,
-            *map(significant, (*figures, estimate.macs_m)),
+            *(metric.number(getattr(estimate, metric.name)) for metric in metrics),
             Text(
                 f"exceeds {exceeded}" if exceeded else "fits", "bold red" if exceeded else "green"
             ),

@@ -13,7 +13,6 @@ from mcu_nas_moo.cli.errors import bad_input_in_one_line
 from mcu_nas_moo.cli.problem_options import (
     jobs_option,
     limit_options,
-    limits_given,
     names_in,
     one_thread_per_process,
     plain_console,
@@ -72,9 +71,7 @@ def enumerate_command(
     space: str,
     profiles: str,
     lists: tuple[str, ...],
-    flash_kib: float | None,
-    sram_kib: float | None,
-    latency_ms: float | None,
+    limits: dict[str, float],
     out: Path | None,
     jobs: int,
     device: str,
@@ -97,7 +94,6 @@ def enumerate_command(
             raise InputError(f"--objectives must hold error and a cost, got {','.join(names)}")
     # One pass for all of them: a front for fewer objectives is part of that for more.
     together = dict.fromkeys(["error", *(name for names in wanted for name in names)])
-    limits = limits_given(flash_kib, sram_kib, latency_ms)
     chosen = list_profiles() if profiles == "all" else names_in(profiles, "--profile")
     tasks = [Task(space, profile, list(together), limits=limits) for profile in chosen]
     state = _state_path(tasks, out)

@@ -13,6 +13,7 @@ import click
 from mcu_nas_moo.cli.errors import bad_input_in_one_line
 from mcu_nas_moo.cli.problem_options import (
     DEFAULT_OBJECTIVES,
+    bound_option,
     names_in,
     one_thread_per_process,
     plain_console,
@@ -20,6 +21,7 @@ from mcu_nas_moo.cli.problem_options import (
 )
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import file_name
+from mcu_nas_moo.contracts.metrics import METRICS, OBJECTIVES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,8 +34,8 @@ if TYPE_CHECKING:
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
-#: Where fronts of all four objectives are known, they answer for any limit on a cost.
-_ALL_OBJECTIVES = ("error", "latency", "sram", "flash")
+#: What can be bounded. Where the front of all these objectives is known, it answers for any bound.
+_BOUNDED = {name: metric for name, metric in OBJECTIVES.items() if metric.limit or name == "error"}
 
 _SOURCE = (
     click.option(
@@ -59,13 +61,13 @@ _SOURCE = (
 #: What two files of the same subnet have in common; figures may differ.
 _IDENTITY = ("name", "space", "classes", "genes")
 _FILTERS = tuple(
-    click.option(f"--max-{name}", type=float, help=f"Only subnets with {what}.")
-    for name, what in (
-        ("error", "at most this error, in %"),
-        ("latency-ms", "at most this latency"),
-        ("sram-kib", "at most this much SRAM"),
-        ("flash-kib", "at most this much Flash"),
+    bound_option(
+        "at_most",
+        metric,
+        f"--max-{metric.option}",
+        f"Only subnets with at most this {metric.short}, in {metric.unit}.",
     )
+    for metric in _BOUNDED.values()
 )
 
 
@@ -87,7 +89,7 @@ def front() -> None:
 @source_and_filters
 @click.option(
     "--sort",
-    help="error, latency, sram, flash, energy or macs.  [default: the objective after error]",
+    help=f"By one of {', '.join(OBJECTIVES)}.  [default: the objective after error]",
 )
 @click.option(
     "--rows",
@@ -124,7 +126,7 @@ def list_command(sort: str | None, rows: int, **options: Any) -> None:
 @front.command()
 @click.argument("subnet", required=False)
 @source_and_filters
-@click.option("--best", help="The one with the least error, latency, sram, flash, energy or macs.")
+@click.option("--best", help=f"The one with the least of one of these: {', '.join(OBJECTIVES)}.")
 @click.option(
     "--knee",
     "take_knee",
@@ -225,22 +227,12 @@ def _chosen_front(
     profile: str | None,
     space: str | None,
     objectives: str | None,
-    max_error: float | None,
-    max_latency_ms: float | None,
-    max_sram_kib: float | None,
-    max_flash_kib: float | None,
+    at_most: dict[str, float],
 ) -> tuple[Subnets, str]:
     """The front that the options describe, and a title for it."""
-    given = {
-        "error": None if max_error is None else max_error / 100,
-        "latency_ms": max_latency_ms,
-        "sram_kib": max_sram_kib,
-        "flash_kib": max_flash_kib,
-    }
-    at_most = {metric: limit for metric, limit in given.items() if limit is not None}
-    for metric, limit in at_most.items():
+    for name, limit in at_most.items():
         if math.isnan(limit):
-            raise InputError(f"--max-{metric.replace('_', '-')} must be a number, not nan")
+            raise InputError(f"--max-{METRICS[name].option} must be a number, not nan")
     if (folder is not None) + (storage is not None) + exact > 1:
         raise InputError("give one of --from, --storage and --exact")
     if study_name is not None and storage is None:
@@ -291,16 +283,15 @@ def _reference_front(
     holds what is best under each limit.
     """
     from mcu_nas_moo.benchmark.references.reference import known_reference, remake_command
-    from mcu_nas_moo.problem.task import OBJECTIVES
     from mcu_nas_moo.search.subnets import SearchedProblem, Subnets
 
     task = task_of_options(
         space or "mbconv-stage", profile or "cortex-m7", objectives or DEFAULT_OBJECTIVES
     )
-    limited = {name for name, metric in OBJECTIVES.items() if metric in at_most}
+    bounded = {name for name, metric in _BOUNDED.items() if metric.name in at_most}
     wider = task
-    if not limited <= set(task.objectives) and set(task.objectives) <= set(_ALL_OBJECTIVES):
-        wider = task_of_options(task.space.name, profile or "cortex-m7", ",".join(_ALL_OBJECTIVES))
+    if not bounded <= set(task.objectives) and set(task.objectives) <= set(_BOUNDED):
+        wider = task_of_options(task.space.name, profile or "cortex-m7", ",".join(_BOUNDED))
     reference = known_reference(wider)
     if reference is None:
         raise InputError(
@@ -317,21 +308,12 @@ def _table(chosen: Subnets, rows: Sequence[int]) -> Table:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    from mcu_nas_moo.hardware.cost_model.estimate import significant
-
-    metrics = chosen.metrics
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("#", justify="right")
     table.add_column("name", no_wrap=True, overflow="ellipsis")
-    heads = ("error %", "latency ms", "SRAM KiB", "Flash KiB", "energy mJ", "MACs M")
-    for heading in heads:
-        table.add_column(heading, justify="right", no_wrap=True)
-    columns = ("latency_ms", "sram_kib", "flash_kib", "energy_mj", "macs_m")
+    for metric in OBJECTIVES.values():
+        table.add_column(metric.heading, justify="right", no_wrap=True)
     for row in rows:
-        table.add_row(
-            str(row + 1),
-            chosen.names[row],
-            f"{100 * metrics['error'][row]:.2f}",
-            *(significant(float(metrics[metric][row])) for metric in columns),
-        )
+        figures = (m.number(float(chosen.metrics[m.name][row])) for m in OBJECTIVES.values())
+        table.add_row(str(row + 1), chosen.names[row], *figures)
     return table

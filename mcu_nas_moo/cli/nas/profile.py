@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 from mcu_nas_moo.cli.errors import bad_input_in_one_line
+from mcu_nas_moo.contracts.metrics import LIMITED
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from mcu_nas_moo.contracts.metrics import Metric
     from mcu_nas_moo.hardware.device import Figure
+    from mcu_nas_moo.hardware.profile import Profile
 
 _WIDTH = 100
 
@@ -30,11 +33,12 @@ def list_() -> None:
     from mcu_nas_moo.hardware.profile import list_profiles, load_profile
 
     table = _table(
-        ("profile", "chip", "core", "runtime"), ("Flash\nKiB", "SRAM\nKiB", "latency\nms")
+        ("profile", "chip", "core", "runtime"),
+        tuple(f"{metric.short}\n{metric.unit}" for metric in LIMITED.values()),
     )
     for name in list_profiles():
         facts = load_profile(name)
-        limits = (f"{limit:g}" for limit in facts.limits.model_dump().values())
+        limits = (f"{getattr(facts.limits, metric.name):g}" for metric in LIMITED.values())
         table.add_row(name, facts.device.chip, facts.device.core, facts.runtime, *limits)
     console = _console()
     console.print(table)
@@ -90,7 +94,7 @@ def show(name: str) -> None:
     from mcu_nas_moo.hardware.runtime import load_runtime
 
     facts = load_profile(name)
-    device, limits = facts.device, facts.limits
+    device = facts.device
     rows = {
         "device": f"{device.board}: {device.chip}, {device.core} at {device.clock_mhz:g} MHz",
         "memory": f"{device.flash_kib:g} KiB Flash, {device.sram_kib:g} KiB SRAM "
@@ -98,9 +102,7 @@ def show(name: str) -> None:
         "cycles per M7 cycle": _with_source(device.cycles_factor),
         "power, mW": _with_source(device.active_power_mw),
         "runtime": f"{facts.runtime}: {load_runtime(facts.runtime).description}",
-        "limits": f"Flash {limits.flash_kib:g} KiB ({limits.flash_kib / device.flash_kib:.0%} of "
-        f"the chip's), SRAM {limits.sram_kib:g} KiB ({limits.sram_kib / device.sram_kib:.0%}), "
-        f"latency {limits.latency_ms:g} ms",
+        "limits": ", ".join(_limit(facts, metric) for metric in LIMITED.values()),
     }
     console = _console()
     console.print(facts.name, style="bold")
@@ -132,6 +134,12 @@ def new(
 
     write_profile(file, device, runtime, start, overwrite=force)
     click.echo(f"profile: {file}")
+
+
+def _limit(facts: Profile, metric: Metric) -> str:
+    limit, available = (getattr(part, metric.name, None) for part in (facts.limits, facts.device))
+    share = f" ({limit / available:.0%} of the chip's)" if available else ""
+    return f"{metric.short} {limit:g} {metric.unit}{share}"
 
 
 def _console() -> Console:

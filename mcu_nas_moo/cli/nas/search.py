@@ -11,7 +11,6 @@ import click
 from mcu_nas_moo.cli.errors import bad_input_in_one_line
 from mcu_nas_moo.cli.problem_options import (
     limit_options,
-    limits_given,
     objectives_option,
     one_thread_per_process,
     plain_console,
@@ -80,9 +79,7 @@ def search(
     seed: int,
     storage: str | None,
     study_name: str | None,
-    flash_kib: float | None,
-    sram_kib: float | None,
-    latency_ms: float | None,
+    limits: dict[str, float],
     predictors: str,
     out: Path | None,
 ) -> None:
@@ -110,7 +107,6 @@ def search(
     from mcu_nas_moo.search.subnets import SearchedProblem
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    limits = limits_given(flash_kib, sram_kib, latency_ms)
     task = task_of_options(space, profile, objectives, limits, predictors)
     make_sampler(algo, task, trials, seed)  # an unknown name should leave nothing behind
     reference = known_reference(task)

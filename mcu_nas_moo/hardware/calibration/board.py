@@ -10,6 +10,7 @@ import numpy as np
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.yaml_files import validate
+from mcu_nas_moo.contracts.metrics import METRICS
 from mcu_nas_moo.hardware.calibration.least_squares import (
     Errors,
     fit_coefficients,
@@ -18,7 +19,7 @@ from mcu_nas_moo.hardware.calibration.least_squares import (
 from mcu_nas_moo.hardware.calibration.measurements import QUANTITIES, line_of
 from mcu_nas_moo.hardware.cost_model.memory import working_set
 from mcu_nas_moo.hardware.cost_model.work import WORK, all_work_of, counts_of, kinds_of
-from mcu_nas_moo.hardware.runtime import Cycles, Fit, Runtime
+from mcu_nas_moo.hardware.runtime import RULES, Cycles, Fit, Runtime
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -147,13 +148,12 @@ def refit(
                 f"{table}: {len(rows.rows)} rows with {quantity} cannot be fitted and checked; "
                 f"measure at least {FEWEST_ROWS} networks, better 5 or more of several sizes"
             )
-        section = {"latency_ms": "latency", "sram_kib": "memory", "flash_kib": "flash"}[quantity]
         linear = _LINEAR[quantity](base, rows)
         measured = rows.rows[quantity].to_numpy()
         _check_units(quantity, linear, rows, table)
         freedom, report = _choose(quantity, linear, rows.rows.family.tolist(), measured)
         reports.append(report)
-        rule = getattr(base, section)
+        rule = getattr(base, RULES[quantity])
         found = _rounded(_coefficients(linear, freedom, measured, _all(measured)))
         update: dict[str, Any] = {
             "fits": (_fit(report, rows.rows.family.nunique(), len(freedom.groups), table),),
@@ -164,7 +164,7 @@ def refit(
             update["cycles"] = Cycles(**found)
         else:
             update |= {key: found[key] for key in _refitted_names(freedom)}
-        changes[section] = rule.model_copy(update=update)
+        changes[RULES[quantity]] = rule.model_copy(update=update)
     changes["description"] = f"{base.description}; refitted to {table.name}"
     fitted = base.model_copy(update=changes)
     return validate(Runtime, fitted.model_dump(), f"{table}, refitted"), tuple(reports)
@@ -211,7 +211,7 @@ _LINEAR = {"latency_ms": _latency, "sram_kib": _sram, "flash_kib": _flash}
 def _check_units(quantity: str, linear: _Linear, rows: Measurements, table: Path) -> None:
     ratios = rows.rows[quantity].to_numpy() / (linear.units @ linear.values)
     ratio = float(np.median(ratios))
-    unit = {"ms": "milliseconds", "kib": "KiB"}[quantity.rpartition("_")[2]]
+    unit = METRICS[quantity].unit
     odd = np.abs(np.log(ratios / ratio)) > np.log(_ODD_RATIO)
     if odd.any():
         row = rows.rows[odd].iloc[0]

@@ -17,6 +17,7 @@ import pandas as pd
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import unknown_name
 from mcu_nas_moo.hardware.calibration.standard_networks import STANDARD_NETWORKS
+from mcu_nas_moo.hardware.runtime import RULES
 from mcu_nas_moo.networks.layer_table import Layer, LayerTable, Op
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 #: Quantities that can be calibrated.
-QUANTITIES = ("flash_kib", "sram_kib", "latency_ms")
+QUANTITIES = tuple(RULES)
 #: Parts of a quantity that some sources print apart.
 PARTS = ("activations_kib", "runtime_ram_kib", "weights_flash_kib", "code_flash_kib")
 

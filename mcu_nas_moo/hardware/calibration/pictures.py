@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mcu_nas_moo.common.files import write_atomically
+from mcu_nas_moo.contracts.metrics import METRICS
+from mcu_nas_moo.hardware.runtime import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,8 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from mcu_nas_moo.hardware.calibration.calibrate import Calibration, QuantityReport
-
-_LABELS = {"flash_kib": "Flash [KiB]", "sram_kib": "SRAM [KiB]", "latency_ms": "latency [ms]"}
 
 
 def draw_predicted_and_measured(calibrations: Sequence[Calibration], path: Path) -> None:
@@ -29,7 +29,7 @@ def draw_predicted_and_measured(calibrations: Sequence[Calibration], path: Path)
 
     figure = Figure(figsize=(9.0, 2.75 * len(calibrations)), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(len(calibrations), len(_LABELS), squeeze=False)
+    axes = figure.subplots(len(calibrations), len(RULES), squeeze=False)
     for row, calibration in zip(axes, calibrations, strict=True):
         for panel, report in zip(row, calibration.reports, strict=True):
             _draw(panel, report)
@@ -57,7 +57,7 @@ def _draw(panel: Axes, report: QuantityReport) -> None:
     panel.plot(span, span, color="0.6", linewidth=0.8)
     panel.scatter(report.measured, predicted, s=16, color="#0072b2", alpha=0.75, linewidth=0)
     panel.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high), aspect="equal")
-    panel.set_xlabel(f"measured {_LABELS[report.quantity]}", fontsize=8)
+    panel.set_xlabel(f"measured {METRICS[report.quantity].label}", fontsize=8)
     panel.set_ylabel("predicted, family unseen", fontsize=8)
     panel.tick_params(labelsize=7, which="both")
     for axis in (panel.xaxis, panel.yaxis):

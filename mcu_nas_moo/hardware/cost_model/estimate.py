@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.contracts.metrics import LIMITED, METRICS, significant
 from mcu_nas_moo.hardware.cost_model.memory import working_set
-from mcu_nas_moo.hardware.cost_model.model import CostModel
+from mcu_nas_moo.hardware.cost_model.model import CostModel, Costs
 from mcu_nas_moo.hardware.cost_model.occupancy import MemoryStep, memory_steps
 from mcu_nas_moo.hardware.profile import Profile, load_profile
 from mcu_nas_moo.networks.layer_table import LayerTable
@@ -24,19 +25,8 @@ if TYPE_CHECKING:
 
 #: Families of networks below which the error of a fit is not to be trusted.
 FEW_FAMILIES = 5
-#: What each limited metric is called in prose, and its unit.
-LIMITED = {
-    "flash_kib": ("Flash", "KiB"),
-    "sram_kib": ("SRAM", "KiB"),
-    "latency_ms": ("latency", "ms"),
-}
 
 _BYTES_PER_KIB = 1024
-
-
-def significant(value: float, digits: int = 4) -> str:
-    """A positive number with so many significant digits, all digits before the point."""
-    return f"{value:,.0f}" if value >= 10 ** (digits - 1) else f"{value:.{digits}g}"
 
 
 @dataclass(frozen=True)
@@ -124,18 +114,16 @@ class CostEstimate:
 
     def __str__(self) -> str:
         figures = [
-            f"{name} {significant(getattr(self, metric))} {unit}{self.error_text(metric)}"
-            for metric, (name, unit) in LIMITED.items()
+            f"{METRICS[name].short} {METRICS[name].text(getattr(self, name))}"
+            f"{self.error_text(name)}"
+            for name in Costs._fields
         ]
-        return (
-            f"{self.model} on {self.profile.name}: {', '.join(figures)}, "
-            f"energy {significant(self.energy_mj)} mJ; {self.verdict}"
-        )
+        return f"{self.model} on {self.profile.name}: {', '.join(figures)}; {self.verdict}"
 
     @property
     def limits(self) -> dict[str, float]:
-        """The profile's limits of ``flash_kib``, ``sram_kib`` and ``latency_ms``."""
-        return {metric: float(getattr(self.profile.limits, metric)) for metric in LIMITED}
+        """The profile's limit of each limited metric."""
+        return {m.name: float(getattr(self.profile.limits, m.name)) for m in LIMITED.values()}
 
     @property
     def excess(self) -> dict[str, float]:
@@ -153,7 +141,7 @@ class CostEstimate:
         """``fits``, or what exceeds by how much."""
         if self.fits:
             return f"fits {self.profile.name}"
-        texts = [f"{LIMITED[metric][0]} {self.excess_text(metric)}" for metric in self.excess]
+        texts = [f"{METRICS[metric].short} {self.excess_text(metric)}" for metric in self.excess]
         return f"does not fit {self.profile.name}: {', '.join(texts)}"
 
     @property
@@ -168,7 +156,7 @@ class CostEstimate:
 
     def excess_text(self, metric: str) -> str:
         """``exceeds 48 KiB by 12 KiB (25 %)``, for a metric of :attr:`excess`."""
-        limit, value, unit = self.limits[metric], self.excess[metric], LIMITED[metric][1]
+        limit, value, unit = self.limits[metric], self.excess[metric], METRICS[metric].unit
         share = significant(100 * value / limit, 2)
         return f"exceeds {significant(limit)} {unit} by {significant(value, 3)} {unit} ({share} %)"
 
@@ -204,11 +192,8 @@ class CostEstimate:
             "runtime": self.profile.runtime,
             "fits": self.fits,
         }
-        figures = (
-            "flash_kib sram_kib latency_ms energy_mj macs_m parameters runtime_flash_kib "
-            "limits excess error_percent peak_layer"
-        )
-        head |= {name: getattr(self, name) for name in figures.split()}
+        figures = (*Costs._fields, "macs_m", "parameters", "runtime_flash_kib", "limits", "excess")
+        head |= {name: getattr(self, name) for name in (*figures, "error_percent", "peak_layer")}
         layers = []
         for layer in self.layers:
             row = asdict(layer)
@@ -248,23 +233,21 @@ def estimate_cost(
         from mcu_nas_moo.networks.onnx.reader import read_onnx
 
         name, table = Path(model).name, read_onnx(model, input_shape)
-    costs = cost_model.evaluate(table)
-    flash_kib, sram_kib, latency_ms, energy_mj = (float(values[0]) for values in costs)
-    layers = _layers(table, cost_model, latency_ms)
+    costs: dict[str, Any] = {
+        name: float(values[0]) for name, values in cost_model.evaluate(table)._asdict().items()
+    }
+    layers = _layers(table, cost_model, costs["latency_ms"])
     return CostEstimate(
         model=name,
         profile=profile,
-        flash_kib=flash_kib,
-        sram_kib=sram_kib,
-        latency_ms=latency_ms,
-        energy_mj=energy_mj,
+        **costs,
         macs_m=float(table.macs.sum() / 1e6),
         parameters=int(table.weights.sum() + table.biases.sum()),
-        runtime_flash_kib=flash_kib - sum(layer.flash_kib for layer in layers),
+        runtime_flash_kib=costs["flash_kib"] - sum(layer.flash_kib for layer in layers),
         layers=layers,
         error_percent={
             metric: max(map(_error_percent, fits))
-            for metric, fits in _fits(cost_model.runtime).items()
+            for metric, fits in cost_model.runtime.fits.items()
             if fits
         },
         notes=_notes(profile, cost_model.runtime),
@@ -310,19 +293,11 @@ def _layers(
     )
 
 
-def _fits(runtime: Runtime) -> dict[str, tuple[Fit, ...]]:
-    return {
-        "flash_kib": runtime.flash.fits,
-        "sram_kib": runtime.memory.fits,
-        "latency_ms": runtime.latency.fits,
-    }
-
-
 def _notes(profile: Profile, runtime: Runtime) -> tuple[str, ...]:
     """How far each figure can be relied on."""
     notes = []
-    for metric, fits in _fits(runtime).items():
-        name = LIMITED[metric][0]
+    for metric, fits in runtime.fits.items():
+        name = METRICS[metric].short
         name = f"{name[0].upper()}{name[1:]}"
         own_board = runtime.latency.fixed_clock_mhz is not None
         notes += [f"{name}: {_agreement(fit, own_board)}." for fit in fits]

@@ -52,8 +52,8 @@ class SubnetEnv(gym.Env[Observation, Action]):
     Args:
         profile: a profile, its name, or the path of a YAML file.
         space: a search space or its name.
-        objectives: what to minimise, of error, latency, sram, flash, energy and macs.
-        limits: replace those of the profile; keys flash_kib, sram_kib, latency_ms.
+        objectives: what to minimise, out of ``contracts.metrics.OBJECTIVES``.
+        limits: replace those of the profile, by metric.
         task: a ready task instead of the settings above, whose defaults are those of
             ``Task``.
         weights: fixed preference, one number per objective; any scale, they are divided by

@@ -46,8 +46,8 @@ class McuNasObjective:
     Args:
         profile: a profile, its name, or the path of a YAML file.
         space: a search space or its name.
-        objectives: what to minimise, of error, latency, sram, flash, energy and macs.
-        limits: replace those of the profile; keys flash_kib, sram_kib, latency_ms.
+        objectives: what to minimise, out of ``contracts.metrics.OBJECTIVES``.
+        limits: replace those of the profile, by metric.
         task: a ready task instead of the settings above, whose defaults are those of
             ``Task``.
 

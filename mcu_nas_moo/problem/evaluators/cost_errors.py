@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.stats import kendalltau
 
+from mcu_nas_moo.contracts.metrics import VIOLATION
 from mcu_nas_moo.problem.evaluators.cost_labels import CHUNK, analytic_costs
-from mcu_nas_moo.problem.evaluators.cost_predictor import VIOLATION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -14,12 +14,12 @@ import numpy as np
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import cache_folder
 from mcu_nas_moo.common.naming import file_name, unknown_name
+from mcu_nas_moo.contracts.metrics import METRICS, VIOLATION
 from mcu_nas_moo.hardware.cost_model import Costs
 from mcu_nas_moo.problem.evaluators.accuracy_predictor import features
 from mcu_nas_moo.problem.evaluators.cost_labels import CostLabels, analytic_costs, analytic_labels
 from mcu_nas_moo.problem.evaluators.cost_predictor import (
-    METRICS,
-    VIOLATION,
+    LEARNABLE,
     LearnedCosts,
     Scope,
     from_log,
@@ -147,14 +147,14 @@ def _cache_path(space: MBConvSpace, profile: Profile) -> Path:
 
 def _chosen_metrics(labels: CostLabels, metrics: Sequence[str] | None) -> tuple[str, ...]:
     if not metrics:
-        defaults = Costs._fields if labels.analytic else METRICS
+        defaults = Costs._fields if labels.analytic else LEARNABLE
         return tuple(name for name in defaults if name in labels.values)
     for name in metrics:
-        if name not in METRICS:
-            raise unknown_name("metric", name, METRICS)
+        if name not in LEARNABLE:
+            raise unknown_name("metric", name, LEARNABLE)
         if name not in labels.values:
             raise InputError(f"the labels lack {name}; they have {', '.join(labels.values)}")
-    return tuple(name for name in METRICS if name in metrics)
+    return tuple(name for name in LEARNABLE if name in metrics)
 
 
 def _targets(labels: CostLabels, metrics: Sequence[str]) -> FloatArray:
@@ -169,13 +169,5 @@ def _check_units(labels: CostLabels, profile: Profile, metrics: Sequence[str]) -
             if not 1 / UNIT_MISTAKE < ratio < UNIT_MISTAKE:
                 raise InputError(
                     f"{name} is about {ratio:.3g} times what the analytic model expects on "
-                    f"{profile.name}; give it in {_UNITS[name]}"
+                    f"{profile.name}; give it in {METRICS[name].unit}"
                 )
-
-
-_UNITS = {
-    "flash_kib": "KiB (1024 bytes)",
-    "sram_kib": "KiB (1024 bytes)",
-    "latency_ms": "milliseconds",
-    "energy_mj": "millijoules",
-}

@@ -11,8 +11,9 @@ import pandas as pd
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import write_text_atomically
 from mcu_nas_moo.common.naming import unknown_name
+from mcu_nas_moo.contracts.metrics import METRICS, VIOLATION
 from mcu_nas_moo.hardware.cost_model import CostModel
-from mcu_nas_moo.problem.evaluators.cost_predictor import METRICS, VIOLATION, constraint_violation
+from mcu_nas_moo.problem.evaluators.cost_predictor import LEARNABLE, constraint_violation
 from mcu_nas_moo.training.supernet.labels import sample_for_labels
 
 if TYPE_CHECKING:
@@ -24,10 +25,7 @@ if TYPE_CHECKING:
     from mcu_nas_moo.spaces import MBConvSpace
 
 #: Other columns of the tables that this project writes; they are not looked at.
-IGNORED = {
-    *("accuracy", "accuracy_std", "error", "macs_m", "algorithms", "learned_metrics"),
-    *("sample", "supernet"),
-}
+IGNORED = {*METRICS, "algorithms", "learned_metrics", "sample", "supernet"} - {*LEARNABLE}
 #: Networks whose layer tables are made at once.
 CHUNK = 2048
 
@@ -39,7 +37,7 @@ class CostLabels:
     Attributes:
         space: what the genotypes are of.
         X: genotypes, shape ``(N, n_genes)``.
-        values: metrics out of ``METRICS``, each ``(N,)``.
+        values: metrics out of ``LEARNABLE``, each ``(N,)``.
         analytic: whether the analytic cost model computed them.
     """
 
@@ -71,7 +69,7 @@ class CostLabels:
 
         Columns: ``space`` (may be missing), the genes by name, empty where a gene is inactive, or
         all of them as ``genotype`` (indices of options joined by hyphens), and one or more of
-        flash_kib, sram_kib, latency_ms, energy_mj and constraint_violation, complete.
+        ``LEARNABLE``, complete.
 
         Raises:
             InputError: on one line, with file and row, for whatever does not fit.
@@ -81,14 +79,14 @@ class CostLabels:
         except (OSError, ValueError) as error:
             raise InputError(f"{path}: expected a readable CSV file ({error})") from None
         genes = [gene.name for gene in space.genes]
-        known = {"space", "genotype", *genes, *METRICS}
+        known = {"space", "genotype", *genes, *LEARNABLE}
         for name in table.columns:
             if name not in known | IGNORED:
-                columns = ["space", "genotype", *METRICS, *genes]
+                columns = ["space", "genotype", *LEARNABLE, *genes]
                 raise InputError(f"{path}: {unknown_name('column', name, columns)}")
-        metrics = [name for name in METRICS if name in table.columns]
+        metrics = [name for name in LEARNABLE if name in table.columns]
         if not metrics:
-            raise InputError(f"{path}: expected a column of at least one of {', '.join(METRICS)}")
+            raise InputError(f"{path}: expected a column of at least one of {', '.join(LEARNABLE)}")
         for number, name in enumerate(table.get("space", []), start=1):
             if name != space.name:
                 raise InputError(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 
 from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.contracts.metrics import VIOLATION
 from mcu_nas_moo.hardware.cost_model import CostModel, Costs
 from mcu_nas_moo.problem.evaluators.accuracy_predictor import features
 from mcu_nas_moo.problem.evaluators.perceptrons import MLPEnsemble
@@ -24,10 +25,8 @@ if TYPE_CHECKING:
 
 #: The command that makes a file of learned costs.
 COMMAND = "mcu-nas predictor fit-costs"
-#: How far a network is beyond the limits: the sum over them of ``max(0, value / limit - 1)``.
-VIOLATION = "constraint_violation"
 #: Metrics that can be learned.
-METRICS = (*Costs._fields, VIOLATION)
+LEARNABLE = (*Costs._fields, VIOLATION)
 
 
 @runtime_checkable
@@ -39,7 +38,7 @@ class CostPredictor(Protocol):
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """Names out of :data:`METRICS`; the task computes all other costs analytically."""
+        """Names out of :data:`LEARNABLE`; the task computes all other costs analytically."""
 
     @property
     def fingerprint(self) -> str:
@@ -94,7 +93,7 @@ class LearnedCosts:
     Attributes:
         ensemble: from ``features`` to the logarithm of each
             metric (of one plus the metric for the constraint violation, which may be 0).
-        metrics: names of the ensemble's outputs, out of :data:`METRICS`.
+        metrics: names of the ensemble's outputs, out of :data:`LEARNABLE`.
         scope: what it holds for.
     """
 
@@ -173,7 +172,7 @@ class LearnedCosts:
         try:
             ensemble = MLPEnsemble.read(path)
             metrics = tuple(ensemble.details["metrics"])
-            if not metrics or not set(metrics) <= set(METRICS):
+            if not metrics or not set(metrics) <= set(LEARNABLE):
                 raise InputError(f"its metrics are {metrics}")
             if ensemble.last[0].shape[-1] != len(metrics):
                 raise InputError("it has another number of outputs than metrics")

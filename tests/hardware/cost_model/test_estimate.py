@@ -12,8 +12,8 @@ import pytest
 
 import mcu_nas_moo
 from mcu_nas_moo import Task, estimate_cost, list_profiles, load_profile
+from mcu_nas_moo.contracts.metrics import significant
 from mcu_nas_moo.hardware.cost_model import CostModel
-from mcu_nas_moo.hardware.cost_model.estimate import significant
 from mcu_nas_moo.hardware.cost_model.occupancy import memory_steps
 from mcu_nas_moo.hardware.cost_model.pictures import draw_memory
 from mcu_nas_moo.hardware.runtime import Fit

@@ -14,7 +14,7 @@ from mcu_nas_moo.hardware.profile import load_profile
 from mcu_nas_moo.problem.evaluators import cost_fit as fitting
 from mcu_nas_moo.problem.evaluators.cost_fit import cross_validated_costs, fit_costs, standard_costs
 from mcu_nas_moo.problem.evaluators.cost_labels import CostLabels, analytic_costs, analytic_labels
-from mcu_nas_moo.problem.evaluators.cost_predictor import METRICS, LearnedCosts
+from mcu_nas_moo.problem.evaluators.cost_predictor import LEARNABLE, LearnedCosts
 
 COSTS = ("flash_kib", "sram_kib", "latency_ms", "energy_mj")
 
@@ -22,7 +22,7 @@ COSTS = ("flash_kib", "sram_kib", "latency_ms", "energy_mj")
 def test_what_is_learned_is_near_the_analytic_model(learned, stage_space, profile, rng):
     X = stage_space.sample(500, rng)
     found, true = learned.predict(stage_space, X), analytic_costs(stage_space, profile, X)
-    assert tuple(found) == METRICS
+    assert tuple(found) == LEARNABLE
     for name in COSTS:
         assert (found[name] > 0).all()
         error = np.abs(found[name] / true[name] - 1).mean()
@@ -39,7 +39,7 @@ def test_same_network_same_value_in_any_batch(learned, stage_space, rng):
     shuffled = rng.permutation(700)
     again = learned.predict(stage_space, X[shuffled])
     canonical = learned.predict(stage_space, stage_space.canonical(X))
-    for name in METRICS:
+    for name in LEARNABLE:
         np.testing.assert_array_equal(again[name], together[name][shuffled])
         np.testing.assert_array_equal(canonical[name], together[name])
         for row in (0, 350, 699):
@@ -193,7 +193,7 @@ def test_labels_that_cannot_be_learned_from_are_refused(labels, stage_space, pro
         fit_costs(labels, profile, metrics=["latency"])
     with pytest.raises(ValueError, match="the labels lack sram_kib; they have flash_kib"):
         fit_costs(constant, profile, metrics=["sram_kib"])
-    for factor, unit in ((1e-3, "milliseconds"), (1e3, "milliseconds")):
+    for factor, unit in ((1e-3, "ms"), (1e3, "ms")):
         values = {"latency_ms": labels.values["latency_ms"] * factor}
         with pytest.raises(ValueError, match=f"give it in {unit}"):
             fit_costs(replace(labels, values=values, analytic=False), profile)

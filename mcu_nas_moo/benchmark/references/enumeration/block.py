@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import numpy as np
 
 from mcu_nas_moo.benchmark.references.enumeration.halves import ERROR_MARGIN, Halves
-from mcu_nas_moo.problem.task import OBJECTIVES
+from mcu_nas_moo.contracts.metrics import OBJECTIVES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -125,7 +125,7 @@ class _Candidates:
     ) -> None:
         """Take what may belong to the front from feasible networks; arrays are ``(a, B)``."""
         row, back = np.nonzero(met)
-        others = [costs[OBJECTIVES[name]][row, back] for name in self.task.objectives[1:]]
+        others = [costs[OBJECTIVES[name].name][row, back] for name in self.task.objectives[1:]]
         kept = self._front.may_grow_by(errors[row, back] - ERROR_MARGIN, others)
         self._waiting.append(halves.join(fronts[row[kept]], back[kept]))
         if sum(map(len, self._waiting)) >= WAITING:
