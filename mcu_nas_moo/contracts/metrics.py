@@ -20,7 +20,7 @@ class Metric:
         unit: of a value multiplied by ``factor``, as people read it; empty without one.
         label: with the unit, for an axis.
         factor: from the stored value to ``unit``.
-        decimals: digits after the point; None for four significant digits.
+        decimals: digits after the point in a column; None for four significant ones.
         smaller_is_better: what an optimiser would do with it.
         objective: name of the objective that minimises the metric; None if none does.
         limit: name of the constraint that keeps it below the limit of a profile; None if none does.
@@ -47,13 +47,13 @@ class Metric:
         return self.name.replace("_", "-")
 
     def number(self, value: float) -> str:
-        """A stored value as a number of :attr:`unit`."""
+        """A stored value as a number of :attr:`unit`, for a column."""
         shown = self.factor * value
         return significant(shown) if self.decimals is None else f"{shown:.{self.decimals}f}"
 
     def text(self, value: float) -> str:
-        """A stored value with its unit."""
-        return f"{self.number(value)} {self.unit}".rstrip()
+        """A stored value with its unit, for a sentence: four significant digits."""
+        return f"{significant(self.factor * value)} {self.unit}".rstrip()
 
 
 def significant(value: float, digits: int = 4) -> str:

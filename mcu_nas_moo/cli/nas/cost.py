@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mcu_nas_moo.cli.errors import bad_input_in_one_line
-from mcu_nas_moo.cli.search_problem import limit_options
+from mcu_nas_moo.cli.problem_options import limit_options
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.contracts.metrics import LIMITED, METRICS
 
