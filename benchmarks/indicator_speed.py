@@ -150,11 +150,10 @@ def _own_reference(task: Task, evaluations: int) -> Reference:
     X = np.random.default_rng(0).integers(0, task.n_choices, (2000, task.n_genes))
     F, G = task.evaluate(X)
     X, F = X[feasible(G)], F[feasible(G)]
-    names = (task.space.name, task.profile.name, task.objectives, task.fingerprint)
-    history = run_optimiser("nsga2", task, Reference(*names, X, F), evaluations, seed=99)
+    history = run_optimiser("nsga2", task, Reference(task.facts(), X, F), evaluations, seed=99)
     run = Trajectory.of(history, task.space.canonical)
     rows = run.archive_rows()
-    return Reference(*names, run.X[rows], run.F[rows])
+    return Reference(task.facts(), run.X[rows], run.F[rows])
 
 
 def _best(call: Callable[[], object], repeat: int = 3) -> float:

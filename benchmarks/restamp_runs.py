@@ -47,14 +47,13 @@ from mcu_nas_moo.common.files import write_text_atomically
 from mcu_nas_moo.common.progress import Bars
 from mcu_nas_moo.common.workpool import WorkPool
 from mcu_nas_moo.optimisers.register import optimiser_fingerprint
-from mcu_nas_moo.problem.task_facts import task_of_facts
+from mcu_nas_moo.problem.task import Task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mcu_nas_moo.benchmark.results.compact import CompactFile
     from mcu_nas_moo.benchmark.runs.history import History
-    from mcu_nas_moo.problem.task import Task
 
 #: Facts of a run that are not times.
 DECIDED = tuple(name for name in RUN_FACTS if name not in ("optimiser_ms", "wall_s"))
@@ -118,7 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def again(file: CompactFile, number: int, checkout: Path | None) -> Verdict:
     """Make a stored run again and compare it, if need be with what ``checkout`` makes."""
     stored = file.facts["runs"][number]
-    task = task_of_facts(file.facts, str(file.path))
+    task = Task.from_facts(file.problem, file.path)
     reference = reference_in(file, task) or known_reference(task)
     assert reference is not None, f"{file.path}: no reference"
     metadata = file.facts["metadata"][stored["metadata"]]

@@ -13,8 +13,12 @@ import numpy as np
 
 from mcu_nas_moo.benchmark.references.reference import Reference
 from mcu_nas_moo.problem.archive import feasible
+from mcu_nas_moo.problem.facts import ProblemFacts
 from mcu_nas_moo.problem.task import Evaluation
 from mcu_nas_moo.spaces.genes import Gene, SearchSpace
+
+#: For references whose figures alone count.
+NO_PROBLEM = ProblemFacts(space="s", profile="p", objectives=("error", "latency"), fingerprint="f")
 
 
 class ToySpace(SearchSpace):
@@ -51,6 +55,7 @@ class ToyTask:
     constraint_names = ("flash", "sram", "latency")
     learned_metrics = ()
     title = "toy on toy-board"
+    name = property(lambda self: self.facts().name)
 
     @property
     def n_genes(self):
@@ -63,6 +68,16 @@ class ToyTask:
     @property
     def n_obj(self):
         return len(self.objectives)
+
+    def facts(self):
+        return ProblemFacts(
+            space=self.space.name,
+            profile=self.profile.name,
+            objectives=self.objectives,
+            limits=self.limits,
+            fingerprint=self.fingerprint,
+            fingerprints=self.fingerprints,
+        )
 
     @property
     def fingerprints(self):
@@ -118,11 +133,4 @@ def brute_force_reference(task):
     front = pairwise_front(F)
     X, F = X[front], F[front]
     F, first = np.unique(F, axis=0, return_index=True)
-    return Reference(
-        task.space.name,
-        task.profile.name,
-        task.objectives,
-        task.fingerprint,
-        task.space.canonical(X)[first],
-        F,
-    )
+    return Reference(task.facts(), task.space.canonical(X)[first], F)

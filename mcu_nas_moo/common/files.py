@@ -34,4 +34,5 @@ def write_text_atomically(path: Path, text: str) -> None:
 
 def checksum(path: Path) -> str:
     """SHA-256 of a file, hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -15,9 +15,10 @@ from mcu_nas_moo.common.naming import unknown_name
 from mcu_nas_moo.common.workpool import cores
 from mcu_nas_moo.contracts.metrics import LIMITED, METRICS, OBJECTIVES
 from mcu_nas_moo.hardware.cost_model import CostModel, Costs
-from mcu_nas_moo.hardware.profile import Profile, load_profile
+from mcu_nas_moo.hardware.profile import Profile, list_profiles, load_profile
 from mcu_nas_moo.problem.evaluators.accuracy_predictor import AccuracyPredictor
 from mcu_nas_moo.problem.evaluators.cost_choice import cost_predictor
+from mcu_nas_moo.problem.facts import ProblemFacts, difference
 from mcu_nas_moo.spaces import MBConvSpace, load_space
 
 if TYPE_CHECKING:
@@ -137,10 +138,70 @@ class Task:
         return () if self.learned_costs is None else tuple(self.learned_costs.metrics)
 
     @property
+    def name(self) -> str:
+        """For files: those of references, studies and results."""
+        return self.facts().name
+
+    @property
     def title(self) -> str:
-        """Space and profile, and that costs are learned if they are; for results."""
-        title = f"{self.space.name} on {self.profile.name}"
-        return f"{title}, learned costs" if self.learned_metrics else title
+        """For people."""
+        return self.facts().title
+
+    def facts(self) -> ProblemFacts:
+        """What files say about this task; :meth:`from_facts` makes it again."""
+        profile = self.profile
+        return ProblemFacts(
+            space=self.space.name,
+            profile=profile.name,
+            objectives=self.objectives,
+            limits=self.limits,
+            learned_metrics=self.learned_metrics,
+            fingerprint=self.fingerprint,
+            fingerprints=self.fingerprints,
+            classes=self.space.spec.classes,
+            profile_facts=None if profile.name in list_profiles() else profile,
+            predictor=self.predictor.file,
+            learned_costs=getattr(self.learned_costs, "file", None),
+        )
+
+    @classmethod
+    def from_facts(cls, facts: ProblemFacts, source: Path) -> Task:
+        """The task that a file is about.
+
+        Costs that the package learned are learned again.
+
+        Args:
+            facts: what the file says.
+            source: the file; files of the user's that it names are looked for as seen from it.
+
+        Raises:
+            InputError: for an unknown name; if a file of the user's is missing or another one; or
+                if the task is another one today: its space, a predictor, the cost model or the
+                profile changed.
+        """
+        try:
+            if facts.profile_facts is None and facts.profile not in list_profiles():
+                raise unknown_name("profile", facts.profile, list_profiles())
+            folder, predictor, learned = source.parent, facts.predictor, facts.learned_costs
+            task = cls(
+                load_space(facts.space, facts.classes),
+                facts.profile_facts or load_profile(facts.profile),
+                facts.objectives,
+                limits=facts.limits,
+                predictor=AccuracyPredictor.load(predictor.find(folder)) if predictor else None,
+                predictors=learned.find(folder)
+                if learned
+                else ("mlp" if facts.learned_metrics else "analytic"),
+            )
+        except ValueError as error:
+            raise InputError(f"{source}: {error}") from error
+        changed = difference(facts, task.facts())
+        if changed is not None:
+            raise InputError(
+                f"{source} is about the problem of before, which differs in {changed}; leave it "
+                "out, or make the runs again"
+            )
+        return task
 
     def evaluate(self, X: Any) -> Evaluation:
         """Objectives and constraints of the genotypes ``X``, integers of shape ``(N, n_genes)``.

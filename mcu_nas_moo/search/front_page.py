@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
     from mcu_nas_moo.benchmark.references.reference import Reference
     from mcu_nas_moo.common.arrays import FloatArray
+    from mcu_nas_moo.problem.facts import ProblemFacts
     from mcu_nas_moo.problem.task import Task
-    from mcu_nas_moo.search.subnets import SearchedProblem, Subnets
+    from mcu_nas_moo.search.subnets import Subnets
 
 
-def main_axes(problem: SearchedProblem) -> tuple[str, str]:
+def main_axes(problem: ProblemFacts) -> tuple[str, str]:
     """Objectives across and upwards: the first that is no error, and the error if it is one."""
     across = next((o for o in problem.objectives if o != "error"), problem.objectives[0])
     others = [o for o in problem.objectives if o != across]
@@ -121,7 +122,7 @@ def _in_lines(genes: Mapping[str, int]) -> list[str]:
     return [f"{head} {text}" for head, text in lines]
 
 
-def _lead(problem: SearchedProblem, reference: Reference | None) -> str:
+def _lead(problem: ProblemFacts, reference: Reference | None) -> str:
     objectives = " and ".join(OBJECTIVES[name].short for name in problem.objectives)
     text = f"Feasible subnets for which no other one is better in {objectives}."
     if reference is not None:

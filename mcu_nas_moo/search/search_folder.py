@@ -17,8 +17,9 @@ from mcu_nas_moo.common.files import write_text_atomically
 from mcu_nas_moo.common.naming import file_name
 from mcu_nas_moo.common.yaml_files import Facts, is_path, read_values, validate
 from mcu_nas_moo.hardware.profile import load_profile
+from mcu_nas_moo.problem.facts import ProblemFacts, difference
 from mcu_nas_moo.search.front import front_of, nothing_feasible, on_front
-from mcu_nas_moo.search.subnets import FIGURES, SearchedProblem, Subnets
+from mcu_nas_moo.search.subnets import FIGURES, Subnets, subnet_name
 from mcu_nas_moo.spaces import load_space
 from mcu_nas_moo.spaces.subnet_file import write_subnet
 
@@ -45,7 +46,7 @@ class SearchRecord(Facts):
         starts: algorithm and seed of each start of the search.
     """
 
-    problem: SearchedProblem
+    problem: ProblemFacts
     study: str
     trials: int
     subnets: int
@@ -88,7 +89,7 @@ class SearchFolder:
         """The front, for documents."""
         return self.root / "pareto_front.png"
 
-    def check(self, problem: SearchedProblem) -> None:
+    def check(self, problem: ProblemFacts) -> None:
         """Refuse a folder that holds anything but a search for ``problem``.
 
         Raises:
@@ -97,10 +98,11 @@ class SearchFolder:
         if self.root.exists() and not self.root.is_dir():
             raise InputError(f"{self.root} is a file; choose another --out")
         if self.record.is_file():
-            difference = problem.difference(self.read_record().problem)
-            if difference is not None:
+            other = difference(self.read_record().problem, problem)
+            if other is not None:
                 raise InputError(
-                    f"{self.root} holds a search with {difference}; choose another --out"
+                    f"{self.root} holds another search, which differs in {other}; "
+                    "choose another --out"
                 )
         elif self.root.is_dir() and not self.journal.is_file() and any(self.root.iterdir()):
             raise InputError(f"{self.root} holds files of something else; choose another --out")
@@ -204,7 +206,7 @@ class SearchFolder:
         for row, name in enumerate(front.names):
             write_subnet(front.file(row), self.subnets / f"{file_name(name)}.yaml")
         # Only files that an earlier start wrote: others in the folder are the user's.
-        ours = re.compile(re.escape(front.problem.subnet_name("t")) + r"\d+")
+        ours = re.compile(re.escape(subnet_name(front.problem, "t")) + r"\d+")
         for path in self.subnets.glob("*.yaml"):
             if ours.fullmatch(path.stem) and path.stem not in front.names:
                 path.unlink()

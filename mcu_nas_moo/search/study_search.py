@@ -16,7 +16,8 @@ from mcu_nas_moo.common.naming import unknown_name
 from mcu_nas_moo.common.text import without_passwords
 from mcu_nas_moo.common.yaml_files import validate
 from mcu_nas_moo.problem.archive import feasible
-from mcu_nas_moo.search.subnets import FIGURES, SearchedProblem, Subnets
+from mcu_nas_moo.problem.facts import ProblemFacts, difference
+from mcu_nas_moo.search.subnets import FIGURES, Subnets, subnet_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -110,27 +111,28 @@ def open_study(storage: BaseStorage, name: str, task: Task) -> optuna.Study:
 
     from mcu_nas_moo.problem.adapters.optuna_objective import McuNasObjective
 
-    problem, objective = SearchedProblem.of(task), McuNasObjective(task=task)
+    problem, objective = task.facts(), McuNasObjective(task=task)
     directions = [StudyDirection.MINIMIZE] * task.n_obj
     study = optuna.create_study(
         storage=storage, study_name=name, directions=directions, load_if_exists=True
     )
     new = PROBLEM not in study.user_attrs  # or another process is just making it
-    difference = None
+    other = None
     if not new:
-        difference = problem.difference(problem_of(study))
+        other = difference(problem_of(study), problem)
     elif study.get_trials(deepcopy=False) or study.directions != directions:
-        difference = "trials or directions that `mcu-nas search` did not make"
-    if difference is not None:
+        other = "trials or directions that `mcu-nas search` did not make"
+    if other is not None:
         raise InputError(
-            f"the storage has a study {name} with {difference}; choose another --study-name"
+            f"the storage has another study {name}, which differs in {other}; "
+            "choose another --study-name"
         )
     if new:
         with warnings.catch_warnings():
             # Names of objectives are experimental in Optuna, but its dashboard shows them.
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             study.set_metric_names(objective.metric_names)
-        study.set_user_attr(PROBLEM, problem.model_dump(mode="json"))
+        study.set_user_attr(PROBLEM, problem.plain())
     return study
 
 
@@ -158,13 +160,13 @@ def load_study(storage: BaseStorage, name: str | None) -> optuna.Study:
     return study
 
 
-def problem_of(study: optuna.Study) -> SearchedProblem:
+def problem_of(study: optuna.Study) -> ProblemFacts:
     """What a study searches.
 
     Raises:
         InputError: if the record of it is damaged.
     """
-    return validate(SearchedProblem, study.user_attrs[PROBLEM], f"study {study.study_name}")
+    return validate(ProblemFacts, study.user_attrs[PROBLEM], f"study {study.study_name}")
 
 
 def finished_trials(study: optuna.Study) -> list[FrozenTrial]:
@@ -195,7 +197,7 @@ def subnets_of(study: optuna.Study) -> Subnets:
     trials = list(first.values())
     return Subnets(
         problem,
-        tuple(problem.subnet_name(f"t{trial.number}") for trial in trials),
+        tuple(subnet_name(problem, f"t{trial.number}") for trial in trials),
         tuple({str(k): int(v) for k, v in t.user_attrs["subnet"].items()} for t in trials),
         {m: np.array([float(trial.user_attrs[m]) for trial in trials]) for m in FIGURES},
         tuple(trial.number for trial in trials),

@@ -7,11 +7,10 @@ import json
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcu_nas_moo.common.yaml_files import Facts
 from mcu_nas_moo.contracts.metrics import LIMITED, METRICS, OBJECTIVES, VIOLATION
 from mcu_nas_moo.problem.archive import feasible
 from mcu_nas_moo.spaces.subnet_file import SubnetFile
@@ -20,81 +19,22 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mcu_nas_moo.common.arrays import BoolArray, FloatArray, Genotypes, IntArray
+    from mcu_nas_moo.problem.facts import ProblemFacts
     from mcu_nas_moo.problem.task import Task
 
 #: Figures of every subnet, in the order of tables; see :meth:`Task.metrics`.
 FIGURES = tuple(name for name in METRICS if name != VIOLATION)
 
 
-class SearchedProblem(Facts):
-    """What was searched, as plain data: enough to tell two problems apart and to name subnets.
-
-    Args:
-        space: name of the search space.
-        profile: name of the profile.
-        objectives: names out of ``OBJECTIVES``, all minimised.
-        limits: upper limit of each constrained metric.
-        classes: that the networks tell apart.
-        fingerprint: of the task, see :attr:`Task.fingerprint`.
-        fingerprints: of the task's parts.
-    """
-
-    space: str
-    profile: str
-    objectives: tuple[str, ...]
-    limits: dict[str, float]
-    classes: int
-    fingerprint: str
-    fingerprints: dict[str, str]
-
-    @classmethod
-    def of(cls, task: Task) -> SearchedProblem:
-        """The problem that ``task`` evaluates."""
-        return cls(
-            space=task.space.name,
-            profile=task.profile.name,
-            objectives=task.objectives,
-            limits=task.limits,
-            classes=getattr(getattr(task.space, "spec", None), "classes", 10),
-            fingerprint=task.fingerprint,
-            fingerprints=task.fingerprints,
-        )
-
-    @property
-    def title(self) -> str:
-        """Space and profile, in words."""
-        return f"{self.space} on {self.profile}"
-
-    def difference(self, other: SearchedProblem) -> str | None:
-        """What makes ``other`` another problem, in words; None if it is the same one."""
-        if self.fingerprint == other.fingerprint and self.profile == other.profile:
-            return None
-        for name in ("space", "profile", "objectives", "limits"):
-            own, its = getattr(self, name), getattr(other, name)
-            if own != its:
-                return f"{name} {_in_words(its)}, not {_in_words(own)}"
-        changed = [
-            name
-            for name in {**self.fingerprints, **other.fingerprints}
-            if self.fingerprints.get(name) != other.fingerprints.get(name)
-        ]
-        return f"another version of {' and '.join(changed) or 'the problem'}"
-
-    def subnet_name(self, suffix: str) -> str:
-        """Name of a subnet: the profile, in characters that a file name may hold, and a suffix."""
-        stem = re.sub(r"[^A-Za-z0-9._-]+", "-", self.profile)[:60].strip("-._") or "subnet"
-        return f"{stem}-{suffix}"
+def subnet_name(problem: ProblemFacts, suffix: str) -> str:
+    """Name of a subnet: the profile, in characters that a file name may hold, and a suffix."""
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", problem.profile)[:60].strip("-._") or "subnet"
+    return f"{stem}-{suffix}"
 
 
 def _hash(facts: object) -> str:
     """Seven hexadecimal digits; among 15,000 subnets, the largest front shipped, a rare repeat."""
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:7]
-
-
-def _in_words(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {number:g}" for key, number in value.items())
-    return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +49,7 @@ class Subnets:
         trials: number of the trial that found each first; -1 if there was no trial.
     """
 
-    problem: SearchedProblem
+    problem: ProblemFacts
     names: tuple[str, ...]
     genes: tuple[dict[str, int], ...]
     metrics: dict[str, FloatArray]
@@ -118,11 +58,11 @@ class Subnets:
     @classmethod
     def of_genotypes(cls, task: Task, X: Genotypes, suffix: str) -> Subnets:
         """Distinct subnets that no study found; named by ``suffix`` and a hash of their genes."""
-        problem = SearchedProblem.of(task)
+        problem = task.facts()
         genes = tuple(dict(subnet.values) for subnet in task.space.decode(X))
         return cls(
             problem,
-            tuple(problem.subnet_name(suffix + _hash([problem.space, own])) for own in genes),
+            tuple(subnet_name(problem, suffix + _hash([problem.space, own])) for own in genes),
             genes,
             task.metrics(X),
             (-1,) * len(X),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mcu_nas_moo.common.naming import file_name, printable
 from mcu_nas_moo.hardware.profile import load_profile
-from mcu_nas_moo.problem.task_facts import problem_name
+from mcu_nas_moo.problem.facts import ProblemFacts
 
 HOSTILE = [
     "",
@@ -84,7 +84,8 @@ def test_shipped_references_keep_their_names():
     assert len(shipped) > 10
     for stem in shipped:
         space, profile, objectives = stem.split("--")
-        assert problem_name(space, profile, objectives.split("-")) == stem
+        facts = {"space": space, "profile": profile, "objectives": objectives.split("-")}
+        assert ProblemFacts(**facts, fingerprint="f").name == stem
 
 
 def test_several_names_are_joined():

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from mcu_nas_moo.search.subnets import FIGURES, SearchedProblem, Subnets
+from mcu_nas_moo.problem.facts import ProblemFacts
+from mcu_nas_moo.search.subnets import FIGURES, Subnets
 
 LIMITS = {"flash_kib": 100.0, "sram_kib": 50.0, "latency_ms": 10.0}
 
@@ -15,7 +16,7 @@ def made_up(objectives=("error", "latency"), **figures):
     metrics = {metric: np.full(count, 0.5) for metric in FIGURES}
     metrics |= {name: np.asarray(values, dtype=float) for name, values in figures.items()}
     metrics["accuracy"] = 1 - metrics["error"]
-    problem = SearchedProblem(
+    problem = ProblemFacts(
         space="mbconv-stage",
         profile="a",
         objectives=objectives,

@@ -8,7 +8,7 @@ import pytest
 from mcu_nas_moo.benchmark.references.reference import known_reference
 from mcu_nas_moo.search.front import front_of, knee
 from mcu_nas_moo.search.front_page import write_front_page
-from mcu_nas_moo.search.subnets import SearchedProblem, Subnets
+from mcu_nas_moo.search.subnets import Subnets
 
 HOSTILE = "</script><script>alert(1)</script>{{plotly}}"
 
@@ -16,7 +16,7 @@ HOSTILE = "</script><script>alert(1)</script>{{plotly}}"
 @pytest.fixture(scope="module")
 def subnets(some_subnets):
     """With a profile's name that does its worst."""
-    problem = SearchedProblem(**{**some_subnets.problem.model_dump(), "profile": HOSTILE})
+    problem = some_subnets.problem.model_copy(update={"profile": HOSTILE})
     return Subnets(
         problem, some_subnets.names, some_subnets.genes, some_subnets.metrics, some_subnets.trials
     )

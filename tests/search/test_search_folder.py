@@ -11,7 +11,7 @@ from mcu_nas_moo.benchmark.references.reference import known_reference
 from mcu_nas_moo.problem.task import Task
 from mcu_nas_moo.search.front import front_of, on_front
 from mcu_nas_moo.search.search_folder import SearchFolder, find_search, table_text
-from mcu_nas_moo.search.subnets import FIGURES, SearchedProblem, Subnets
+from mcu_nas_moo.search.subnets import FIGURES, Subnets
 from mcu_nas_moo.spaces.subnet_file import read_subnet
 
 
@@ -142,8 +142,8 @@ def test_missing_and_damaged_records(folder, written):
 def test_folders_of_other_things_are_refused(tmp_path, written, real_task, record):
     written.check(record.problem)
     SearchFolder(tmp_path / "new").check(record.problem)
-    other = SearchedProblem.of(Task("mbconv-stage", "cortex-m7", limits={"latency_ms": 5}))
-    with pytest.raises(ValueError, match=r"latency_ms 30, not .* latency_ms 5; .*--out"):
+    other = Task("mbconv-stage", "cortex-m7", limits={"latency_ms": 5}).facts()
+    with pytest.raises(ValueError, match=r"latency_ms 30 there, .*latency_ms 5 here; .*--out"):
         written.check(other)
     with pytest.raises(ValueError, match="holds files of something else"):
         SearchFolder(tmp_path).check(record.problem)

@@ -244,9 +244,9 @@ def test_a_journal_that_is_damaged_during_the_search(task, tmp_path, opened, mes
 def test_a_study_of_another_problem_is_refused(task):
     storage = optuna.storages.InMemoryStorage()
     open_study(storage, "s", task)
-    with pytest.raises(ValueError, match=r"limits .*latency_ms 30, not .*latency_ms 9; .*--study"):
+    with pytest.raises(ValueError, match=r"latency_ms 30 there, .*latency_ms 9 here; .*--study"):
         open_study(storage, "s", ToyTask(limits={"latency_ms": 9.0}))
-    with pytest.raises(ValueError, match="objectives error,latency, not error,energy"):
+    with pytest.raises(ValueError, match="objectives: error,latency there, error,energy here"):
         open_study(storage, "s", ToyTask(("error", "energy")))
     theirs = optuna.create_study(storage=storage, study_name="theirs", directions=["minimize"] * 2)
     theirs.add_trial(optuna.trial.create_trial(values=[0.1, 2.0]))

@@ -31,10 +31,7 @@ def exact_reference(found: Enumerated, objectives: Sequence[str]) -> Reference:
     task = Task(known.space, known.profile, objectives, predictor=known.predictor)
     front = found.front.projected([known.objectives.index(name) for name in objectives])
     return Reference(
-        space=task.space.name,
-        profile=task.profile.name,
-        objectives=task.objectives,
-        fingerprint=task.fingerprint,
+        task.facts(),
         X=front.X,
         F=front.F,
         kind="exact",
@@ -43,5 +40,4 @@ def exact_reference(found: Enumerated, objectives: Sequence[str]) -> Reference:
             "feasible": found.feasible,
             "feasible_share": found.feasible / found.networks,
         },
-        fingerprints=task.fingerprints,
     )

@@ -174,10 +174,7 @@ def pooled_reference(
     closed = pooled.improve(rounds, rng)
     order = np.lexsort(pooled.F.T[::-1])
     return Reference(
-        space=task.space.name,
-        profile=task.profile.name,
-        objectives=task.objectives,
-        fingerprint=task.fingerprint,
+        task.facts(),
         X=pooled.X[order],
         F=pooled.F[order],
         origin={
@@ -188,5 +185,4 @@ def pooled_reference(
             "evaluations": spent + pooled.evaluations,
             "closed": closed,
         },
-        fingerprints=task.fingerprints,
     )

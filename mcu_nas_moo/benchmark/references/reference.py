@@ -15,6 +15,7 @@ import numpy as np
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import cache_folder, write_atomically
 from mcu_nas_moo.common.npz_files import npz_problem
+from mcu_nas_moo.problem.facts import ProblemFacts, changed_parts, problem_facts
 
 if TYPE_CHECKING:
     from mcu_nas_moo.common.arrays import FloatArray, Genotypes
@@ -32,25 +33,23 @@ class Reference:
     """A reference front of one task.
 
     Attributes:
-        space, profile, objectives: names of the task's parts.
-        fingerprint: of the task; another fingerprint is another problem.
+        problem: that it is the front of; another fingerprint is another problem.
         X: genotypes on the front, shape ``(n, n_genes)``.
         F: their objectives, shape ``(n, n_obj)``, feasible and mutually non-dominated.
         kind: ``exact``, the front of all networks of the space; or ``pooled``, the best of all
             that long searches found, which a run may go beyond.
         origin: how the front was made.
-        fingerprints: of the task's parts.
     """
 
-    space: str
-    profile: str
-    objectives: tuple[str, ...]
-    fingerprint: str
+    problem: ProblemFacts
     X: Genotypes
     F: FloatArray
     kind: str = "pooled"
     origin: dict[str, Any] = field(default_factory=dict)
-    fingerprints: dict[str, str] = field(default_factory=dict)
+
+    def is_of(self, task: Task) -> bool:
+        """Whether it is the front of exactly this task."""
+        return self.problem.fingerprint == task.fingerprint
 
     @cached_property
     def ideal(self) -> FloatArray:
@@ -85,15 +84,7 @@ class Reference:
 
     def save(self, path: Path) -> None:
         """Write the reference as a compressed NPZ file."""
-        facts = {
-            "space": self.space,
-            "profile": self.profile,
-            "objectives": list(self.objectives),
-            "kind": self.kind,
-            "fingerprint": self.fingerprint,
-            "fingerprints": self.fingerprints,
-            "origin": self.origin,
-        }
+        facts = {**self.problem.plain(), "kind": self.kind, "origin": self.origin}
         arrays = {
             "X": self.X.astype(np.int16),
             "F": self.F,
@@ -124,15 +115,11 @@ def load_reference(path: Path, remedy: str = "delete it, it will be made again")
         with np.load(path, allow_pickle=False) as data:
             facts = json.loads(str(data["facts"]))
             return Reference(
-                space=facts["space"],
-                profile=facts["profile"],
-                objectives=tuple(facts["objectives"]),
-                fingerprint=facts["fingerprint"],
+                problem_facts(facts, "facts"),
                 X=data["X"].astype(np.int64),
                 F=data["F"],
                 kind=facts["kind"],
                 origin=facts["origin"],
-                fingerprints=facts["fingerprints"],
             )
     except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise InputError(
@@ -140,21 +127,14 @@ def load_reference(path: Path, remedy: str = "delete it, it will be made again")
         ) from error
 
 
-def problem_name(task: Task) -> str:
-    """Names of space, profile and objectives in one; references and results are filed by it."""
-    from mcu_nas_moo.problem import task_facts
-
-    return task_facts.problem_name(task.space.name, task.profile.name, task.objectives)
-
-
 def file_name(task: Task) -> str:
     """Name of the task's file among the shipped references."""
-    return f"{problem_name(task)}.npz"
+    return f"{task.name}.npz"
 
 
-def own_path(task: Task) -> Path:
+def own_path(problem: ProblemFacts) -> Path:
     """Where a reference that the user made lies: in the cache, one file for each problem."""
-    return cache_folder() / "reference-fronts" / f"{problem_name(task)}--{task.fingerprint}.npz"
+    return cache_folder() / "reference-fronts" / f"{problem.name}--{problem.fingerprint}.npz"
 
 
 def shipped_folder() -> Path:
@@ -165,13 +145,12 @@ def shipped_folder() -> Path:
 def shipped_reference(task: Task) -> Reference | None:
     """The shipped reference of exactly this task, None if there is none."""
     reference = _shipped_under_the_name_of(task)
-    fits = reference is not None and reference.fingerprint == task.fingerprint
-    return reference if fits else None
+    return reference if reference is not None and reference.is_of(task) else None
 
 
 def known_reference(task: Task) -> Reference | None:
     """The reference of exactly this task that the user made or the package ships, if any."""
-    path = own_path(task)
+    path = own_path(task.facts())
     return load_reference(path) if path.exists() else shipped_reference(task)
 
 
@@ -182,15 +161,14 @@ def stale_note(task: Task) -> str | None:
     costs are learned, which is another problem and no sign of age.
     """
     reference = _shipped_under_the_name_of(task)
-    if reference is None or reference.fingerprint == task.fingerprint:
+    if reference is None or reference.is_of(task):
         return None
-    own = task.fingerprints
-    changed = [name for name in own if reference.fingerprints.get(name) != own[name]]
-    if changed == ["limits"] or "learned" in own:
+    changed = changed_parts(reference.problem.fingerprints, task.fingerprints)
+    if list(changed) == ["limits"] or task.learned_metrics:
         return None
-    parts = " and ".join(_PARTS.get(name, name) for name in changed) or "the problem"
+    parts = " and ".join(changed.values()) or "the problem"
     return (
-        f"The shipped reference front of {problem_name(task)} is stale: {parts} changed since it "
+        f"The shipped reference front of {task.name} is stale: {parts} changed since it "
         f"was made. Remake it with `{remake_command(task)}`."
     )
 
@@ -211,15 +189,6 @@ def remake_command(task: Task) -> str:
         if usual is None or getattr(usual, metric) != limit
     ]
     return " ".join(parts)
-
-
-#: What a part of a task that has a hash is called.
-_PARTS = {
-    "space": "the space",
-    "predictor": "the accuracy predictor",
-    "costs": "the cost model",
-    "limits": "the profile's limits",
-}
 
 
 def _shipped_under_the_name_of(task: Task) -> Reference | None:

@@ -19,7 +19,7 @@ from mcu_nas_moo.benchmark.results.trajectory import Trajectory
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import write_atomically
 from mcu_nas_moo.common.npz_files import npz_problem
-from mcu_nas_moo.problem.task_facts import task_facts
+from mcu_nas_moo.problem.facts import ProblemFacts, problem_facts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,11 +44,13 @@ class CompactFile(NamedTuple):
 
     Attributes:
         path: of the file.
-        facts: of the task, and ``budgets``, ``runs`` and ``metadata``.
+        problem: that its runs are about.
+        facts: all that it says, with ``budgets``, ``runs`` and ``metadata``.
         arrays: rows of all runs, one run after the other.
     """
 
     path: Path
+    problem: ProblemFacts
     facts: dict[str, Any]
     arrays: Mapping[str, np.ndarray[Any, Any]]
 
@@ -75,7 +77,7 @@ def _save(problem: ProblemResults, path: Path) -> Path:
     task, reference = problem.task, problem.reference
     facts = {
         "format": FORMAT,
-        **task_facts(task),
+        **task.facts().plain(path.parent),
         "budgets": list(problem.budgets),
         "runs": runs,
         "metadata": shared,
@@ -140,7 +142,7 @@ def read_compact(path: Path) -> CompactFile:
         raise InputError(
             f"{path} is damaged or no file of results ({npz_problem(error)})"
         ) from error
-    return CompactFile(path, facts, arrays)
+    return CompactFile(path, problem_facts(facts, str(path)), facts, arrays)
 
 
 def trajectories_of(file: CompactFile, task: Task) -> tuple[Trajectory, ...]:
@@ -175,19 +177,11 @@ def trajectories_of(file: CompactFile, task: Task) -> tuple[Trajectory, ...]:
 
 def reference_in(file: CompactFile, task: Task) -> Reference | None:
     """The reference that went along, None if that was the shipped one."""
-    said = file.facts.get("reference")
-    if said is None or "reference_X" not in file.arrays:
+    about = file.facts.get("reference")
+    if about is None or "reference_X" not in file.arrays:
         return None
     X = task.space.check(file.arrays["reference_X"].astype(np.int64))
-    return Reference(
-        task.space.name,
-        task.profile.name,
-        task.objectives,
-        task.fingerprint,
-        X,
-        task.evaluate(X).F,
-        **said,
-    )
+    return Reference(file.problem, X, task.evaluate(X).F, **about)
 
 
 def same_front(one: Reference, other: Reference) -> bool:

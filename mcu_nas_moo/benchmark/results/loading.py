@@ -11,7 +11,8 @@ from mcu_nas_moo.benchmark.results.compact import same_front
 from mcu_nas_moo.benchmark.results.problem_results import ProblemResults, Results
 from mcu_nas_moo.benchmark.results.result_files import find_results, suite_budgets
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.problem.task_facts import difference, problem_name, task_of_facts
+from mcu_nas_moo.problem.facts import difference
+from mcu_nas_moo.problem.task import Task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from mcu_nas_moo.benchmark.references.reference import Reference
     from mcu_nas_moo.benchmark.results.result_files import Found, Warn
     from mcu_nas_moo.benchmark.results.trajectory import Trajectory
-    from mcu_nas_moo.problem.task import Task
 
 #: Most reasons in a message that nothing is left.
 REASONS = 5
@@ -44,9 +44,7 @@ def load_results(folders: Sequence[Path], jobs: int = 1) -> Results:
     warnings: list[str] = []
     groups: dict[str, list[Found]] = {}
     for found in find_results(folders, warnings.append):
-        facts = found.facts
-        name = problem_name(facts["space"], facts["profile"], facts["objectives"])
-        groups.setdefault(name, []).append(found)
+        groups.setdefault(found.problem.name, []).append(found)
     problems = []
     for name, own in groups.items():
         problem = _merged(name, own, jobs, warnings)
@@ -94,7 +92,7 @@ def _one_task(
     """The first task of a problem's files that is the same today, and the files about it."""
     same: dict[str, list[Found]] = {}
     for found in group:
-        same.setdefault(str(found.facts["fingerprint"]), []).append(found)
+        same.setdefault(found.problem.fingerprint, []).append(found)
     kept: list[Found] = []
     task: Task | None = None
     for files in same.values():
@@ -103,11 +101,11 @@ def _one_task(
         if task is not None:
             warnings.append(
                 f"left out: {first.source}: it and {kept[0].source} are both about {name}, but "
-                f"differ in {difference(kept[0].facts, first.facts)}; report them apart{more}"
+                f"differ in {difference(kept[0].problem, first.problem)}; report them apart{more}"
             )
             continue
         try:
-            kept, task = files, task_of_facts(first.facts, str(first.source))
+            kept, task = files, Task.from_facts(first.problem, first.source)
         except ValueError as error:
             warnings.append(f"left out: {error}{more}")
     return kept, task

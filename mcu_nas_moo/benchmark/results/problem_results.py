@@ -34,9 +34,7 @@ class ProblemResults:
     @property
     def name(self) -> str:
         """For files, such as ``mbconv-stage--cortex-m7--error-latency``."""
-        from mcu_nas_moo.benchmark.references.reference import problem_name
-
-        return problem_name(self.task)
+        return self.task.name
 
     @property
     def title(self) -> str:

@@ -15,7 +15,7 @@ from mcu_nas_moo.benchmark.references.reference import REFERENCE_FILE, load_refe
 from mcu_nas_moo.benchmark.results import compact
 from mcu_nas_moo.benchmark.results.trajectory import Trajectory
 from mcu_nas_moo.benchmark.runs.history import load_history
-from mcu_nas_moo.benchmark.runs.study import RUNS, STUDY_FILE
+from mcu_nas_moo.benchmark.runs.study import RUNS, STUDY_FILE, read_study
 from mcu_nas_moo.benchmark.runs.suite_folder import SUITE_FILE
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import write_text_atomically
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mcu_nas_moo.benchmark.references.reference import Reference
     from mcu_nas_moo.benchmark.runs.history import History
     from mcu_nas_moo.common.arrays import FloatArray
+    from mcu_nas_moo.problem.facts import ProblemFacts
     from mcu_nas_moo.problem.task import Task
     from mcu_nas_moo.spaces.genes import SearchSpace
 
@@ -41,17 +42,18 @@ class FoundStudy:
     """A folder of runs of one task and one budget.
 
     Attributes:
-        source: the file that says which task.
-        facts: what it says.
+        source: the file that says which problem and budget.
+        problem, budget: what it says.
     """
 
     source: Path
-    facts: dict[str, Any]
+    problem: ProblemFacts
+    budget: int
 
     @property
     def budgets(self) -> tuple[int, ...]:
         """Numbers of evaluations at which its runs are judged."""
-        return (int(self.facts["budget"]),)
+        return (self.budget,)
 
     @property
     def run_files(self) -> list[Path]:
@@ -66,7 +68,7 @@ class FoundStudy:
         with parallel_config(backend="loky", inner_max_num_threads=1):
             read = Parallel(n_jobs=min(jobs, len(files)) or 1)(
                 # Processes kept from earlier work may be in another current folder.
-                delayed(_read_run)(path.absolute(), self.facts, task.space, task.n_obj)
+                delayed(_read_run)(path.absolute(), self, task.space, task.n_obj)
                 for path in files
             )
         kept = []
@@ -87,7 +89,7 @@ class FoundStudy:
         except ValueError as error:
             warn(f"left out: {error}")
             return None
-        return reference if reference.fingerprint == task.fingerprint else None
+        return reference if reference.is_of(task) else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,14 +100,14 @@ class FoundCompact:
     file: compact.CompactFile
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def problem(self) -> ProblemFacts:
         """What it says about its task."""
-        return self.file.facts
+        return self.file.problem
 
     @property
     def budgets(self) -> tuple[int, ...]:
         """Numbers of evaluations at which its runs are judged."""
-        return tuple(self.facts["budgets"])
+        return tuple(self.file.facts["budgets"])
 
     def trajectories(self, task: Task, jobs: int, warn: Warn) -> list[tuple[Trajectory, Path]]:
         """Its runs, with the file."""
@@ -142,7 +144,7 @@ def find_results(folders: Sequence[Path], warn: Warn) -> list[Found]:
             seen.add(path.resolve())
             try:
                 if path.name == STUDY_FILE:
-                    found.append(FoundStudy(path, _study_facts(path)))
+                    found.append(FoundStudy(path, *read_study(path)))
                 else:
                     found.append(FoundCompact(path, compact.read_compact(path)))
             except ValueError as error:
@@ -181,35 +183,21 @@ def _unsaid(runs: Path, number: int) -> str:
     return f"{runs}: {STUDY_FILE} is missing; {many}; give the suite's command again"
 
 
-def _study_facts(path: Path) -> dict[str, Any]:
-    try:
-        facts = dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"{path} is damaged ({error})") from error
-    for name in ("space", "profile", "objectives", "limits", "learned_metrics", "fingerprint"):
-        if name not in facts:
-            raise InputError(f"{path}: field {name} is missing; it is no file of a study")
-    if not isinstance(facts.get("budget"), int):
-        raise InputError(f"{path}: budget: expected a number, got {facts.get('budget')!r}")
-    return facts
-
-
-def _read_history(path: Path, study: dict[str, Any]) -> History | str:
+def _read_history(path: Path, study: FoundStudy) -> History | str:
     """A run of a study, or why it is left out."""
     try:
         history = load_history(path)
     except ValueError as error:
         return str(error)
-    for name in ("budget", "fingerprint"):
-        expected, found = study[name], history.metadata.get(name)
+    wanted = {"budget": study.budget, "fingerprint": study.problem.fingerprint}
+    for name, expected in wanted.items():
+        found = history.metadata.get(name)
         if found != expected:
             return f"{path}: {name}: expected {expected}, that of its folder, got {found}"
     return history
 
 
-def _read_run(
-    path: Path, study: dict[str, Any], space: SearchSpace, n_obj: int
-) -> Trajectory | str:
+def _read_run(path: Path, study: FoundStudy, space: SearchSpace, n_obj: int) -> Trajectory | str:
     history = _read_history(path, study)
     if isinstance(history, str):
         return history

@@ -18,19 +18,18 @@ from mcu_nas_moo.optimisers.register import (
     optimiser_fingerprint,
 )
 from mcu_nas_moo.optimisers.user_optimisers import last_line, one_line
-from mcu_nas_moo.problem.task_facts import task_facts
+from mcu_nas_moo.problem.facts import difference, problem_facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from mcu_nas_moo.problem.facts import ProblemFacts
     from mcu_nas_moo.problem.task import Task
 
 
 #: The file that a study's folder holds, and the folder of its runs.
 STUDY_FILE, RUNS = "study.json", "runs"
-#: What a fact that is a hash stands for.
-_CHANGED = {"fingerprint": "the space, a predictor or the cost model changed"}
 
 
 class Run(NamedTuple):
@@ -45,6 +44,22 @@ class Finished(NamedTuple):
 
     run: Run
     problem: str | None
+
+
+def read_study(path: Path) -> tuple[ProblemFacts, int]:
+    """The problem and the budget of a study, by its ``study.json``.
+
+    Raises:
+        InputError: if the file is damaged or something else.
+    """
+    try:
+        facts = dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise InputError(f"{path} is damaged ({error})") from error
+    problem, budget = problem_facts(facts, str(path)), facts.get("budget")
+    if type(budget) is not int or budget < 1:
+        raise InputError(f"{path}: budget: expected a number of evaluations, got {budget!r}")
+    return problem, budget
 
 
 class Study:
@@ -84,28 +99,26 @@ class Study:
             for algorithm, given in (hyperparameters or {}).items()
         }
         self.tensorboard = tensorboard
-        facts = {**task_facts(task), "budget": budget}
         path = folder / STUDY_FILE
         if path.exists():
-            self._compare(path, facts)
+            self._compare(path)
         else:
-            text = json.dumps(facts, indent=1) + "\n"
-            write_text_atomically(path, text)
+            facts = {**task.facts().plain(folder), "budget": budget}
+            write_text_atomically(path, json.dumps(facts, indent=1) + "\n")
 
-    @staticmethod
-    def _compare(path: Path, facts: dict[str, object]) -> None:
+    def _compare(self, path: Path) -> None:
         try:
-            known = dict(json.loads(path.read_text(encoding="utf-8")))
-        except (ValueError, TypeError) as error:
-            raise InputError(f"{path} is damaged ({error}); choose another --out") from error
-        for name, value in facts.items():
-            # The fingerprint covers the facts of a profile.
-            if name != "profile_facts" and known.get(name) != value:
-                what = _CHANGED.get(name, f"{name} {known.get(name)} there, {value} now")
-                raise InputError(
-                    f"{path.parent} holds runs of another study ({what}); "
-                    "choose another --out or delete the folder"
-                )
+            problem, budget = read_study(path)
+        except ValueError as error:
+            raise InputError(f"{error}; choose another --out") from error
+        other = difference(problem, self.task.facts())
+        if budget != self.budget:
+            other = f"budget: {budget} there, {self.budget} here"
+        if other is not None:
+            raise InputError(
+                f"{path.parent} holds runs of another study, which differs in {other}; "
+                "choose another --out or delete the folder"
+            )
 
     def reference(self) -> Reference | None:
         """The reference that earlier starts in this folder used, None if there is none."""
@@ -113,7 +126,7 @@ class Study:
         if not path.exists():
             return None
         reference = load_reference(path)
-        return reference if reference.fingerprint == self.task.fingerprint else None
+        return reference if reference.is_of(self.task) else None
 
     def fix_reference(self, reference: Reference) -> None:
         """Keep ``reference`` for all later starts in this folder."""

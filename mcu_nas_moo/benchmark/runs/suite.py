@@ -16,7 +16,6 @@ from mcu_nas_moo.contracts.metrics import OBJECTIVES
 from mcu_nas_moo.hardware.profile import list_profiles, load_profile
 from mcu_nas_moo.optimisers import register
 from mcu_nas_moo.problem.task import Task
-from mcu_nas_moo.problem.task_facts import problem_name
 from mcu_nas_moo.spaces import list_spaces
 
 if TYPE_CHECKING:
@@ -110,12 +109,12 @@ class AlgorithmChoice(_Fields):
         register.check_hyperparameters(self.name, self.hyperparameters)
         return self
 
-    def takes(self, problem: Problem) -> bool:
-        """Whether it is to run on that problem."""
+    def takes(self, space: str, profile: str, objectives: tuple[str, ...]) -> bool:
+        """Whether it is to run on the problem of these names."""
         return (
-            (self.spaces is None or problem.space in self.spaces)
-            and (self.profiles is None or problem.profile in self.profiles)
-            and (self.objectives is None or problem.objectives in self.objectives)
+            (self.spaces is None or space in self.spaces)
+            and (self.profiles is None or profile in self.profiles)
+            and (self.objectives is None or objectives in self.objectives)
         )
 
     def budgets(self, counts: Sequence[int]) -> dict[int, int]:
@@ -184,56 +183,33 @@ class SuiteFile(Part):
         return getattr(self, name) if own is None else own
 
 
-@dataclass(frozen=True)
-class Problem:
-    """Names of what is optimised; ``profile`` is a name or the path of a YAML file."""
-
-    space: str
-    profile: str
-    objectives: tuple[str, ...]
-
-    @property
-    def profile_name(self) -> str:
-        """Of the profile."""
-        return load_profile(self.profile).name if is_path(self.profile) else self.profile
-
-    @property
-    def name(self) -> str:
-        """For files."""
-        return problem_name(self.space, self.profile_name, self.objectives)
-
-    @property
-    def title(self) -> str:
-        """For people."""
-        return f"{self.space} on {self.profile_name}, {len(self.objectives)} objectives"
-
-    def task(self) -> Task:
-        """The task of these names."""
-        return Task(self.space, self.profile, self.objectives)
-
-
 @dataclass
 class PlannedProblem:
     """The runs of a suite on one problem.
 
     Attributes:
-        problem: what is optimised.
+        task: what is optimised.
         counts: numbers of evaluations at which runs are judged, increasing.
         runs: of each budget.
         hyperparameters: of the algorithms that have other ones than their defaults.
     """
 
-    problem: Problem
+    task: Task
     counts: tuple[int, ...] = ()
     runs: dict[int, list[Run]] = field(default_factory=dict)
     hyperparameters: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """For people."""
+        return f"{self.task.title}, {self.task.n_obj} objectives"
 
     @property
     def n_runs(self) -> int:
         """Number of all runs."""
         return sum(len(runs) for runs in self.runs.values())
 
-    def studies(self, folder: Path, task: Task) -> list[tuple[Study, list[Run]]]:
+    def studies(self, folder: Path) -> list[tuple[Study, list[Run]]]:
         """One study per budget in a folder of its own below ``folder``, and its runs.
 
         Raises:
@@ -242,8 +218,8 @@ class PlannedProblem:
         return [
             (
                 Study(
-                    folder / f"{self.problem.name}--{budget}",
-                    task,
+                    folder / f"{self.task.name}--{budget}",
+                    self.task,
                     budget,
                     hyperparameters=self.hyperparameters,
                 ),
@@ -294,16 +270,18 @@ def plan(suite: SuiteFile, seeds: int | None = None) -> list[PlannedProblem]:
         of: dict[str, Any] = {name: suite.of(part, name) for name in Part.model_fields}
         products = product(of["objectives"], of["spaces"], of["profiles"])
         for objectives, space, profile in products:
-            problem = Problem(space, profile, objectives)
-            entry = planned.setdefault(problem.name, PlannedProblem(problem))
+            task = Task(space, profile, objectives)
+            entry = planned.setdefault(task.name, PlannedProblem(task))
             entry.counts = tuple(sorted({*entry.counts, *of["budgets"]}))
-            chosen = [choice for choice in of["algorithms"] if choice.takes(problem)]
+            chosen = [
+                choice for choice in of["algorithms"] if choice.takes(space, profile, objectives)
+            ]
             for choice in chosen:
                 values = register.check_hyperparameters(choice.name, choice.hyperparameters)
                 if entry.hyperparameters.setdefault(choice.name, values) != values:
                     raise InputError(
                         f"suite {suite.name}: parts give {choice.name} different "
-                        f"hyperparameters on {problem.name}"
+                        f"hyperparameters on {task.name}"
                     )
             for seed in range(seeds or of["seeds"]):
                 for choice in chosen:

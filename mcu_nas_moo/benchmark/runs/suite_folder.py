@@ -38,8 +38,8 @@ def write_record(
         "description": suite.description,
         "command": command,
         "suite_file": text,
-        "budgets": {entry.problem.name: list(entry.counts) for entry in planned},
-        "runs": {entry.problem.name: entry.n_runs for entry in planned},
+        "budgets": {entry.task.name: list(entry.counts) for entry in planned},
+        "runs": {entry.task.name: entry.n_runs for entry in planned},
         "versions": versions(),
         "machine": machine(),
     }

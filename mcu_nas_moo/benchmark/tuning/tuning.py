@@ -23,6 +23,7 @@ from mcu_nas_moo.optimisers.register import (
     optimiser_fingerprint,
     tunable,
 )
+from mcu_nas_moo.problem.facts import ProblemFacts, difference, problem_facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -242,12 +243,9 @@ class Tuning:
             "algorithm": self.algorithm,
             "stage": stage,
             "method": self.method,
-            "space": self.task.space.name,
-            "profile": self.task.profile.name,
-            "objectives": list(self.task.objectives),
+            **self.task.facts().plain(self.folder),
             "budget": self.budget,
             "seeds": self.seeds,
-            "fingerprint": self.task.fingerprint,
             "optimiser": optimiser_fingerprint(self.algorithm),
             "start": self._start(stage),
             "tuned": {name: repr(entry) for name, entry in self.stages[stage].items()},
@@ -280,23 +278,23 @@ class Tuning:
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path} is damaged ({error}); delete it") from error
         facts = self._facts(stage)
-        if content.get("start") != facts.pop("start"):
+        if content.get("start") != facts["start"]:
             return  # stage 1 went on and found a better start; this stage begins anew
+        other = difference(problem_facts(content, str(path)), self.task.facts())
         for name, value in facts.items():
-            if content.get(name) != value:
-                what = _CHANGED.get(name, f"{name} {content.get(name)} there, {value} now")
-                raise InputError(
-                    f"{path} belongs to another tuning ({what}); choose another --out or delete it"
-                )
+            if name not in ProblemFacts.model_fields and content.get(name) != value:
+                told = f"{name}: {content.get(name)} there, {value} here"
+                other = _CHANGED.get(name, told)
+        if other is not None:
+            raise InputError(
+                f"{path} belongs to another tuning, which differs in {other}; "
+                "choose another --out or delete it"
+            )
         self._trials[stage] = trials
 
 
 #: What facts mean that are no plain value.
-_CHANGED = {
-    "fingerprint": "the space, a predictor or the cost model changed",
-    "optimiser": "the code or libraries of the algorithm changed",
-    "tuned": "the ranges changed",
-}
+_CHANGED = {"optimiser": "the code or libraries of the algorithm", "tuned": "the ranges"}
 
 
 def ranking(trials: Sequence[Trial]) -> list[int]:

@@ -125,16 +125,13 @@ def _to_optuna(
 
     from mcu_nas_moo.benchmark.results.optuna_export import export_run, open_storage
     from mcu_nas_moo.benchmark.runs.history import load_history
-    from mcu_nas_moo.problem.task_facts import problem_name
 
     chosen = _full_histories(folders, names, seed)
     opened = open_storage(storage)
     added = 0
     for found, task, path in track(chosen, "Adding trials", console=console, transient=True):
         history = load_history(path)
-        facts = found.facts
-        problem = problem_name(facts["space"], facts["profile"], facts["objectives"])
-        run = f"{problem}--{history.algorithm}-s{history.seed}--{facts['budget']}"
+        run = f"{found.problem.name}--{history.algorithm}-s{history.seed}--{found.budget}"
         name = run if study_name is None else f"{study_name}--{run}"
         if study_name is not None and len(chosen) == 1:
             name = study_name
@@ -154,7 +151,7 @@ def _full_histories(
     """
     from mcu_nas_moo.benchmark.results.result_files import FoundStudy, find_results
     from mcu_nas_moo.benchmark.runs.history import load_metadata
-    from mcu_nas_moo.problem.task_facts import task_of_facts
+    from mcu_nas_moo.problem.task import Task
 
     warnings: list[str] = []
     chosen = []
@@ -162,14 +159,14 @@ def _full_histories(
         if not isinstance(found, FoundStudy):
             warnings.append(f"left out: {found.source} is compact and holds no full histories")
             continue
-        task = task_of_facts(found.facts, str(found.source))
+        task = Task.from_facts(found.problem, found.source)
         for path in found.run_files:
             try:
                 about = load_metadata(path)
             except ValueError as error:
                 warnings.append(f"left out: {error}")
                 continue
-            if about.get("fingerprint") != found.facts["fingerprint"]:
+            if about.get("fingerprint") != found.problem.fingerprint:
                 warnings.append(f"left out: {path}: fingerprint: it is not that of its folder")
             elif (names is None or about["algorithm"] in names) and seed in (None, about["seed"]):
                 chosen.append((found, task, path))

@@ -116,18 +116,17 @@ def _prepared(entry: PlannedProblem, folder: Path, console: Console) -> _Work:
     """Check what is finished and fix what runs are scored against, before the work begins."""
     from mcu_nas_moo.benchmark.runs.suite_folder import kept_reference
 
-    task = entry.problem.task()
-    studies = entry.studies(folder, task)
+    studies = entry.studies(folder)
     for study, runs in studies:
         study.check(runs)
     reference = kept_reference([study for study, _ in studies])
     if reference is None:
-        console.print(entry.problem.title)
-        reference = reference_of(task, console)
+        console.print(entry.title)
+        reference = reference_of(entry.task, console)
     for study, _ in studies:
         if study.reference() is None:
             study.fix_reference(reference)
-    return _Work(entry.problem.title, reference, studies)
+    return _Work(entry.title, reference, studies)
 
 
 def _make_runs(

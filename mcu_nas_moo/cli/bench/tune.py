@@ -139,7 +139,7 @@ def _reference(folder: Path, task: Task, console: Console) -> Reference:
     path = folder / REFERENCE_FILE
     if path.exists():
         reference = load_reference(path)
-        if reference.fingerprint == task.fingerprint:
+        if reference.is_of(task):
             return reference
     reference = reference_of(task, console)
     reference.save(path)

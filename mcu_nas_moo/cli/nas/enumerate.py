@@ -107,7 +107,7 @@ def enumerate_command(
             continue
         for names in wanted:
             reference = exact_reference(found, names)
-            path = _path(found.task, reference, out, _in_name(limits, profile))
+            path = _path(reference, out, _in_name(limits, profile))
             reference.save(path)
             references.append((reference, path))
     with suppress(FileNotFoundError):
@@ -128,12 +128,11 @@ def _in_name(limits: dict[str, float], profile: str) -> str:
     return "".join(f"--{name.replace('_', '-')}-{limit:.12g}" for name, limit in other.items())
 
 
-def _path(task: Task, reference: Reference, out: Path | None, limits: str) -> Path:
-    from mcu_nas_moo.benchmark.references.reference import own_path, problem_name
-    from mcu_nas_moo.problem.task import Task as OwnTask
+def _path(reference: Reference, out: Path | None, limits: str) -> Path:
+    from mcu_nas_moo.benchmark.references.reference import own_path
 
-    own = OwnTask(task.space, task.profile, reference.objectives, predictor=task.predictor)
-    return own_path(own) if out is None else out / f"{problem_name(own)}{limits}.npz"
+    problem = reference.problem
+    return own_path(problem) if out is None else out / f"{problem.name}{limits}.npz"
 
 
 def _state_path(tasks: Sequence[Task], out: Path | None) -> Path:
@@ -142,7 +141,7 @@ def _state_path(tasks: Sequence[Task], out: Path | None) -> Path:
 
     from mcu_nas_moo.benchmark.references.reference import own_path
 
-    folder = own_path(tasks[0]).parent if out is None else out
+    folder = own_path(tasks[0].facts()).parent if out is None else out
     text = " ".join(task.fingerprint for task in tasks)
     name = hashlib.sha256(text.encode()).hexdigest()[:16]
     return folder / f"unfinished-{file_name(tasks[0].space.name)}-{name}.npz"
@@ -188,8 +187,8 @@ def _show(references: Sequence[Reference], console: Console) -> None:
         table.add_column(heading, justify="right")
     for reference in references:
         table.add_row(
-            reference.profile,
-            "\n".join(reference.objectives),
+            reference.problem.profile,
+            "\n".join(reference.problem.objectives),
             f"{reference.origin['feasible']:,}",
             f"{100 * reference.origin['feasible_share']:.3g} %",
             f"{len(reference.F):,}",

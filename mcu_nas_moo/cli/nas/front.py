@@ -283,7 +283,7 @@ def _reference_front(
     holds what is best under each limit.
     """
     from mcu_nas_moo.benchmark.references.reference import known_reference, remake_command
-    from mcu_nas_moo.search.subnets import SearchedProblem, Subnets
+    from mcu_nas_moo.search.subnets import Subnets
 
     task = task_of_options(
         space or "mbconv-stage", profile or "cortex-m7", objectives or DEFAULT_OBJECTIVES
@@ -299,7 +299,7 @@ def _reference_front(
             f"`{remake_command(wider)}` makes one"
         )
     found = Subnets.of_genotypes(wider, reference.X, "r")
-    about = SearchedProblem.of(task)
+    about = task.facts()
     everything = Subnets(about, found.names, found.genes, found.metrics, found.trials)
     return everything, f"the {reference.kind} reference front"
 

@@ -104,7 +104,6 @@ def search(
     from mcu_nas_moo.search.search_folder import SEARCHES, SearchFolder
     from mcu_nas_moo.search.study_journal import open_journal
     from mcu_nas_moo.search.study_search import make_sampler, open_study
-    from mcu_nas_moo.search.subnets import SearchedProblem
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     task = task_of_options(space, profile, objectives, limits, predictors)
@@ -112,7 +111,7 @@ def search(
     reference = known_reference(task)
     name = study_name or _name(task, profile)
     folder = SearchFolder(out or SEARCHES / _name(task, profile))
-    folder.check(SearchedProblem.of(task))
+    folder.check(task.facts())
     if storage is None:
         folder.root.mkdir(parents=True, exist_ok=True)
     opened = open_journal(folder.journal) if storage is None else open_storage(storage)
@@ -133,7 +132,6 @@ def search(
 
 def _name(task: Task, profile: str) -> str:
     """Space, profile and objectives, and the limits that are other ones than the profile's."""
-    from mcu_nas_moo.benchmark.references.reference import problem_name
     from mcu_nas_moo.hardware.profile import load_profile
 
     usual = load_profile(profile).limits
@@ -143,7 +141,7 @@ def _name(task: Task, profile: str) -> str:
         if getattr(usual, metric) != limit
     )
     learned = "--learned" if task.learned_metrics else ""
-    return f"{problem_name(task)}{other}{learned}"
+    return f"{task.name}{other}{learned}"
 
 
 def _run(

@@ -5,13 +5,14 @@ Fitted to labels of a few thousand subnets.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.problem.evaluators.perceptrons import MLPEnsemble
+from mcu_nas_moo.problem.facts import UserFile
 from mcu_nas_moo.training.supernet.shipped_files import artifact_path, damaged
 
 if TYPE_CHECKING:
@@ -57,7 +58,13 @@ def features(space: MBConvSpace, X: Any) -> FloatArray:
 
 @dataclass(frozen=True, eq=False)
 class AccuracyPredictor(MLPEnsemble):
-    """An ensemble with one output, the accuracy."""
+    """An ensemble with one output, the accuracy.
+
+    Attributes:
+        file: where it was read from; None for the shipped one, or if it was made here.
+    """
+
+    file: UserFile | None = None
 
     def predict(self, space: MBConvSpace, X: Any) -> PredictedAccuracy:
         """Accuracy in [0, 1] of the subnets ``X``, shape ``(N, n_genes)``.
@@ -90,8 +97,8 @@ class AccuracyPredictor(MLPEnsemble):
             InputError: if the file is missing or damaged; the message names the command that
                 remakes it.
         """
-        path = artifact_path("predictor.safetensors", path, REMAKE)
+        found = artifact_path("predictor.safetensors", path, REMAKE)
         try:
-            return cls.read(path)
+            return replace(cls.read(found), file=UserFile.of(path) if path else None)
         except (OSError, ValueError) as error:
-            raise damaged(path, REMAKE, error) from error
+            raise damaged(found, REMAKE, error) from error

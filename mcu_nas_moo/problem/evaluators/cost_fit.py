@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -121,7 +121,7 @@ def standard_costs(space: MBConvSpace, profile: Profile) -> LearnedCosts:
     with suppress(ValueError, OSError):
         found = LearnedCosts.load(path)
         found.check(space, profile)
-        return found
+        return replace(found, file=None)  # the cache's, not the user's
     fitted = fit_costs(analytic_labels(space, profile, SAMPLES), profile)
     with suppress(OSError):  # a home folder that cannot be written is no reason to stop
         fitted.save(path)

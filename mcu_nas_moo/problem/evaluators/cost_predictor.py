@@ -15,6 +15,7 @@ from mcu_nas_moo.contracts.metrics import VIOLATION
 from mcu_nas_moo.hardware.cost_model import CostModel, Costs
 from mcu_nas_moo.problem.evaluators.accuracy_predictor import features
 from mcu_nas_moo.problem.evaluators.perceptrons import MLPEnsemble
+from mcu_nas_moo.problem.facts import UserFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,11 +96,13 @@ class LearnedCosts:
             metric (of one plus the metric for the constraint violation, which may be 0).
         metrics: names of the ensemble's outputs, out of :data:`LEARNABLE`.
         scope: what it holds for.
+        file: where it was read from; None if it was made here.
     """
 
     ensemble: MLPEnsemble
     metrics: tuple[str, ...]
     scope: Scope
+    file: UserFile | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -176,7 +179,7 @@ class LearnedCosts:
                 raise InputError(f"its metrics are {metrics}")
             if ensemble.last[0].shape[-1] != len(metrics):
                 raise InputError("it has another number of outputs than metrics")
-            return cls(ensemble, metrics, Scope(**ensemble.details["scope"]))
+            return cls(ensemble, metrics, Scope(**ensemble.details["scope"]), UserFile.of(path))
         except (KeyError, TypeError, ValueError, OSError) as error:
             raise InputError(
                 f"{path} does not hold learned costs or is damaged ({error}); make it again "

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymoo.indicators.hv import HV
+from toy_task import NO_PROBLEM
 
 from mcu_nas_moo.benchmark.analysis.anytime import (
     RUNTIME_TARGETS,
@@ -20,7 +21,7 @@ from mcu_nas_moo.benchmark.runs.history import History
 
 def reference(front):
     front = np.asarray(front, dtype=float)
-    return Reference("s", "p", (), "f", np.zeros((len(front), 1), dtype=np.int64), front)
+    return Reference(NO_PROBLEM, np.zeros((len(front), 1), dtype=np.int64), front)
 
 
 def trajectory(F, G):

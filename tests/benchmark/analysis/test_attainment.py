@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from toy_task import NO_PROBLEM
 
 from mcu_nas_moo.benchmark.analysis.attainment import attainment_surfaces, box_corner
 from mcu_nas_moo.benchmark.references.reference import Reference
@@ -11,7 +12,7 @@ from mcu_nas_moo.benchmark.results.trajectory import Trajectory
 from mcu_nas_moo.benchmark.runs.history import History
 
 FRONT = np.array([[0.0, 10.0], [5.0, 0.0]])
-REFERENCE = Reference("s", "p", (), "f", np.zeros((2, 1), dtype=np.int64), FRONT)
+REFERENCE = Reference(NO_PROBLEM, np.zeros((2, 1), dtype=np.int64), FRONT)
 
 
 def trajectory(F, feasible=True):
@@ -55,7 +56,7 @@ def test_the_box_ends_at_the_reference_point():
 
 
 def test_the_box_of_a_single_point_is_the_one_of_the_hypervolume():
-    one = Reference("s", "p", (), "f", np.zeros((1, 1), dtype=np.int64), np.array([[2.0, 4.0]]))
+    one = Reference(NO_PROBLEM, np.zeros((1, 1), dtype=np.int64), np.array([[2.0, 4.0]]))
     assert one.normalise(box_corner(one)) == pytest.approx(one.reference_point)
 
 

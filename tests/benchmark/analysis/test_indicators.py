@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymoo.indicators.hv import HV
+from toy_task import NO_PROBLEM
 
 from mcu_nas_moo.benchmark.analysis.indicators import hypervolume_curve, score
 from mcu_nas_moo.benchmark.references.reference import Reference
@@ -15,7 +16,7 @@ from mcu_nas_moo.problem.archive import feasible
 def reference(front):
     front = np.array(front, dtype=float)
     X = np.zeros((len(front), 3), dtype=np.int64)
-    return Reference("s", "p", ("error", "latency"), "f", X, front)
+    return Reference(NO_PROBLEM, X, front)
 
 
 def test_hypervolume_ratio_by_hand():
@@ -37,7 +38,7 @@ def test_curve_equals_recomputation_by_pymoo_at_every_step(seed, n, n_obj):
     rng = np.random.default_rng(seed)
     # Coarse values give ties and repetitions.
     F, G = rng.integers(0, 6, (n, n_obj)) / 4.0, rng.normal(-0.5, 1, (n, 2))
-    front = Reference("s", "p", (), "f", np.zeros((n_obj, 1), dtype=np.int64), 1.0 - np.eye(n_obj))
+    front = Reference(NO_PROBLEM, np.zeros((n_obj, 1), dtype=np.int64), 1.0 - np.eye(n_obj))
     curve = hypervolume_curve(F, G, front)
     whole = HV(ref_point=np.full(n_obj, 1.1))(1.0 - np.eye(n_obj))
     for step in range(n):

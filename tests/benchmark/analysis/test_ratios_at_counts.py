@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from toy_task import NO_PROBLEM
 
 from mcu_nas_moo.benchmark.analysis.indicators import hypervolume_curve, hypervolume_ratios_at
 from mcu_nas_moo.benchmark.references.reference import Reference
@@ -11,7 +12,7 @@ from mcu_nas_moo.benchmark.references.reference import Reference
 
 def corner_reference(n_obj):
     front = 1.0 - np.eye(n_obj)
-    return Reference("s", "p", (), "f", np.zeros((n_obj, 1), dtype=np.int64), front)
+    return Reference(NO_PROBLEM, np.zeros((n_obj, 1), dtype=np.int64), front)
 
 
 @settings(max_examples=60, deadline=None)

@@ -58,7 +58,7 @@ def test_saved_reference_reads_back(tmp_path, exact):
     assert (again.F == exact.F).all()
     assert again.hypervolume == exact.hypervolume
     assert (again.kind, again.origin) == (exact.kind, exact.origin)
-    assert again.fingerprints == exact.fingerprints
+    assert again.problem == exact.problem
     span = exact.nadir - exact.ideal
     with np.load(tmp_path / "front.npz") as data:
         assert data["reference_point"] == pytest.approx(exact.nadir + 0.1 * span)
@@ -100,8 +100,8 @@ def test_a_reference_that_the_user_made_goes_first(tmp_path, monkeypatch, task, 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     exact.save(tmp_path / file_name(task))
     assert known_reference(task).origin == exact.origin
-    replace(exact, origin={"made": "by the user"}).save(own_path(task))
-    assert own_path(task).is_relative_to(tmp_path / "cache")
+    replace(exact, origin={"made": "by the user"}).save(own_path(task.facts()))
+    assert own_path(task.facts()).is_relative_to(tmp_path / "cache")
     assert known_reference(task).origin == {"made": "by the user"}
     assert known_reference(ToyTask(limits={"flash_kib": 59.0})) is None
 
@@ -111,7 +111,8 @@ def shipped_with(tmp_path, monkeypatch, task, **fingerprints):
     shipped = shipped_reference(task)
     monkeypatch.setattr(module, "shipped_folder", lambda: tmp_path)
     other = task.fingerprints | fingerprints
-    replace(shipped, fingerprint="other", fingerprints=other).save(tmp_path / file_name(task))
+    problem = shipped.problem.model_copy(update={"fingerprint": "other", "fingerprints": other})
+    replace(shipped, problem=problem).save(tmp_path / file_name(task))
 
 
 @pytest.mark.parametrize(

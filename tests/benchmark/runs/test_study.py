@@ -96,7 +96,7 @@ def test_a_run_of_another_budget_in_the_folder_is_refused(tmp_path, exact):
 @pytest.mark.parametrize(
     ("other", "budget", "what"),
     [
-        (ToyTask(), 61, "budget 60 there, 61 now"),
+        (ToyTask(), 61, "budget: 60 there, 61 here"),
         (ToyTask(("error", "energy")), 60, "objectives"),
         (ToyTask(limits={"flash_kib": 50.0}), 60, "limits"),
     ],
@@ -111,7 +111,7 @@ def test_a_changed_predictor_is_another_study(tmp_path, task):
     Study(tmp_path, task, 60)
     changed = ToyTask()
     changed.fingerprint = "another"
-    with pytest.raises(ValueError, match="predictor or the cost model changed"):
+    with pytest.raises(ValueError, match="another study, which differs in task; choose"):
         Study(tmp_path, changed, 60)
 
 

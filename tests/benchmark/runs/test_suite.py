@@ -30,7 +30,7 @@ def write(path, **changes):
 def runs_of(planned):
     """Of each problem and budget, who runs with which seeds."""
     return {
-        (entry.problem.name, budget): sorted(runs)
+        (entry.task.name, budget): sorted(runs)
         for entry in planned
         for budget, runs in entry.runs.items()
     }
@@ -56,7 +56,7 @@ def test_every_combination_is_a_problem(tmp_path):
         profiles=["cortex-m7", "cortex-m4"],
         objectives=[["error", "latency"], ["error", "sram", "flash"]],
     )
-    names = [entry.problem.name for entry in plan(load_suite(path), seeds=1)]
+    names = [entry.task.name for entry in plan(load_suite(path), seeds=1)]
     assert len(names) == len(set(names)) == 8
     assert "mbconv-block--cortex-m4--error-sram-flash" in names
 
@@ -124,8 +124,8 @@ def test_a_profile_file_is_seen_from_the_folder_of_the_suite(tmp_path, monkeypat
     path = write(tmp_path / "suites" / "small.yaml", profiles=["../kettle.yaml"])
     monkeypatch.chdir("/")
     (entry,) = plan(load_suite(path))
-    assert entry.problem.name == "mbconv-stage--kettle--error-latency"
-    assert entry.problem.task().limits["sram_kib"] == 60
+    assert entry.task.name == "mbconv-stage--kettle--error-latency"
+    assert entry.task.limits["sram_kib"] == 60
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_the_shipped_suites_are_valid():
 def test_full_has_every_algorithm_on_every_profile_with_seeds_for_a_claim():
     suite = load_suite(SUITES / "full.yaml")
     planned = plan(suite)
-    names = {entry.problem.name for entry in planned}
+    names = {entry.task.name for entry in planned}
     assert names == {
         f"{space}--{profile}--{objectives}"
         for space, sets in (

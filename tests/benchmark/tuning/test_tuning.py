@@ -140,11 +140,11 @@ def test_ranking_puts_failures_last_and_keeps_the_order_of_equals():
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"budget": 61}, "budget 60 there, 61 now"),
+        ({"budget": 61}, "budget: 60 there, 61 here"),
         ({"seeds": 3}, "seeds"),
-        ({"method": "grid"}, "method tpe there, grid now"),
-        ({"algorithm": "nsga3"}, "algorithm nsga2 there"),
-        ({"task": ToyTask(limits={"sram_kib": 9.0})}, "the cost model changed"),
+        ({"method": "grid"}, "method: tpe there, grid here"),
+        ({"algorithm": "nsga3"}, "algorithm: nsga2 there"),
+        ({"task": ToyTask(limits={"sram_kib": 9.0})}, "differs in limits: "),
     ],
 )
 def test_a_folder_of_another_tuning_is_refused(open_tuning, options, match):

@@ -71,7 +71,7 @@ def test_another_budget_in_the_same_folder_is_refused(tmp_path):
     assert bench(*base, "--budget", 20).exit_code == 0
     result = bench(*base, "--budget", 30)
     assert result.exit_code == 2
-    assert "budget 20 there, 30 now" in result.stderr
+    assert "budget: 20 there, 30 here" in result.stderr
 
 
 @pytest.mark.parametrize(

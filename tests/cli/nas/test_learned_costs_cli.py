@@ -104,7 +104,7 @@ def test_a_study_with_learned_costs_says_so_everywhere(tmp_path):
     assert "1 of 1 runs are finished already" in run(bench, *command)
     # The same folder is not continued with the cost model.
     command = (*command[:-2], "--out", folder)
-    assert "holds runs of another study (learned_metrics" in run(bench, *command, exit_code=2)
+    assert "another study, which differs in learned metrics" in run(bench, *command, exit_code=2)
 
 
 def test_runs_in_other_processes_use_the_same_costs(tmp_path):

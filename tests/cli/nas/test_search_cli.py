@@ -131,7 +131,7 @@ def test_other_limits_get_a_folder_of_their_own():
     assert (DEFAULT.with_name(f"{DEFAULT.name}--latency-ms-25") / "subnets.csv").is_file()
     refused = run("--trials", 20, "--latency-ms", 25, "--out", DEFAULT)
     assert refused.exit_code == 2
-    assert "holds a search with limits" in refused.output
+    assert "holds another search, which differs in limits:" in refused.output
 
 
 def test_without_a_feasible_subnet_the_nearest_limit_is_said():

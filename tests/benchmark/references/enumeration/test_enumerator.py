@@ -79,7 +79,7 @@ def test_a_front_for_fewer_objectives_is_part_of_that_for_more():
                 predictor=found.task.predictor,
             )
             assert np.array_equal(reference.F, brute_force(task)[1])
-            assert reference.fingerprint == task.fingerprint
+            assert reference.problem.fingerprint == task.fingerprint
             assert reference.kind == "exact"
             assert reference.origin["feasible_share"] == found.feasible / found.networks
 

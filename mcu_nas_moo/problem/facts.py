@@ -1,0 +1,165 @@
+"""A problem as plain data: the one form that files of results, suites and searches hold."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+
+from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.common.files import checksum
+from mcu_nas_moo.common.naming import Name, file_name
+from mcu_nas_moo.common.yaml_files import Facts, validate
+from mcu_nas_moo.hardware.profile import Profile
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: What the parts of a problem are called; a part has a hash in ``fingerprints``.
+PARTS = {
+    "space": "the space",
+    "predictor": "the accuracy predictor",
+    "costs": "the cost model",
+    "limits": "the profile's limits",
+    "objectives": "the objectives",
+    "learned": "the learned costs",
+}
+
+
+class UserFile(Facts):
+    """A file of the user's that decides a problem.
+
+    Args:
+        file: its path; a relative one is seen from the folder of the file that names it.
+        sha256: of its content.
+    """
+
+    file: str
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+    @classmethod
+    def of(cls, path: Path) -> UserFile:
+        """The file at ``path``."""
+        return cls(file=str(path.absolute()), sha256=checksum(path))
+
+    def find(self, folder: Path) -> Path:
+        """Where the file lies today: where it is said to, or in ``folder``, which names it.
+
+        Raises:
+            InputError: if it is at neither place, or is another one there.
+        """
+        places = [folder / self.file, folder / Path(self.file).name]
+        found = [place for place in places if os.path.isfile(place)]
+        for place in found:
+            if checksum(place) == self.sha256:
+                return place
+        problem = "is not the file of then (its SHA-256 differs)" if found else "is missing"
+        raise InputError(f"{(found or places)[0]} {problem}; put that file there or in {folder}")
+
+
+class ProblemFacts(Facts):
+    """What is searched: enough to tell two problems apart, and to make the task again.
+
+    Args:
+        space: name of the search space.
+        profile: name of the profile.
+        objectives: names out of ``OBJECTIVES``, all minimised.
+        limits: upper limit of each constrained metric; empty if the file does not tell.
+        learned_metrics: metrics that are not computed but learned.
+        fingerprint: of the task, see :attr:`Task.fingerprint`.
+        fingerprints: of the task's parts; empty if the file does not tell.
+        classes: that the networks tell apart.
+        profile_facts: the profile, if it is not a shipped one.
+        predictor: accuracy predictor, if it is not the shipped one.
+        learned_costs: what the costs were learned into; None if the package learns them itself.
+    """
+
+    space: Name
+    profile: Name
+    objectives: tuple[Name, ...]
+    limits: dict[str, float] = Field({})
+    learned_metrics: tuple[str, ...] = ()
+    fingerprint: str
+    fingerprints: dict[str, str] = Field({})
+    classes: int = 10
+    profile_facts: Profile | None = None
+    predictor: UserFile | None = None
+    learned_costs: UserFile | None = None
+
+    @property
+    def name(self) -> str:
+        """For files, such as ``mbconv-stage--cortex-m7--error-latency``."""
+        return file_name(self.space, self.profile, "-".join(self.objectives))
+
+    @property
+    def title(self) -> str:
+        """Space and profile, and that costs are learned if they are; for people."""
+        learned = ", learned costs" if self.learned_metrics else ""
+        return f"{self.space} on {self.profile}{learned}"
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields = type(self).model_fields
+        return {
+            name: value
+            for name, value in dump(self).items()
+            if getattr(self, name) != fields[name].default
+        }
+
+    def plain(self, folder: Path | None = None) -> dict[str, Any]:
+        """For a JSON file in ``folder``; fields that stand at their default are left out.
+
+        Files below that folder are named as seen from it, so that it can be moved.
+        """
+        facts = self.model_dump(mode="json")
+        for name in ("predictor", "learned_costs"):
+            path = Path(facts[name]["file"]) if name in facts else None
+            if path and folder and path.is_relative_to(folder.absolute()):
+                facts[name]["file"] = path.relative_to(folder.absolute()).as_posix()
+        return facts
+
+
+def problem_facts(values: Mapping[str, Any], source: str) -> ProblemFacts:
+    """The problem among what a file holds; it may hold more.
+
+    Args:
+        values: all that the file holds.
+        source: how messages refer to it.
+
+    Raises:
+        InputError: if a fact is missing or wrong.
+    """
+    known = {name: value for name, value in values.items() if name in ProblemFacts.model_fields}
+    return validate(ProblemFacts, known, source)
+
+
+def changed_parts(there: Mapping[str, str], here: Mapping[str, str]) -> dict[str, str]:
+    """What the parts are called whose hash differs; none, if a file tells no hashes."""
+    names = {**here, **there} if there else {}
+    return {name: PARTS.get(name, name) for name in names if there.get(name) != here.get(name)}
+
+
+def difference(there: ProblemFacts, here: ProblemFacts) -> str | None:
+    """What makes the problem of a file, ``there``, another one than ``here``, in words.
+
+    It follows "differs in"; None if both are the same.
+    """
+    if (there.fingerprint, there.profile) == (here.fingerprint, here.profile):
+        return None
+    for name in ("space", "profile", "objectives", "limits", "learned_metrics"):
+        before, now = getattr(there, name), getattr(here, name)
+        if before != now:
+            return f"{name.replace('_', ' ')}: {_in_words(before)} there, {_in_words(now)} here"
+    changed = changed_parts(there.fingerprints, here.fingerprints).values()
+    return " and ".join(changed) or (
+        "a predictor, the cost model, the space or the profile: fingerprint "
+        f"{there.fingerprint} there, {here.fingerprint} here"
+    )
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {number:g}" for name, number in value.items())
+    return ",".join(value) if isinstance(value, tuple) else str(value)
