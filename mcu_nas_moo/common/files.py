@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
+import platform
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,14 +20,28 @@ def cache_folder() -> Path:
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` fill a file beside ``path``, then move it there in one step."""
+    """Let ``write`` fill a file beside ``path``, then move it there in one step.
+
+    What a killed process left in the folder is removed, the first time that this one writes there.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    _sweep(path.parent.absolute())
+    partial = path.with_name(f".{path.name}.{os.getpid()}@{platform.node()}.partial")
     try:
         write(partial)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@cache
+def _sweep(folder: Path) -> None:
+    import psutil
+
+    for partial in folder.glob(f".*@{glob.escape(platform.node())}.partial"):
+        writer = partial.name.rsplit("@", 1)[0].rpartition(".")[2]
+        if writer.isdigit() and not psutil.pid_exists(int(writer)):
+            partial.unlink(missing_ok=True)
 
 
 def write_text_atomically(path: Path, text: str) -> None:

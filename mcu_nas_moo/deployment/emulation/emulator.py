@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from mcu_nas_moo.common import processes
 from mcu_nas_moo.common.errors import InputError
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ def run_in_folder(
         (folder / "in.bin").write_bytes(np.ascontiguousarray(images).tobytes())
         out = folder / "out.bin"
         with (folder / "said").open("wb") as said:
-            process = subprocess.Popen(
+            process = processes.start(
                 command,
                 cwd=folder,
                 # The same modules are found from the other folder.

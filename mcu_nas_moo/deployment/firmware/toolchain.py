@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mcu_nas_moo.common import processes
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.extras import require
 
@@ -139,11 +140,9 @@ class Toolchain:
             raise
 
     def _run(self, arguments: Sequence[str]) -> None:
-        done = subprocess.run(
-            [*self.command, *arguments], capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise CompilerError(f"{self.name} {self.version}: {done.stderr.strip()}")
+        code, complaints = processes.run([*self.command, *arguments])
+        if code:
+            raise CompilerError(f"{self.name} {self.version}: {complaints.strip()}")
 
 
 def overflow(messages: str) -> dict[str, int]:
