@@ -102,8 +102,8 @@ def trials(out: Path) -> Items:
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     storage: Any
-    if (out / "study.db").exists():
-        storage = f"sqlite:///{out}/study.db"
+    if out.with_suffix(".db").exists():
+        storage = f"sqlite:///{out}.db"
     elif (out / "study.journal").exists():
         backend = optuna.storages.journal.JournalFileBackend(str(out / "study.journal"))
         storage = optuna.storages.JournalStorage(backend)
@@ -173,12 +173,12 @@ _EXPORT = "mcu-nas export smallest.json --data images --shared --calibration-ima
 _FEW = "--data images --device cpu"
 WORKS = {
     "bench": Work(
-        "mcu-nas-bench --algos random,nsga2,ppo --budget 300 --seeds 2 --jobs 2 --out OUT",
+        "mcu-nas-bench --algos random,nsga2 --budget 200 --seeds 2 --jobs 2 --out OUT",
         histories,
     ),
     "suite": Work("mcu-nas-bench suite suite.yaml --jobs 2 --out OUT", histories),
     "search-journal": Work(_SEARCH, trials),
-    "search-sqlite": Work(f"{_SEARCH} --storage sqlite:///OUT/study.db", trials),
+    "search-sqlite": Work(f"{_SEARCH} --storage sqlite:///OUT.db", trials),
     "train": Work(
         f"mcu-nas supernet train --space mbconv-stage --epochs 2 --batch-size 16 {_FEW} --out OUT",
         epochs,

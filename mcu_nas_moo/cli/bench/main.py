@@ -34,6 +34,7 @@ from mcu_nas_moo.cli.problem_options import (
 from mcu_nas_moo.cli.stopping import said_when_stopped
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import file_name
+from mcu_nas_moo.common.processes import stopped_by_signals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -133,6 +134,7 @@ def main(
 
     The commands below do more: suites of many problems, reports with statistics, comparisons.
     """
+    context.with_resource(stopped_by_signals())
     if context.invoked_subcommand is not None:
         _refuse_options_before(context)
         return

@@ -22,6 +22,7 @@ from mcu_nas_moo.cli.nas.search import search
 from mcu_nas_moo.cli.nas.subnet_options import data_option
 from mcu_nas_moo.cli.nas.torch_device import device_option, start_torch
 from mcu_nas_moo.cli.nas.verify import verify
+from mcu_nas_moo.common.processes import stopped_by_signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,6 +40,7 @@ SEED = click.option("--seed", default=0, show_default=True)
 @click.version_option(package_name="mcu-nas-moo")
 def main() -> None:
     """Search networks for microcontrollers and take them to a chip; costs, supernet, predictors."""
+    click.get_current_context().with_resource(stopped_by_signals())
 
 
 main.add_command(cost)

@@ -1,0 +1,58 @@
+"""The command that kills commands: a short form of it, and that it notices what it looks for."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
+import kills
+
+
+def test_a_handful_of_kills_loses_nothing(tmp_path, capsys):
+    page = tmp_path / "kills.md"
+    code = kills.main(["--what", "suite", "--kills", "3", "--seed", "3", "--out", str(page)])
+    assert code == 0, capsys.readouterr()
+    assert ": 3 kills at random times, 0 faults." in page.read_text()
+
+
+def faulty(tmp_path, monkeypatch, code):
+    """A command that runs ``code`` in the folder of its results."""
+
+    def start(self, command, out):
+        return subprocess.Popen(
+            [sys.executable, "-c", f"import os, sys, time; from pathlib import Path; {code}"],
+            cwd=out,
+            env=os.environ | {kills.MARK: str(self.folder)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    monkeypatch.setattr(kills.Killer, "_start", start)
+    items = kills.Work("faulty", lambda out: {p.name: p.read_text() for p in out.iterdir()})
+    return kills.Killer(tmp_path, 0).torment(items, 3)
+
+
+@pytest.mark.parametrize(
+    ("code", "fault"),
+    [
+        ("Path('a').write_text(str(time.time())); time.sleep(.5)", "lost"),
+        ("[p.unlink() for p in Path().iterdir()]; Path(str(time.time())).touch()", "lost"),
+        ("open('a', 'a').write('x'); time.sleep(.5)", "unequal"),
+        ("Path('a').exists() and sys.exit(2); Path('a').touch(); time.sleep(.5)", "failed"),
+        (
+            "Path('a').touch(); os.fork() or os.setsid() or time.sleep(9); time.sleep(.5)",
+            "left",
+        ),
+    ],
+)
+def test_faults_are_noticed(tmp_path, monkeypatch, code, fault):
+    monkeypatch.setattr(kills, "GRACE_S", 0.2)
+    begin = time.monotonic()
+    tally = faulty(tmp_path, monkeypatch, code)
+    assert getattr(tally, fault) >= 1
+    assert len(tally.kills) == 3
+    assert time.monotonic() - begin < 60
