@@ -40,11 +40,14 @@ def faulty(tmp_path, monkeypatch, code):
     ("code", "fault"),
     [
         ("Path('a').write_text(str(time.time())); time.sleep(.5)", "lost"),
-        ("[p.unlink() for p in Path().iterdir()]; Path(str(time.time())).touch()", "lost"),
+        (
+            "[p.unlink() for p in Path().iterdir()]; Path(str(time.time())).touch(); time.sleep(1)",
+            "lost",
+        ),
         ("open('a', 'a').write('x'); time.sleep(.5)", "unequal"),
         ("Path('a').exists() and sys.exit(2); Path('a').touch(); time.sleep(.5)", "failed"),
         (
-            "Path('a').touch(); os.fork() or os.setsid() or time.sleep(9); time.sleep(.5)",
+            "Path('a').touch(); os.fork() or (os.setsid(), os.close(2), time.sleep(2)); time.sleep(.5)",
             "left",
         ),
     ],
