@@ -47,7 +47,8 @@ def faulty(tmp_path, monkeypatch, code):
         ("open('a', 'a').write('x'); time.sleep(.5)", "unequal"),
         ("Path('a').exists() and sys.exit(2); Path('a').touch(); time.sleep(.5)", "failed"),
         (
-            "Path('a').touch(); os.fork() or (os.setsid(), os.close(2), time.sleep(2)); time.sleep(.5)",
+            "Path('a').touch(); "
+            "os.fork() or (os.setsid(), os.close(2), time.sleep(2)); time.sleep(.5)",
             "left",
         ),
     ],
