@@ -199,7 +199,7 @@ class Task:
         if changed is not None:
             raise InputError(
                 f"{source} is about the problem of before, which differs in {changed}; leave it "
-                "out, or make the runs again"
+                "out, or make the runs again, with predictors of your own read from files"
             )
         return task
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 
+from mcu_nas_moo.hardware.profile import load_profile
+from mcu_nas_moo.problem.evaluators import cost_fit
 from mcu_nas_moo.problem.evaluators.accuracy_predictor import AccuracyPredictor, features
+from mcu_nas_moo.problem.evaluators.cost_labels import analytic_labels
 from mcu_nas_moo.problem.task import Task
-from mcu_nas_moo.spaces import MBConvSpace, MBConvSpec
+from mcu_nas_moo.spaces import MBConvSpace, MBConvSpec, load_space
 
 if TYPE_CHECKING:
     from mcu_nas_moo.spaces.genes import SearchSpace
@@ -60,6 +65,15 @@ def random_predictor(space: MBConvSpace, seed: int = 0, hidden: int = 8) -> Accu
         last=(draw(members, hidden, 1) / 20, np.full((members, 1, 1), 0.5, np.float32)),
         details={},
     )
+
+
+def quick_costs(path):
+    """A file of latencies learned a little, of the usual space on the usual board."""
+    profile = load_profile("cortex-m7")
+    labels = analytic_labels(load_space("mbconv-stage"), profile, 60)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cost_fit, "SETTINGS", replace(cost_fit.SETTINGS, members=2, steps=20))
+        cost_fit.fit_costs(labels, profile, metrics=["latency_ms"]).save(path)
 
 
 def small_task(profile="cortex-m7", objectives=("error", "latency"), *, space=None, **options):
