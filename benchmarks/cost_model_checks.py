@@ -15,7 +15,7 @@ from mcu_nas_moo.hardware.calibration.core_factors import mlperf_runs
 from mcu_nas_moo.hardware.calibration.measurements import Measurements, shipped_measurements
 from mcu_nas_moo.hardware.calibration.recipes import RECIPES, Recipe
 from mcu_nas_moo.hardware.cost_model import CostModel
-from mcu_nas_moo.hardware.cost_model.memory import working_set
+from mcu_nas_moo.hardware.cost_model.tensor_memory import working_set
 from mcu_nas_moo.networks.layer_table import Op
 
 ST_7_3, ST_10 = RECIPES[:2]

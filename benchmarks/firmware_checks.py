@@ -20,7 +20,7 @@ from markdown_table import markdown_table
 
 from mcu_nas_moo.common.workpool import WorkPool
 from mcu_nas_moo.data.image_listing import ImageListing
-from mcu_nas_moo.deployment.emulation.choice import choose_emulator
+from mcu_nas_moo.deployment.emulation.emulator_choice import choose_emulator
 from mcu_nas_moo.deployment.emulation.verification import Verification, verify
 from mcu_nas_moo.deployment.export.int8_model import read_int8_model
 from mcu_nas_moo.deployment.export.subnet_export import ExportSettings, export_subnet

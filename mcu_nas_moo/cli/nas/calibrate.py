@@ -14,7 +14,7 @@ from mcu_nas_moo.contracts.metrics import METRICS
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from mcu_nas_moo.hardware.calibration.board import Refit
+    from mcu_nas_moo.hardware.calibration.board_refit import Refit
     from mcu_nas_moo.hardware.calibration.calibrate import Calibration
 
 
@@ -73,7 +73,7 @@ def _shipped(console: Console, out: Path | None, plot: Path | None) -> None:
     _print_report(console, calibrations)
     _print_lineages(console, calibrations, rows.derived_families)
     if plot is not None:
-        from mcu_nas_moo.hardware.calibration.pictures import draw_predicted_and_measured
+        from mcu_nas_moo.hardware.calibration.error_pictures import draw_predicted_and_measured
 
         draw_predicted_and_measured(calibrations, plot)
         console.print(f"picture: {plot}", soft_wrap=True)
@@ -149,7 +149,7 @@ def _figure(value: float | None, form: str) -> str:
 
 def _own_board(console: Console, measurements: Path, base: str, out: Path) -> None:
     from mcu_nas_moo.hardware import load_runtime
-    from mcu_nas_moo.hardware.calibration.board import refit
+    from mcu_nas_moo.hardware.calibration.board_refit import refit
     from mcu_nas_moo.hardware.calibration.measurements import read_measurements
     from mcu_nas_moo.hardware.calibration.runtime_file import check_overwritable, write_runtime
 

@@ -78,7 +78,7 @@ def cost(
     # All before any output: bad input leaves nothing behind.
     estimates = [estimate_cost(model, profile, input_shape=shape) for model in models]
     if plot is not None:
-        from mcu_nas_moo.hardware.cost_model.pictures import draw_memory
+        from mcu_nas_moo.hardware.cost_model.cost_pictures import draw_memory
 
         draw_memory(plot, estimates[0])
     if as_json:
@@ -98,7 +98,7 @@ def cost(
 
 def _check_plot(plot: Path, models: Sequence[Path]) -> None:
     """Refuse a picture that could not be written before anything else is done."""
-    from mcu_nas_moo.hardware.cost_model.pictures import FORMATS
+    from mcu_nas_moo.hardware.cost_model.cost_pictures import FORMATS
 
     if len(models) > 1:
         raise InputError(f"--plot shows one network, but {len(models)} models are given")

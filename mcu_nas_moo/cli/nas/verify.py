@@ -78,7 +78,7 @@ def verify(
     """
     from mcu_nas_moo.common.progress import Bars
     from mcu_nas_moo.data.image_listing import ImageListing
-    from mcu_nas_moo.deployment.emulation.choice import choose_emulator
+    from mcu_nas_moo.deployment.emulation.emulator_choice import choose_emulator
     from mcu_nas_moo.deployment.emulation.verification import check_firmware
     from mcu_nas_moo.deployment.emulation.verification import verify as verify_firmware
     from mcu_nas_moo.deployment.folder import DeploymentFolder
@@ -154,7 +154,7 @@ def _show(console: Console, result: Verification, test: ImageListing, rows: IntA
     if execution is not None and execution.outputs.first is not None:
         path = test.paths[rows[execution.outputs.first.image]]
         console.print(f"image {execution.outputs.first.image} is {path}", soft_wrap=True)
-        from mcu_nas_moo.deployment.export.host import warning
+        from mcu_nas_moo.deployment.export.host_arithmetic import warning
 
         doubt = warning()
         if doubt is not None:

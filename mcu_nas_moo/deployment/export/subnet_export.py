@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     import onnx
 
+    from mcu_nas_moo.deployment.export.export_inputs import Samples
     from mcu_nas_moo.deployment.export.int8_model import Description, WeightsKind
-    from mcu_nas_moo.deployment.export.subject import Samples
     from mcu_nas_moo.deployment.folder import DeploymentFolder
     from mcu_nas_moo.spaces.subnet_file import SubnetFile
     from mcu_nas_moo.training.subnet.weights import RetrainedSubnet
@@ -94,7 +94,7 @@ def export_subnet(
         from mcu_nas_moo.deployment.export.tflite import require_packages
 
         require_packages()
-    from mcu_nas_moo.deployment.export.subject import ExportData, weights_file
+    from mcu_nas_moo.deployment.export.export_inputs import ExportData, weights_file
 
     path = weights_file(folder, weights, shared)
     say("reading images")
@@ -119,7 +119,7 @@ def _export(
     say: Callable[[str], object],
 ) -> ExportReport:
     from mcu_nas_moo.data.preprocessing import normalise, pixels_at
-    from mcu_nas_moo.deployment.export import checks, host
+    from mcu_nas_moo.deployment.export import checks, host_arithmetic
     from mcu_nas_moo.deployment.export.int8_model import (
         Description,
         read_int8_model,
@@ -200,7 +200,7 @@ def _export(
         operators=dict(Counter(node.op_type for node in int8.model.graph.node)),
         files={path.name: _facts(path) for path in sorted(folder.iterdir())},
         versions=_versions(_PACKAGES + (_TFLITE_PACKAGES if settings.tflite else ())),
-        warnings=tuple(_warnings(description, samples.split, host.warning())),
+        warnings=tuple(_warnings(description, samples.split, host_arithmetic.warning())),
     )
 
 

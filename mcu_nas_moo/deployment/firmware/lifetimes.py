@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mcu_nas_moo.deployment.firmware.arena import Tensor
-from mcu_nas_moo.deployment.firmware.graph import attributes_of, shapes_of
+from mcu_nas_moo.deployment.firmware.onnx_graphs import attributes_of, shapes_of
 
 if TYPE_CHECKING:
     import onnx

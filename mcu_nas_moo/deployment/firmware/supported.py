@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.deployment.firmware.graph import attributes_of, shapes_of
+from mcu_nas_moo.deployment.firmware.onnx_graphs import attributes_of, shapes_of
 
 if TYPE_CHECKING:
     import onnx

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from mcu_nas_moo.hardware.cost_model.memory import working_set
+from mcu_nas_moo.hardware.cost_model.tensor_memory import working_set
 from mcu_nas_moo.hardware.cost_model.totals import Totals
 from mcu_nas_moo.hardware.cost_model.work import counts_of, work_by_layer
 from mcu_nas_moo.hardware.runtime import load_runtime

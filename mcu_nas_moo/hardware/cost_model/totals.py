@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mcu_nas_moo.hardware.cost_model.memory import working_set
+from mcu_nas_moo.hardware.cost_model.tensor_memory import working_set
 from mcu_nas_moo.hardware.cost_model.work import kind_bits_of, work_by_layer
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from tiny_firmware import (
     plain_images,
 )
 
-from mcu_nas_moo.deployment.emulation.choice import choose_emulator
 from mcu_nas_moo.deployment.emulation.emulator import FirmwareError
+from mcu_nas_moo.deployment.emulation.emulator_choice import choose_emulator
 from mcu_nas_moo.deployment.emulation.qemu import qemu_installed
 from mcu_nas_moo.deployment.emulation.unicorn_process import Unicorn
 from mcu_nas_moo.deployment.firmware.boards import BOARDS

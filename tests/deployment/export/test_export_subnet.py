@@ -12,7 +12,7 @@ import torch
 
 from mcu_nas_moo.data.images import read_images, split_validation
 from mcu_nas_moo.data.preprocessing import pixels_at
-from mcu_nas_moo.deployment.export import host
+from mcu_nas_moo.deployment.export import host_arithmetic
 from mcu_nas_moo.deployment.export.checks import check_float
 from mcu_nas_moo.deployment.export.export_report import ExportReport
 from mcu_nas_moo.deployment.export.int8_model import read_int8_model, session
@@ -132,7 +132,7 @@ def test_without_test_split_the_validation_images_serve(folder, retrained, image
 
 
 def test_a_processor_that_saturates_is_reported(folder, retrained, image_folder, monkeypatch):
-    monkeypatch.setattr(host, "inexact_operators", lambda: ("QGemm",))
+    monkeypatch.setattr(host_arithmetic, "inexact_operators", lambda: ("QGemm",))
     report = export_subnet(retrained.subnet, image_folder, folder, SETTINGS)
     assert any("saturates in QGemm" in warning for warning in report.warnings)
 

@@ -14,9 +14,9 @@ from rich.console import Console
 from mcu_nas_moo.data.images import resize
 from mcu_nas_moo.data.preprocessing import normalise, pixels_at
 from mcu_nas_moo.deployment.export import retraining_report as reports
+from mcu_nas_moo.deployment.export.export_inputs import ExportData
 from mcu_nas_moo.deployment.export.quantise import quantise
 from mcu_nas_moo.deployment.export.retraining_report import accuracy_table, report_on, write_report
-from mcu_nas_moo.deployment.export.subject import ExportData
 from mcu_nas_moo.deployment.export.subnet_export import ExportSettings, export_subnet
 from mcu_nas_moo.deployment.folder import DeploymentFolder
 from mcu_nas_moo.networks.onnx.writer import to_onnx

@@ -13,7 +13,7 @@ from mcu_nas_moo.contracts.metrics import OBJECTIVES
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from mcu_nas_moo.benchmark.references.enumeration.front import Front
+    from mcu_nas_moo.benchmark.references.enumeration.growing_front import Front
     from mcu_nas_moo.common.arrays import BoolArray, FloatArray, Genotypes, IntArray
     from mcu_nas_moo.problem.task import Task
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mcu_nas_moo.benchmark.references.enumeration.block import Block, evaluate_block
-from mcu_nas_moo.benchmark.references.enumeration.front import Front
+from mcu_nas_moo.benchmark.references.enumeration.growing_front import Front
 from mcu_nas_moo.benchmark.references.enumeration.halves import Halves
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import write_atomically

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from onnx import numpy_helper
 
-from mcu_nas_moo.deployment.export import host
+from mcu_nas_moo.deployment.export import host_arithmetic
 
 pytest.importorskip("onnxruntime")
 
@@ -27,21 +27,23 @@ class Computer:
 
 
 def test_saturating_sums_are_noticed(monkeypatch):
-    monkeypatch.setattr(host, "session", lambda model: Computer(model, 2**15 - 1))
-    assert host.inexact_operators() == ("1x1 convolution", "QGemm")
-    assert "saturates in 1x1 convolution, QGemm" in host.warning()
+    monkeypatch.setattr(host_arithmetic, "session", lambda model: Computer(model, 2**15 - 1))
+    assert host_arithmetic.inexact_operators() == ("1x1 convolution", "QGemm")
+    assert "saturates in 1x1 convolution, QGemm" in host_arithmetic.warning()
 
 
 def test_exact_sums_pass(monkeypatch):
-    monkeypatch.setattr(host, "session", lambda model: Computer(model, 2**31 - 1))
-    assert host.inexact_operators() == ()
-    assert host.warning() is None
+    monkeypatch.setattr(host_arithmetic, "session", lambda model: Computer(model, 2**31 - 1))
+    assert host_arithmetic.inexact_operators() == ()
+    assert host_arithmetic.warning() is None
 
 
 def test_onnxruntime_runs_the_layers():
     # Whether it is exact is a matter of the processor; if not, all outputs are too small.
-    for model in host._extreme_layers().values():
+    for model in host_arithmetic._extreme_layers().values():
         shape = [d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim]
-        (output,) = host.session(model).run(None, {"x": np.full(shape, 127, dtype=np.int8)})
+        (output,) = host_arithmetic.session(model).run(
+            None, {"x": np.full(shape, 127, dtype=np.int8)}
+        )
         assert output.max() <= 100
         assert output.min() > 0

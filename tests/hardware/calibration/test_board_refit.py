@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mcu_nas_moo.hardware import load_device, load_runtime
-from mcu_nas_moo.hardware.calibration.board import refit
+from mcu_nas_moo.hardware.calibration.board_refit import refit
 from mcu_nas_moo.hardware.calibration.measurements import Measurements, shipped_measurements
 from mcu_nas_moo.hardware.cost_model import CostModel
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcu_nas_moo.benchmark.references.enumeration.front import Front
+from mcu_nas_moo.benchmark.references.enumeration.growing_front import Front
 
 
 def points(n_obj):

@@ -2,8 +2,8 @@ import importlib.util
 
 import pytest
 
-from mcu_nas_moo.deployment.emulation import choice, qemu
-from mcu_nas_moo.deployment.emulation.choice import choose_emulator
+from mcu_nas_moo.deployment.emulation import emulator_choice, qemu
+from mcu_nas_moo.deployment.emulation.emulator_choice import choose_emulator
 from mcu_nas_moo.deployment.emulation.qemu import Qemu
 from mcu_nas_moo.deployment.emulation.unicorn_process import Unicorn
 from mcu_nas_moo.deployment.firmware.boards import BOARDS, board_of
@@ -19,7 +19,7 @@ def installed(monkeypatch):
         )
         find = importlib.util.find_spec
         monkeypatch.setattr(
-            choice.importlib.util,
+            emulator_choice.importlib.util,
             "find_spec",
             lambda name: (
                 find("json" if "unicorn" in names else "no_such_module")

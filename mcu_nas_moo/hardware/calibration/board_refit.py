@@ -17,7 +17,7 @@ from mcu_nas_moo.hardware.calibration.least_squares import (
     leave_families_out,
 )
 from mcu_nas_moo.hardware.calibration.measurements import QUANTITIES, line_of
-from mcu_nas_moo.hardware.cost_model.memory import working_set
+from mcu_nas_moo.hardware.cost_model.tensor_memory import working_set
 from mcu_nas_moo.hardware.cost_model.work import WORK, all_work_of, counts_of, kinds_of
 from mcu_nas_moo.hardware.runtime import RULES, Cycles, Fit, Runtime
 

@@ -13,7 +13,7 @@ from random_networks import memory_rule, memory_rules, networks
 
 from mcu_nas_moo.hardware import list_runtimes, load_runtime
 from mcu_nas_moo.hardware.calibration.measurements import shipped_networks
-from mcu_nas_moo.hardware.cost_model.memory import working_set
+from mcu_nas_moo.hardware.cost_model.tensor_memory import working_set
 from mcu_nas_moo.networks.layer_table import Layer, LayerTable, Op
 
 RUNTIMES = ("stm32cube-ai-7.3", "stm32cube-ai-10", "tflm-cmsis-nn", "tinyengine")
