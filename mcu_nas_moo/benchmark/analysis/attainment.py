@@ -66,8 +66,8 @@ def attainment_surfaces(
     if asked:
         rows = moocore.eaf(points, sets, percentiles=asked)
         for level, value in percent.items():
-            own = rows[np.isclose(rows[:, 2], value)][:, :2]
-            surfaces[level] = own[own[:, 0].argsort()]
+            level_points = rows[np.isclose(rows[:, 2], value)][:, :2]
+            surfaces[level] = level_points[level_points[:, 0].argsort()]
     return surfaces
 
 

@@ -117,10 +117,10 @@ def compare_results(first: Results, second: Results, jobs: int = 1) -> list[Duel
         if not names:
             continue
         # One reference for both sides.
-        own = analyse(_only(problem, names), jobs)
-        theirs = analyse(replace(_only(other, names), reference=problem.reference), jobs)
+        first_analysis = analyse(_only(problem, names), jobs)
+        second_analysis = analyse(replace(_only(other, names), reference=problem.reference), jobs)
         for name in names:
-            cases += _cases((problem.title, name), (own, name), (theirs, name))
+            cases += _cases((problem.title, name), (first_analysis, name), (second_analysis, name))
     return _duels(cases, "the two have no algorithm on a problem in common")
 
 
@@ -137,11 +137,11 @@ def _cases(
     """What both sides reached, at each number of evaluations at which both were judged."""
     sides = []
     for analysis, name in (first, second):
-        own = analysis.scores[analysis.scores["algorithm"] == name]
+        scores = analysis.scores[analysis.scores["algorithm"] == name]
         judged = {
-            count: own[own["evaluations"] == count]["hypervolume_ratio"].tolist()
+            count: scores[scores["evaluations"] == count]["hypervolume_ratio"].tolist()
             for count in analysis.results.budgets
-            if (own["evaluations"] == count).any()
+            if (scores["evaluations"] == count).any()
         }
         targets = analysis.targets
         rows = (targets["algorithm"] == name) & (targets["target"] == TARGET)
@@ -217,8 +217,8 @@ def duel_tables(duels: Sequence[Duel], first: str, second: str) -> list[Table]:
             box=SIMPLE_HEAD,
             pad_edge=False,
         )
-        own = [duel for duel in duels if duel.problem == problem]
-        several = any(duel.algorithm for duel in own)
+        duels_here = [duel for duel in duels if duel.problem == problem]
+        several = any(duel.algorithm for duel in duels_here)
         if several:
             table.add_column("algorithm", overflow="fold", min_width=9, max_width=16)
         table.add_column("after", justify="right", no_wrap=True)
@@ -228,7 +228,7 @@ def duel_tables(duels: Sequence[Duel], first: str, second: str) -> list[Table]:
         table.add_column("p\n(Holm)", justify="right", no_wrap=True)
         table.add_column("A12", justify="right", no_wrap=True)
         table.add_column("verdict", no_wrap=True)
-        for duel in own:
+        for duel in duels_here:
             table.add_row(*([duel.algorithm] if several else []), *_cells(duel))
         tables.append(table)
     return tables
@@ -242,7 +242,7 @@ def _cells(duel: Duel) -> list[Any]:
     else:
         form, count, low_first = "{:.4f}", f"{duel.evaluations:,}", "{:+.4f}"
 
-    def said(value: float) -> str:
+    def formatted(value: float) -> str:
         return "never" if np.isinf(value) else form.format(value)
 
     difference = "–"
@@ -254,8 +254,8 @@ def _cells(duel: Duel) -> list[Any]:
     style = "" if duel.verdict == NOT_SHOWN else "bold"
     return [
         count,
-        said(duel.median_first),
-        said(duel.median_second),
+        formatted(duel.median_first),
+        formatted(duel.median_second),
         # As Text, since the brackets would be taken for markup.
         Text(difference),
         p,

@@ -31,8 +31,8 @@ def hypervolume_curve(F: FloatArray, G: FloatArray, reference: Reference) -> Flo
         shape ``(N,)``, in [0, 1] unless the run goes beyond the reference front; 0 before the
         first feasible evaluation that dominates the reference point.
     """
-    met = np.flatnonzero(feasible(G))
-    joined = met[improvements(F[met])]
+    is_feasible = np.flatnonzero(feasible(G))
+    joined = is_feasible[improvements(F[is_feasible])]
     volumes = growing_hypervolume(reference.normalise(F[joined]), reference.reference_point)
     steps = np.zeros(len(F))
     steps[joined] = share_of(volumes, reference.hypervolume)
@@ -108,15 +108,15 @@ def score(
     history: History, curve: FloatArray, canonical: Callable[[Genotypes], Genotypes]
 ) -> Score:
     """Score a run whose any-time hypervolume ratio is ``curve``, shape ``(N,)``."""
-    met = feasible(history.G)
+    is_feasible = feasible(history.G)
     n = len(history.X)
     return Score(
         algorithm=history.algorithm,
         seed=history.seed,
         evaluations=n,
         hypervolume_ratio=float(curve[-1]),
-        first_feasible=int(met.argmax()) + 1 if met.any() else None,
-        feasible_share=float(met.mean()),
+        first_feasible=int(is_feasible.argmax()) + 1 if is_feasible.any() else None,
+        feasible_share=float(is_feasible.mean()),
         unique_share=len(np.unique(canonical(history.X), axis=0)) / n,
         optimiser_ms=1e3 * float(history.optimiser_seconds.sum()) / n,
         wall_s=history.total_seconds,

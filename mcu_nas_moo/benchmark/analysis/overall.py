@@ -34,15 +34,15 @@ def overall_tables(analyses: Sequence[Analysis]) -> list[Group]:
     """
     sets: dict[str, dict[int, dict[str, dict[str, float]]]] = {}
     for analysis in analyses:
-        own = sets.setdefault(" and ".join(analysis.results.task.objectives), {})
+        by_count = sets.setdefault(" and ".join(analysis.results.task.objectives), {})
         medians = analysis.medians
         rows = zip(medians["algorithm"], medians["evaluations"], medians["median"], strict=True)
         for algorithm, count, median in rows:
-            of_count = own.setdefault(int(count), {})
+            of_count = by_count.setdefault(int(count), {})
             of_count.setdefault(analysis.results.name, {})[str(algorithm)] = float(median)
     return [
-        _table(objectives, {count: own[count] for count in sorted(own)})
-        for objectives, own in sets.items()
+        _table(objectives, {count: by_count[count] for count in sorted(by_count)})
+        for objectives, by_count in sets.items()
     ]
 
 
@@ -53,12 +53,14 @@ def _table(objectives: str, medians: dict[int, dict[str, dict[str, float]]]) -> 
     from rich.table import Table
     from rich.text import Text
 
-    problems = list(dict.fromkeys(name for own in medians.values() for name in own))
-    means = {count: _means(own, problems) for count, own in medians.items()}
+    problems = list(dict.fromkeys(name for ratios in medians.values() for name in ratios))
+    means = {count: _means(ratios, problems) for count, ratios in medians.items()}
     ranked_at = max(medians, key=lambda count: (len(means[count]), count))
     ranks = mean_ranks(medians[ranked_at], ranked_at)
     rank_of = dict(zip(ranks.algorithms, ranks.mean_ranks, strict=True))
-    names = dict.fromkeys(name for own in medians.values() for of in own.values() for name in of)
+    names = dict.fromkeys(
+        name for ratios in medians.values() for of in ratios.values() for name in of
+    )
     ordered = sorted(
         names,
         key=lambda name: (rank_of.get(name, np.inf), -means[ranked_at].get(name, -np.inf)),
@@ -86,7 +88,7 @@ def _table(objectives: str, medians: dict[int, dict[str, dict[str, float]]]) -> 
 
 def _means(medians: dict[str, dict[str, float]], problems: list[str]) -> dict[str, float]:
     """Mean over the problems of each algorithm that was judged on all of them."""
-    names = dict.fromkeys(name for own in medians.values() for name in own)
+    names = dict.fromkeys(name for ratios in medians.values() for name in ratios)
     return {
         name: float(np.mean([medians[problem][name] for problem in problems]))
         for name in names

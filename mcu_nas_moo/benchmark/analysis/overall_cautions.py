@@ -72,6 +72,6 @@ def _with_titles(analyses: Sequence[Analysis], sentences: Sequence[str | None]) 
     if len(analyses) == 1:
         return list(titles)
     return [
-        f"{own[0]}{f' and {len(own) - 1} more' if len(own) > 1 else ''}: {sentence}"
-        for sentence, own in titles.items()
+        f"{places[0]}{f' and {len(places) - 1} more' if len(places) > 1 else ''}: {sentence}"
+        for sentence, places in titles.items()
     ]

@@ -70,10 +70,10 @@ def mean_ranks(
     """
     if not medians:
         raise InputError("mean ranks need at least one problem")
-    everyone = list(dict.fromkeys(name for own in medians.values() for name in own))
-    present = [name for name in everyone if all(name in own for own in medians.values())]
-    missing = [name for name in everyone if name not in present]
-    values = np.array([[own[name] for name in present] for own in medians.values()])
+    algorithms = list(dict.fromkeys(name for ratios in medians.values() for name in ratios))
+    present = [name for name in algorithms if all(name in ratios for ratios in medians.values())]
+    missing = [name for name in algorithms if name not in present]
+    values = np.array([[ratios[name] for name in present] for ratios in medians.values()])
     # The order of the algorithms given decides between equal mean ranks.
     ranks = _ranks(values).mean(axis=0) if present else np.zeros(0)
     order = np.argsort(ranks, kind="stable")
@@ -105,9 +105,9 @@ def ranks_of(analyses: Sequence[Analysis], evaluations: int) -> Ranks:
     for analysis in analyses:
         scores = analysis.scores[analysis.scores["evaluations"] == evaluations]
         if len(scores):
-            own = scores.groupby("algorithm", sort=False)["hypervolume_ratio"].median()
+            ratios = scores.groupby("algorithm", sort=False)["hypervolume_ratio"].median()
             medians[analysis.results.name] = {
-                str(name): float(value) for name, value in own.items()
+                str(name): float(value) for name, value in ratios.items()
             }
     if not medians:
         raise InputError(f"no problem was judged after {evaluations} evaluations")

@@ -57,17 +57,17 @@ def runtime_distribution(
     Raises:
         InputError: if there are no runtimes.
     """
-    everyone = list(dict.fromkeys(name for own in problems for name in own))
-    if not everyone:
+    algorithms = list(dict.fromkeys(name for runs in problems for name in runs))
+    if not algorithms:
         raise InputError("a distribution of runtimes needs at least one run")
-    present = [name for name in everyone if all(name in own for own in problems)]
-    budgets = {name: min(own[name].budget for own in problems) for name in present}
+    present = [name for name in algorithms if all(name in runs for runs in problems)]
+    budgets = {name: min(runs[name].budget for runs in problems) for name in present}
     counts = log_spaced(max(budgets.values(), default=1), points, budgets.values())
     shares = {}
     for name in present:
-        solved = [_share_within(own[name].evaluations, counts) for own in problems]
+        solved = [_share_within(runs[name].evaluations, counts) for runs in problems]
         shares[name] = np.where(counts <= budgets[name], np.mean(solved, axis=0), np.nan)
-    left_out = tuple(name for name in everyone if name not in present)
+    left_out = tuple(name for name in algorithms if name not in present)
     return RuntimeDistribution(counts, shares, left_out)
 
 

@@ -273,9 +273,9 @@ def compare_pairs(
         one comparison per case and unordered pair, in the order given.
     """
     pairs = [
-        (case, one, two, mann_whitney(own[one], own[two]))
-        for case, own in samples.items()
-        for one, two in combinations(own, 2)
+        (case, one, two, mann_whitney(values[one], values[two]))
+        for case, values in samples.items()
+        for one, two in combinations(values, 2)
     ]
     corrected = holm([test.p for *_, test in pairs]).tolist()
     return [

@@ -72,8 +72,8 @@ class Trajectory:
     @classmethod
     def of(cls, history: History, canonical: Callable[[Genotypes], Genotypes]) -> Self:
         """The trajectory of a run; ``canonical`` is that of its space."""
-        met = feasible(history.G)
-        rows = np.flatnonzero(met)[improvements(history.F[met])]
+        is_feasible = feasible(history.G)
+        rows = np.flatnonzero(is_feasible)[improvements(history.F[is_feasible])]
         n = len(history.X)
         # Rows as bytes: a set tells them apart faster than sorting does.
         networks = np.ascontiguousarray(canonical(history.X))
@@ -85,8 +85,8 @@ class Trajectory:
             at=rows + 1,
             X=networks[rows],
             F=history.F[rows],
-            first_feasible=int(met.argmax()) + 1 if met.any() else None,
-            feasible_share=float(met.mean()),
+            first_feasible=int(is_feasible.argmax()) + 1 if is_feasible.any() else None,
+            feasible_share=float(is_feasible.mean()),
             unique_share=len({network.tobytes() for network in networks}) / n,
             optimiser_ms=1e3 * float(history.optimiser_seconds.sum()) / n,
             wall_s=history.total_seconds,

@@ -103,7 +103,7 @@ def _program() -> str:
 
 @cache
 def _version() -> str:
-    said = subprocess.run(
+    output = subprocess.run(
         [_program(), "--version"], capture_output=True, text=True, check=True, timeout=60
     ).stdout
-    return said.splitlines()[0].removeprefix("QEMU emulator version ").split()[0]
+    return output.splitlines()[0].removeprefix("QEMU emulator version ").split()[0]

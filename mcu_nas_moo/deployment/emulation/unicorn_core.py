@@ -134,16 +134,16 @@ class Machine:
         uc, registers = self._uc, self._registers
         counted = self._image.symbol(COUNTED)
         instructions = 0
-        self._go(self._reset, counted)
+        self._run_until(self._reset, counted)
         if self._exit_code is None:
             back = uc.reg_read(registers.UC_ARM_REG_LR) & ~1
             instructions = self._count(counted, back)
-            self._go(back | 1, _NOWHERE)
+            self._run_until(back | 1, _NOWHERE)
         if self._exit_code is None:
             raise FaultError("the firmware ended without an exit code")
         return self._exit_code, instructions
 
-    def _go(self, start: int, until: int) -> None:
+    def _run_until(self, start: int, until: int) -> None:
         uc = self._uc
         try:
             uc.emu_start(start | 1, until)
@@ -164,7 +164,7 @@ class Machine:
         # Code that was translated before calls no new hook.
         uc.ctl_flush_tb()
         hook = uc.hook_add(self._unicorn.UC_HOOK_BLOCK, block)
-        self._go(start, until)
+        self._run_until(start, until)
         uc.hook_del(hook)
         uc.ctl_flush_tb()
         return sum(

@@ -72,9 +72,9 @@ def generate_c(model: onnx.ModelProto) -> CSource:
     with tempfile.TemporaryDirectory() as folder:
         templates = Path(folder)
         shutil.copytree(Path(str(emx.__file__)).parent / "templates", templates, dirs_exist_ok=True)
-        own = files("mcu_nas_moo.deployment.firmware") / "templates"
+        replacements = files("mcu_nas_moo.deployment.firmware") / "templates"
         for name in _TEMPLATES:
-            (templates / name).write_text((own / name).read_text("utf-8"), "utf-8")
+            (templates / name).write_text((replacements / name).read_text("utf-8"), "utf-8")
         options = require("emx_onnx_cgen.compiler", "firmware").CompilerOptions(
             template_dir=templates,
             model_name=MODEL,

@@ -154,7 +154,7 @@ def refit(
         freedom, report = _choose(quantity, linear, rows.rows.family.tolist(), measured)
         reports.append(report)
         rule = getattr(base, RULES[quantity])
-        found = _rounded(_coefficients(linear, freedom, measured, _all(measured)))
+        found = _rounded(_coefficients(linear, freedom, measured, _all_rows(measured)))
         update: dict[str, Any] = {
             "fits": (_fit(report, rows.rows.family.nunique(), len(freedom.groups), table),),
             "source": f"{name}, refitted to {table.name}: {report.refitted}. {rule.source}",
@@ -268,9 +268,9 @@ def _choose(
         elif unseen is not None and errors is not None and _clearly_better(errors, unseen):
             chosen, unseen = freedom, errors
     # Latencies of the base are those of another board.
-    own = quantity != "latency_ms"
-    before = Errors.of(linear.units @ linear.values, measured) if own else None
-    after = Errors.of(predict(chosen, _all(measured)), measured)
+    judged_before = quantity != "latency_ms"
+    before = Errors.of(linear.units @ linear.values, measured) if judged_before else None
+    after = Errors.of(predict(chosen, _all_rows(measured)), measured)
     return chosen, Refit(quantity, chosen.label, before, after, unseen, len(measured))
 
 
@@ -279,7 +279,7 @@ def _clearly_better(richer: Errors, simpler: Errors) -> bool:
     return richer.mape < simpler.mape - margin
 
 
-def _all(measured: FloatArray) -> BoolArray:
+def _all_rows(measured: FloatArray) -> BoolArray:
     return np.ones(len(measured), dtype=np.bool_)
 
 

@@ -87,14 +87,14 @@ class Calibration:
 
 def calibrate(recipe: Recipe, measurements: Measurements) -> Calibration:
     """Fit the runtime of ``recipe`` to published measurements."""
-    own = measurements.of(recipe.measured_as)
-    memory, sram_report = _memory(recipe.memory, own, recipe.rows)
-    flash, flash_report = _flash(recipe.flash, own, recipe.rows)
-    everyone = measurements.of(recipe.measured_as, *recipe.latency.shared_with)
-    latency, latency_report = _latency(recipe.latency, recipe.measured_as, everyone, recipe.rows)
+    measured = measurements.of(recipe.measured_as)
+    memory, sram_report = _memory(recipe.memory, measured, recipe.rows)
+    flash, flash_report = _flash(recipe.flash, measured, recipe.rows)
+    of_runtimes = measurements.of(recipe.measured_as, *recipe.latency.shared_with)
+    latency, latency_report = _latency(recipe.latency, recipe.measured_as, of_runtimes, recipe.rows)
     runtime = Runtime(
         description=recipe.description,
-        measurements=everyone.fingerprint,
+        measurements=of_runtimes.fingerprint,
         memory=memory,
         flash=flash,
         latency=latency,
@@ -116,10 +116,10 @@ def _terms(rows: Measurements, free: tuple[str, ...]) -> FloatArray:
 
 
 def _memory(
-    recipe: MemoryRecipe, own: Measurements, label: str
+    recipe: MemoryRecipe, measurements: Measurements, label: str
 ) -> tuple[MemoryRule, QuantityReport]:
     columns = ("activations_kib", "runtime_ram_kib") if recipe.by_parts else ("sram_kib",)
-    rows = own.known(*columns, quantity="sram_kib")
+    rows = measurements.known(*columns, quantity="sram_kib")
     blank = dict.fromkeys(COUNTS[:4], 0.0)
     rule = MemoryRule(**{"scale": 1.0, **blank, **recipe.rule, "source": recipe.source, "fits": ()})
     peaks = np.array([working_set(table, rule).max() for table in rows.networks()]) / _BYTES_PER_KIB
@@ -133,14 +133,14 @@ def _memory(
             if "scale" in recipe.free:
                 scale = float(fit_coefficients(peaks[chosen, None], activations[chosen])[0])
             found = fit_coefficients(terms[chosen], runtime[chosen])
-            return {"scale": scale, **_named(counted, found)}
+            return {"scale": scale, **_by_name(counted, found)}
         measured = rows.rows.sram_kib.to_numpy()[chosen]
         if "scale" in recipe.free:
             both = np.concatenate([peaks[:, None], terms], axis=1)[chosen]
             found = fit_coefficients(both, measured)
-            return {"scale": float(found[0]), **_named(counted, found[1:])}
+            return {"scale": float(found[0]), **_by_name(counted, found[1:])}
         found = fit_coefficients(terms[chosen], measured, given=rule.scale * peaks[chosen])
-        return {"scale": rule.scale, **_named(counted, found)}
+        return {"scale": rule.scale, **_by_name(counted, found)}
 
     def predict(chosen: BoolArray) -> FloatArray:
         values = coefficients(chosen)
@@ -149,12 +149,16 @@ def _memory(
         return total
 
     report = _report("sram_kib", label, rows, predict, len(recipe.free))
-    fitted = rule.model_copy(update=_rounded(coefficients(_all(rows))) | {"fits": (report.fit,)})
+    fitted = rule.model_copy(
+        update=_rounded(coefficients(_all_rows(rows))) | {"fits": (report.fit,)}
+    )
     return fitted, report
 
 
-def _flash(recipe: FlashRecipe, own: Measurements, label: str) -> tuple[FlashRule, QuantityReport]:
-    rows = own.known("flash_kib", quantity="flash_kib")
+def _flash(
+    recipe: FlashRecipe, measurements: Measurements, label: str
+) -> tuple[FlashRule, QuantityReport]:
+    rows = measurements.known("flash_kib", quantity="flash_kib")
     parameters = (
         np.array(
             [
@@ -175,7 +179,7 @@ def _flash(recipe: FlashRecipe, own: Measurements, label: str) -> tuple[FlashRul
         return total
 
     report = _report("flash_kib", label, rows, predict, len(recipe.free))
-    found = _rounded(_named(recipe.free, coefficients(_all(rows))))
+    found = _rounded(_by_name(recipe.free, coefficients(_all_rows(rows))))
     rule = FlashRule(
         bytes_per_weight=1.0,
         bytes_per_bias=float(_BYTES_PER_BIAS),
@@ -190,14 +194,14 @@ def _flash(recipe: FlashRecipe, own: Measurements, label: str) -> tuple[FlashRul
 
 
 def _latency(
-    recipe: LatencyRecipe, runtime: str, everyone: Measurements, label: str
+    recipe: LatencyRecipe, runtime: str, of_runtimes: Measurements, label: str
 ) -> tuple[LatencyRule, QuantityReport]:
-    rows = everyone.known("latency_ms", quantity="latency_ms")
+    rows = of_runtimes.known("latency_ms", quantity="latency_ms")
     table = rows.rows
     groups = (table.runtime + " on " + table.board).astype("category")
     reference = list(groups.cat.categories).index(f"{runtime} on {recipe.board}")
     codes: IntArray = np.asarray(groups.cat.codes, dtype=np.int64)
-    own = codes == reference
+    of_runtime = codes == reference
     measured = table.latency_ms.to_numpy()
     kilohertz = table.clock_mhz.to_numpy() * 1000.0
     cycles = measured * kilohertz
@@ -220,13 +224,15 @@ def _latency(
 
     def predict_by_macs(chosen: BoolArray) -> FloatArray:
         macs = _units(work, ["conv_mac", "depthwise_mac", "dense_mac"]).sum(axis=1)
-        rows_of_macs = chosen & own
+        rows_of_macs = chosen & of_runtime
         per_mac = fit_coefficients(macs[rows_of_macs, None], measured[rows_of_macs])
         predictions: FloatArray = macs * per_mac[0]
         return predictions
 
-    report = _report("latency_ms", label, rows, predict, len(recipe.free), own, predict_by_macs)
-    found, _ = coefficients(_all(rows))
+    report = _report(
+        "latency_ms", label, rows, predict, len(recipe.free), of_runtime, predict_by_macs
+    )
+    found, _ = coefficients(_all_rows(rows))
     per_unit = dict.fromkeys(WORK, 0.0) | recipe.given
     for units, value in zip(recipe.free, found, strict=True):
         per_unit |= dict.fromkeys(units.split("+"), float(value))
@@ -243,11 +249,11 @@ def _units(work: FloatArray, names: list[str]) -> FloatArray:
     return work[:, [WORK.index(name) for name in names]]
 
 
-def _all(rows: Measurements) -> BoolArray:
+def _all_rows(rows: Measurements) -> BoolArray:
     return np.ones(len(rows.rows), dtype=np.bool_)
 
 
-def _named(names: tuple[str, ...], values: FloatArray) -> dict[str, float]:
+def _by_name(names: tuple[str, ...], values: FloatArray) -> dict[str, float]:
     return {name: float(value) for name, value in zip(names, values, strict=True)}
 
 
@@ -261,31 +267,31 @@ def _report(
     rows: Measurements,
     predict: Callable[[BoolArray], FloatArray],
     n_coefficients: int,
-    own: BoolArray | None = None,
+    judged: BoolArray | None = None,
     predict_by_macs: Callable[[BoolArray], FloatArray] | None = None,
 ) -> QuantityReport:
-    """Errors on the rows that ``own`` marks (all if ``None``), in sample and by family."""
-    own = _all(rows) if own is None else own
+    """Errors on the rows that ``judged`` marks (all if ``None``), in sample and by family."""
+    judged = _all_rows(rows) if judged is None else judged
     families = rows.rows.family.tolist()
-    measured = rows.rows[quantity].to_numpy()[own]
-    predicted = predict(_all(rows))[own]
+    measured = rows.rows[quantity].to_numpy()[judged]
+    predicted = predict(_all_rows(rows))[judged]
     held_out = leave_families_out(families, predict)
     fitted = Errors.of(predicted, measured)
-    unseen = None if held_out is None else Errors.of(held_out[own], measured)
+    unseen = None if held_out is None else Errors.of(held_out[judged], measured)
     by_macs = None
     if predict_by_macs is not None:
         alone = leave_families_out(families, predict_by_macs)
-        by_macs = None if alone is None else Errors.of(alone[own], measured)
+        by_macs = None if alone is None else Errors.of(alone[judged], measured)
     lineages = rows.rows.lineage.tolist()
     by_lineage = None
     if lineages != families:
         apart = leave_families_out(lineages, predict)
-        by_lineage = None if apart is None else Errors.of(apart[own], measured)
+        by_lineage = None if apart is None else Errors.of(apart[judged], measured)
     fit = Fit(
         quantity=quantity,
         rows=label,
-        n_rows=int(own.sum()),
-        n_families=len(set(np.array(families)[own])),
+        n_rows=int(judged.sum()),
+        n_families=len(set(np.array(families)[judged])),
         n_coefficients=n_coefficients,
         mape_percent=round(fitted.mape, 2),
         worst_percent=round(fitted.worst, 1),
@@ -296,10 +302,10 @@ def _report(
         fit,
         by_macs,
         by_lineage,
-        tuple(rows.rows.network[own]),
+        tuple(rows.rows.network[judged]),
         measured,
         predicted,
-        None if held_out is None else held_out[own],
+        None if held_out is None else held_out[judged],
     )
 
 

@@ -100,7 +100,7 @@ class Run:
 
     def on(self, board: str) -> bool:
         """Whether the run was on ``board``, however its name was written."""
-        return _plain(self.board) == _plain(board)
+        return _normalised(self.board) == _normalised(board)
 
     @property
     def is_modelled(self) -> bool:
@@ -111,7 +111,7 @@ class Run:
         return tuple(int(part) for part in version.split(".")[:2]) >= _OLDEST_MODELLED_VERSION
 
 
-def _plain(board: str) -> str:
+def _normalised(board: str) -> str:
     """A board's name without the ways of writing it; -Q only says which regulator the chip has."""
     return board.upper().replace("_", "-").removesuffix("-Q")
 
@@ -168,11 +168,11 @@ def cycle_ratios(runs: Iterable[Run], board: str, reference: str) -> dict[Run, f
     """
     fastest: dict[tuple[tuple[str, str, str, str], str], Run] = {}
     for run in sorted(runs, key=lambda run: -run.latency_ms):
-        fastest[run.conditions, _plain(run.board)] = run
+        fastest[run.conditions, _normalised(run.board)] = run
     ratios = {}
     for (conditions, name), run in fastest.items():
-        counterpart = fastest.get((conditions, _plain(reference)))
-        if name == _plain(board) and counterpart is not None:
+        counterpart = fastest.get((conditions, _normalised(reference)))
+        if name == _normalised(board) and counterpart is not None:
             ratios[run] = run.megacycles / counterpart.megacycles
     return ratios
 

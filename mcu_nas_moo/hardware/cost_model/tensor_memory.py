@@ -38,7 +38,7 @@ def _in_turn(by_slot: list[list[int]]) -> tuple[_Tensors, ...]:
 
 
 @lru_cache(maxsize=128)
-def _held(topology: Topology) -> tuple[_Tensors, ...]:
+def _live_tensors(topology: Topology) -> tuple[_Tensors, ...]:
     """Tensors in memory while each slot runs, its output aside."""
     live = topology.live
     return _in_turn(
@@ -50,7 +50,7 @@ def _held(topology: Topology) -> tuple[_Tensors, ...]:
 
 
 @lru_cache(maxsize=128)
-def _dying(topology: Topology, ops: tuple[Op, ...]) -> tuple[_Tensors, ...]:
+def _last_reads(topology: Topology, ops: tuple[Op, ...]) -> tuple[_Tensors, ...]:
     """Inputs that each slot with one of ``ops`` reads last."""
     return _in_turn(
         [
@@ -71,7 +71,7 @@ def working_set(table: LayerTable, rule: MemoryRule) -> IntArray:
     # Tensors along the first axis: picking tensors then copies whole rows, which is much faster.
     elements = np.ascontiguousarray(table.tensor_elements.T)
     total = elements[1:].copy()
-    for slots, tensors in _held(table.topology):
+    for slots, tensors in _live_tensors(table.topology):
         total[slots] += elements[tensors]
     extra = np.zeros_like(total)
     _subtract_overlaps(table.topology, rule.in_place, elements, extra)
@@ -87,10 +87,10 @@ def _subtract_overlaps(
     topology: Topology, ops: tuple[Op, ...], elements: IntArray, extra: IntArray
 ) -> None:
     """Take off what outputs share with the largest input that dies with them."""
-    dying = _dying(topology, ops)
-    if not dying:
+    last_reads = _last_reads(topology, ops)
+    if not last_reads:
         return
-    (slots, tensors), *others = dying
+    (slots, tensors), *others = last_reads
     shared = elements[tensors]
     for other in others:
         rows = np.searchsorted(slots, other.slots)
@@ -119,7 +119,7 @@ def _account_for_windows(
     shared = np.where(windowed & ~depthwise, 0, extra[slots])
     if rule.padded_copy != "none":
         inputs = np.array([topology.slots[slot].inputs[0] for slot in slots])
-        dying = (topology.last_use[inputs] == slots)[:, None]
+        last_reads = (topology.last_use[inputs] == slots)[:, None]
         before, after = elements[inputs], elements[slots + 1]
         padded = (
             at(table.in_channels)
@@ -130,13 +130,13 @@ def _account_for_windows(
         copy = np.where(has_border, padded, 0)
         if rule.padded_copy == "apart":
             # Input and copy while padding; copy and output, and a living input, afterwards.
-            freed = np.where(dying, np.minimum(before, after), 0)
+            freed = np.where(last_reads, np.minimum(before, after), 0)
             shared = np.where(windowed & has_border, copy - freed, shared)
         else:
             # The output follows some rows behind; at worst it lies beside the copy.
             distance = rule.trailing_rows * at(table.out_width) * at(table.out_channels)
             trailing = np.minimum(np.maximum(padded, after) + distance, padded + after)
-            needed = np.where(dying, trailing - before - after, copy)
+            needed = np.where(last_reads, trailing - before - after, copy)
             shared = np.where(windowed, needed, shared)
     extra[slots] = shared + _scratch(table, rule, slots)
 

@@ -265,20 +265,22 @@ class OnnxGraph:
         if dims is not None and batched and dims[0] not in (None, 1):
             raise InputError(f"input {self.input!r} has a batch of {dims[0]}; {_BATCH_OF_ONE}")
         if given is not None:
-            dims = self._agreed(dims, [int(size) for size in given])
+            dims = self._accept_shape(dims, [int(size) for size in given])
         if dims is None or None in dims[batched:]:
             raise InputError(
-                f"input {self.input!r} has the open shape {_shown(dims)}; "
+                f"input {self.input!r} has the open shape {_format_dims(dims)}; "
                 f"say which it is, such as --input-shape {_example(dims)}"
             )
         if batched:
             dims = [1, *dims[1:]]
         return tuple(size for size in dims if size is not None)
 
-    def _agreed(self, dims: list[int | None] | None, wanted: list[int]) -> list[int | None]:
+    def _accept_shape(self, dims: list[int | None] | None, wanted: list[int]) -> list[int | None]:
         """The shape that the user wants, if the file allows it."""
         if not wanted or min(wanted) < 1:
-            raise InputError(f"an input shape must be of positive sizes, got {_shown(wanted)}")
+            raise InputError(
+                f"an input shape must be of positive sizes, got {_format_dims(wanted)}"
+            )
         if len(wanted) == (3 if dims is None else len(dims) - 1):
             wanted = [1, *wanted]
         if dims is not None and (
@@ -286,8 +288,8 @@ class OnnxGraph:
             or any(size not in (None, want) for size, want in zip(dims, wanted, strict=True))
         ):
             raise InputError(
-                f"the input shape {_shown(wanted)} does not agree with that of input "
-                f"{self.input!r}, {_shown(dims)}"
+                f"the input shape {_format_dims(wanted)} does not agree with that of input "
+                f"{self.input!r}, {_format_dims(dims)}"
             )
         if len(wanted) > 1 and wanted[0] != 1:
             raise InputError(f"an input shape with a batch of {wanted[0]}; {_BATCH_OF_ONE}")
@@ -339,7 +341,7 @@ def _dims(info: onnx.ValueInfoProto) -> list[int | None] | None:
     return [dim.dim_value if dim.dim_value > 0 else None for dim in tensor.shape.dim]
 
 
-def _shown(dims: Sequence[int | None] | None) -> str:
+def _format_dims(dims: Sequence[int | None] | None) -> str:
     if dims is None:
         return "?"
     return "(" + ", ".join("?" if size is None else str(size) for size in dims) + ")"

@@ -84,10 +84,10 @@ def simplified(proto: NodeProto) -> OnnxNode:
     """
     op, inputs, outputs = proto.op_type, list(proto.input), list(proto.output)
     name = proto.name or next(filter(None, outputs), "")
-    own = proto.domain in ONNX_DOMAINS
-    if own:
+    standard = proto.domain in ONNX_DOMAINS
+    if standard:
         proto.domain = ""
-    if not own and proto.domain != _MICROSOFT:
+    if not standard and proto.domain != _MICROSOFT:
         return OnnxNode(f"{proto.domain}.{op}", name, tuple(inputs), tuple(outputs), proto)
     if op.startswith(("Nhwc", "Fused")) or any(
         attribute.name == "channels_last" and attribute.i for attribute in proto.attribute
@@ -104,7 +104,7 @@ def simplified(proto: NodeProto) -> OnnxNode:
         plain, places = _QUANTISED[op]
         kept = [inputs[place] for place in places if place < len(inputs)]
         return _node(plain, name, kept, outputs, () if plain == "Identity" else proto.attribute)
-    if not own and op not in SAME_SHAPE:
+    if not standard and op not in SAME_SHAPE:
         op = f"{proto.domain}.{op}"
     return OnnxNode(op, name, tuple(inputs), tuple(outputs), proto)
 

@@ -61,8 +61,8 @@ def _conv(network: Network, node: OnnxNode) -> None:
         node,
         Op.DEPTHWISE if depthwise else Op.CONV,
         [x],
-        kernel=_two(weights[2:]),
-        stride=_two(node.attribute("strides", [1] * len(weights[2:]))),
+        kernel=_pair(weights[2:]),
+        stride=_pair(node.attribute("strides", [1] * len(weights[2:]))),
         groups=groups,
     )
 
@@ -150,7 +150,7 @@ def _pool(network: Network, node: OnnxNode) -> None:
         raise InputError(f"{node}: only windows over one or two dimensions are supported")
     if len(node.outputs) > 1 and node.outputs[1] in network.graph.outputs:
         raise InputError(f"{node}: indices of maxima are not supported")
-    kernel, stride = _two(window), _two(node.attribute("strides", [1] * len(window)))
+    kernel, stride = _pair(window), _pair(node.attribute("strides", [1] * len(window)))
     network.add(node, Op.POOL, [x], kernel=kernel, stride=stride)
     pool = network.steps[-1]
     whole = kernel == (x.shape.height, x.shape.width) and not any(node.attribute("pads", ()))
@@ -180,7 +180,7 @@ def _reduce(network: Network, node: OnnxNode) -> None:
     elif reduced == set(spatial):
         network.add(node, Op.GLOBAL_POOL, [x])
     elif reduced < set(spatial) and len(x.spatial_axes) <= 2:
-        window = _two([x.dims[axis] if axis in reduced else 1 for axis in x.spatial_axes])
+        window = _pair([x.dims[axis] if axis in reduced else 1 for axis in x.spatial_axes])
         network.add(node, Op.POOL, [x], kernel=window, stride=window)
     else:
         network.add(node, Op.ELEMENTWISE, [x])
@@ -278,7 +278,7 @@ def _free(network: Network, node: OnnxNode) -> None:
     network.pass_on(node, network.view(node.inputs[0]))
 
 
-def _two(sizes: Sequence[int]) -> tuple[int, int]:
+def _pair(sizes: Sequence[int]) -> tuple[int, int]:
     """(height, width) of an image or a sequence; a sequence has height 1."""
     return (1, int(sizes[0])) if len(sizes) == 1 else (int(sizes[0]), int(sizes[1]))
 

@@ -111,7 +111,7 @@ class Retrainer:
         self.epoch, self.seconds = 0, 0.0
         self.history: list[dict[str, float]] = []
         # What a run must have in common with the checkpoint that it continues.
-        self._circumstances: dict[str, Any] = {
+        self._conditions: dict[str, Any] = {
             **asdict(settings),
             "space": self.subnet.space,
             "genotype": "-".join(map(str, self.subnet.genotype[0])),
@@ -150,7 +150,7 @@ class Retrainer:
             known = saved["circumstances"]
         except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError) as error:
             raise damaged from error
-        now = self._circumstances
+        now = self._conditions
         changed = [name for name in now | known if now.get(name) != known.get(name)]
         if changed:
             differences = ", ".join(
@@ -175,7 +175,7 @@ class Retrainer:
     def save(self) -> None:
         """Write the checkpoint."""
         state = {
-            "circumstances": self._circumstances,
+            "circumstances": self._conditions,
             "module": self.module.state_dict(),
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -313,8 +313,8 @@ class Retrainer:
             "settings": asdict(self.settings),
             "train_images": len(self.images.train),
             "validation_images": len(self.images.validation),
-            "images": self._circumstances["images"],
-            "supernet": self._circumstances["supernet"],
+            "images": self._conditions["images"],
+            "supernet": self._conditions["supernet"],
             "teacher_accuracy": self.teacher.accuracy if self.teacher else None,
             "seconds": round(self.seconds),
             "device": self.device,

@@ -154,7 +154,7 @@ class SupernetTrainer:
         if not self.checkpoint.exists():
             return
         saved = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
-        if saved["circumstances"] != self._circumstances:
+        if saved["circumstances"] != self._conditions:
             raise InputError(
                 f"{self.checkpoint} was made with other settings, spaces or images "
                 f"({saved['circumstances']}); repeat them, or choose another --out folder"
@@ -164,7 +164,7 @@ class SupernetTrainer:
         self.epoch, self.seconds = saved["epoch"], saved["seconds"]
 
     @property
-    def _circumstances(self) -> dict[str, Any]:
+    def _conditions(self) -> dict[str, Any]:
         """What a run must have in common with the checkpoint that it continues."""
         return {
             **asdict(self.settings),
@@ -177,7 +177,7 @@ class SupernetTrainer:
     def save(self) -> None:
         """Write the checkpoint."""
         state = {
-            "circumstances": self._circumstances,
+            "circumstances": self._conditions,
             "supernet": self.supernet.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "epoch": self.epoch,

@@ -25,19 +25,19 @@ class DeviceErrors:
     def __init__(self, halves: Halves, device: str) -> None:
         import torch
 
-        def there(array: FloatArray) -> torch.Tensor:
+        def to_device(array: FloatArray) -> torch.Tensor:
             return torch.as_tensor(array, dtype=torch.float64, device=device)
 
         predictor = halves.tasks[0].predictor
-        self._halves, self._torch, self._there = halves, torch, there
-        self._second = [there(array) for array in predictor.second]
-        self._last = [there(array) for array in predictor.last]
-        self._behind = there(halves.back_hidden)
+        self._halves, self._torch, self._to_device = halves, torch, to_device
+        self._second = [to_device(array) for array in predictor.second]
+        self._last = [to_device(array) for array in predictor.last]
+        self._behind = to_device(halves.back_hidden)
 
     def __call__(self, fronts: IntArray, needed: BoolArray) -> FloatArray:
         """Errors where they are ``needed``, arbitrary elsewhere; shape ``(a, B)``."""
         errors = np.empty(needed.shape)
-        hidden = self._there(self._halves.front_hidden(fronts))
+        hidden = self._to_device(self._halves.front_hidden(fronts))
         rows, backs = np.nonzero(needed)
         for start in range(0, len(rows), PAIRS):
             row, back = rows[start : start + PAIRS], backs[start : start + PAIRS]
