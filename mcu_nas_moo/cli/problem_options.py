@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import click
 
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.common.workpool import cores
 from mcu_nas_moo.contracts.metrics import LIMITED
 
 if TYPE_CHECKING:
@@ -36,10 +35,17 @@ objectives_option = click.option(
     help="What to minimise, with commas; two at least.",
 )
 
+
+def _cores() -> int:
+    from mcu_nas_moo.common.workpool import cores  # with all that starts processes
+
+    return cores()
+
+
 jobs_option = click.option(
     "--jobs",
     type=click.IntRange(min=1),
-    default=cores,
+    default=_cores,
     show_default="one per core",
     help="Processes.",
 )

@@ -6,10 +6,8 @@ import hashlib
 import re
 import unicodedata
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 from urllib.parse import quote
-
-from pydantic import AfterValidator
 
 from mcu_nas_moo.common.errors import InputError
 
@@ -65,7 +63,3 @@ def printable(name: str) -> str:
     if not name.strip() or not name.isprintable():
         raise InputError(f"expected a name of printable characters on one line, got {name!a}")
     return name
-
-
-#: A name from a file of the user.
-Name = Annotated[str, AfterValidator(printable)]

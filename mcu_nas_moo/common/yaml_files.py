@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.common.naming import unknown_name
+from mcu_nas_moo.common.naming import printable, unknown_name
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -22,6 +22,8 @@ class Facts(BaseModel):
 
 
 AnyFacts = TypeVar("AnyFacts", bound=Facts)
+#: A name from a file of the user.
+Name = Annotated[str, AfterValidator(printable)]
 
 
 class _Loader(yaml.SafeLoader):

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from mcu_nas_moo.common.naming import Name
-from mcu_nas_moo.common.yaml_files import Facts, load_named, names
+from mcu_nas_moo.common.yaml_files import Facts, Name, load_named, names
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable

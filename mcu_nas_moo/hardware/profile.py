@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, model_validator
 
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.common.naming import Name, unknown_name
-from mcu_nas_moo.common.yaml_files import Facts, is_path, names, read_values, validate
+from mcu_nas_moo.common.naming import unknown_name
+from mcu_nas_moo.common.yaml_files import Facts, Name, is_path, names, read_values, validate
 from mcu_nas_moo.contracts.metrics import LIMITED
 from mcu_nas_moo.hardware.device import Device, Positive, load_device
 from mcu_nas_moo.hardware.runtime import list_runtimes, load_runtime

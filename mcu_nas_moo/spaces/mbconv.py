@@ -15,8 +15,7 @@ import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.common.naming import Name
-from mcu_nas_moo.common.yaml_files import Facts, load_named, names, validate
+from mcu_nas_moo.common.yaml_files import Facts, Name, load_named, names, validate
 from mcu_nas_moo.networks.layer_table import LayerTable, Op, Slot, Topology
 from mcu_nas_moo.spaces.genes import Gene, SearchSpace
 

@@ -10,8 +10,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from mcu_nas_moo.benchmark.runs.study import Run, Study
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.common.naming import Name, unknown_name
-from mcu_nas_moo.common.yaml_files import Facts, is_path, read_values, validate
+from mcu_nas_moo.common.naming import unknown_name
+from mcu_nas_moo.common.yaml_files import Facts, Name, is_path, read_values, validate
 from mcu_nas_moo.contracts.metrics import OBJECTIVES
 from mcu_nas_moo.hardware.profile import list_profiles, load_profile
 from mcu_nas_moo.optimisers import register

@@ -16,7 +16,6 @@ from mcu_nas_moo.cli.problem_options import (
     plain_console,
 )
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.common.text import without_passwords
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,6 +124,7 @@ def _to_optuna(
 
     from mcu_nas_moo.benchmark.results.optuna_export import export_run, open_storage
     from mcu_nas_moo.benchmark.runs.history import load_history
+    from mcu_nas_moo.common.text import without_passwords
 
     chosen = _full_histories(folders, names, seed)
     opened = open_storage(storage)

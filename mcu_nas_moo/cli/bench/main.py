@@ -33,8 +33,6 @@ from mcu_nas_moo.cli.problem_options import (
 )
 from mcu_nas_moo.cli.stopping import said_when_stopped
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.common.naming import file_name
-from mcu_nas_moo.common.processes import stopped_by_signals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -134,6 +132,8 @@ def main(
 
     The commands below do more: suites of many problems, reports with statistics, comparisons.
     """
+    from mcu_nas_moo.common.processes import stopped_by_signals
+
     context.with_resource(stopped_by_signals())
     if context.invoked_subcommand is not None:
         _refuse_options_before(context)
@@ -145,6 +145,7 @@ def main(
         return
     from mcu_nas_moo.benchmark.report.study_report import write_report
     from mcu_nas_moo.benchmark.runs.study import Run, Study
+    from mcu_nas_moo.common.naming import file_name
     from mcu_nas_moo.optimisers.register import check_optimiser
     from mcu_nas_moo.optimisers.user_optimisers import look_in
     from mcu_nas_moo.problem.reachability import check_limits
@@ -249,6 +250,8 @@ def _study_name(
     hyperparameters: dict[str, dict[str, object]],
 ) -> str:
     """A name of its own for each combination of options that makes another study."""
+    from mcu_nas_moo.common.naming import file_name
+
     parts = [task.space.name, task.profile.name]
     if ",".join(task.objectives) != DEFAULT_OBJECTIVES:
         parts.append("-".join(task.objectives))

@@ -19,7 +19,6 @@ from mcu_nas_moo.cli.problem_options import (
     results_option,
 )
 from mcu_nas_moo.cli.stopping import said_when_stopped
-from mcu_nas_moo.common.naming import file_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,6 +78,7 @@ def suite(
     from mcu_nas_moo.benchmark.results.loading import load_results
     from mcu_nas_moo.benchmark.runs.suite import load_suite, plan
     from mcu_nas_moo.benchmark.runs.suite_folder import write_record
+    from mcu_nas_moo.common.naming import file_name
     from mcu_nas_moo.optimisers.user_optimisers import look_in
 
     for place in (Path.cwd(), file.parent.absolute()):

@@ -17,7 +17,6 @@ from mcu_nas_moo.cli.problem_options import (
     task_of_options,
 )
 from mcu_nas_moo.cli.stopping import said_when_stopped
-from mcu_nas_moo.common.naming import file_name
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -107,6 +106,7 @@ def tune(
     one_thread_per_process()
     console = plain_console()
     from mcu_nas_moo.benchmark.tuning.tuning import Tuning
+    from mcu_nas_moo.common.naming import file_name
     from mcu_nas_moo.optimisers.register import tunable
     from mcu_nas_moo.problem.reachability import check_limits
 

@@ -20,7 +20,6 @@ from mcu_nas_moo.cli.problem_options import (
 )
 from mcu_nas_moo.cli.stopping import said_when_stopped
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.common.naming import file_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -140,6 +139,7 @@ def _state_path(tasks: Sequence[Task], out: Path | None) -> Path:
     import hashlib
 
     from mcu_nas_moo.benchmark.references.reference import own_path
+    from mcu_nas_moo.common.naming import file_name
 
     folder = own_path(tasks[0].facts()).parent if out is None else out
     text = " ".join(task.fingerprint for task in tasks)

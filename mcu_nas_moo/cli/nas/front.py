@@ -20,7 +20,6 @@ from mcu_nas_moo.cli.problem_options import (
     task_of_options,
 )
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.common.naming import file_name
 from mcu_nas_moo.contracts.metrics import METRICS, OBJECTIVES
 
 if TYPE_CHECKING:
@@ -163,6 +162,7 @@ def pick(
     if out is not None and out.suffix not in (".yaml", ".yml", ".json"):
         raise InputError(f"--out {out}: expected a file that ends in .yaml or .json")
     chosen, _ = _chosen_front(**options)
+    from mcu_nas_moo.common.naming import file_name
     from mcu_nas_moo.search import front as choice
     from mcu_nas_moo.spaces.subnet_file import write_subnet
 

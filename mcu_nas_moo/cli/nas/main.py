@@ -22,7 +22,6 @@ from mcu_nas_moo.cli.nas.search import search
 from mcu_nas_moo.cli.nas.subnet_options import data_option
 from mcu_nas_moo.cli.nas.torch_device import device_option, start_torch
 from mcu_nas_moo.cli.nas.verify import verify
-from mcu_nas_moo.common.processes import stopped_by_signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,6 +39,8 @@ SEED = click.option("--seed", default=0, show_default=True)
 @click.version_option(package_name="mcu-nas-moo")
 def main() -> None:
     """Search networks for microcontrollers and take them to a chip; costs, supernet, predictors."""
+    from mcu_nas_moo.common.processes import stopped_by_signals
+
     click.get_current_context().with_resource(stopped_by_signals())
 
 
