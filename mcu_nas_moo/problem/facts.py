@@ -10,8 +10,8 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import checksum
-from mcu_nas_moo.common.naming import Name, file_name
-from mcu_nas_moo.common.yaml_files import Facts, validate
+from mcu_nas_moo.common.naming import file_name
+from mcu_nas_moo.common.yaml_files import Facts, Name, validate
 from mcu_nas_moo.hardware.profile import Profile
 
 if TYPE_CHECKING:
