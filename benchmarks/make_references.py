@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from mcu_nas_moo.benchmark.references.enumeration import Enumerator, can_enumerate
 from mcu_nas_moo.benchmark.references.exact_reference import exact_reference
 from mcu_nas_moo.benchmark.references.front_search import pooled_reference
-from mcu_nas_moo.benchmark.references.reference import file_name, load_reference
+from mcu_nas_moo.benchmark.references.reference import load_reference
 from mcu_nas_moo.benchmark.results.loading import load_results
 from mcu_nas_moo.common.workpool import cores
 from mcu_nas_moo.hardware.profile import list_profiles
@@ -60,12 +60,12 @@ def main() -> None:
             _make_exact(missing, options.jobs)
             continue
         for task in tasks:
-            if task in missing or file_name(task) in found:
-                _make_pooled(task, found.get(file_name(task)))
+            if task in missing or task.name in found:
+                _make_pooled(task, found.get(task.name))
 
 
 def _up_to_date(task: Task) -> bool:
-    path = FOLDER / file_name(task)
+    path = FOLDER / f"{task.name}.npz"
     if path.exists() and load_reference(path).fingerprint == task.fingerprint:
         print(f"{path.name}: up to date")
         return True
@@ -76,7 +76,7 @@ def _found_by_runs(folders: Sequence[Path]) -> dict[str, ProblemResults]:
     """Results whose archives are pooled, for each problem."""
     if not folders:
         return {}
-    return {file_name(problem.task): problem for problem in load_results(folders).problems}
+    return {problem.name: problem for problem in load_results(folders).problems}
 
 
 def _make_exact(tasks: Sequence[Task], jobs: int) -> None:
@@ -90,8 +90,8 @@ def _make_exact(tasks: Sequence[Task], jobs: int) -> None:
     of_profile = {found.task.profile.name: found for found in enumerator.results()}
     for task in tasks:
         reference = exact_reference(of_profile[task.profile.name], task.objectives)
-        reference.save(FOLDER / file_name(task))
-        print(f"{file_name(task)}: {len(reference.F)} subnets of {reference.origin['networks']:,}")
+        reference.save(FOLDER / f"{task.name}.npz")
+        print(f"{task.name}: {len(reference.F)} subnets of {reference.origin['networks']:,}")
     print(f"{perf_counter() - start:.0f} s for all of them")
 
 
@@ -103,9 +103,9 @@ def _make_pooled(task: Task, runs: ProblemResults | None) -> None:
     if runs is not None:
         origin = reference.origin | {"pooled_algorithms": sorted(runs.algorithms)}
         reference = replace(reference, origin=origin)
-    reference.save(FOLDER / file_name(task))
+    reference.save(FOLDER / f"{task.name}.npz")
     print(
-        f"{file_name(task)}: {len(reference.F)} subnets of "
+        f"{task.name}: {len(reference.F)} subnets of "
         f"{reference.origin['evaluations']:,} evaluated, {perf_counter() - start:.0f} s"
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import cached_property
 from itertools import product
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 
@@ -54,6 +55,7 @@ class ToyTask:
     n_con = 3
     constraint_names = ("flash", "sram", "latency")
     learned_metrics = ()
+    changed_limits: ClassVar = {}
     title = "toy on toy-board"
     name = property(lambda self: self.facts().name)
 

@@ -112,6 +112,12 @@ def names_in(text: str, option: str) -> list[str]:
     return names
 
 
+def changed_limits_in_name(task: Task) -> str:
+    """The limits that are other ones than the profile's, for names, as ``--sram-kib-20.5``."""
+    changed = task.changed_limits.items()
+    return "".join(f"--{name.replace('_', '-')}-{limit:.12g}" for name, limit in changed)
+
+
 def task_of_options(
     space: str,
     profile: str,

@@ -71,7 +71,7 @@ class ProblemFacts(Facts):
         fingerprint: of the task, see :attr:`Task.fingerprint`.
         fingerprints: of the task's parts; empty if the file does not tell.
         classes: that the networks tell apart.
-        profile_facts: the profile, if it is not a shipped one.
+        profile_facts: the profile, if it is not a shipped one, but for its limits.
         predictor: accuracy predictor, if it is not the shipped one.
         learned_costs: what the costs were learned into; None if the package learns them itself.
     """

@@ -96,7 +96,10 @@ class Task:
             raise unknown_name("limit", min(unknown), limited)
         self.space = load_space(space) if isinstance(space, str) else space
         profile = profile if isinstance(profile, Profile) else load_profile(profile)
-        self.profile = profile.with_limits(**dict(limits or {}))
+        usual = profile.limits.model_dump()
+        #: Limits that are other ones than the profile's own.
+        self.changed_limits = {n: v for n, v in (limits or {}).items() if v != usual[n]}
+        self.profile = profile.with_limits(**self.changed_limits)
         self.objectives = tuple(objectives)
         self.predictor = predictor or AccuracyPredictor.load()
         self.cost_model = CostModel.of(self.profile)
@@ -150,6 +153,8 @@ class Task:
     def facts(self) -> ProblemFacts:
         """What files say about this task; :meth:`from_facts` makes it again."""
         profile = self.profile
+        shipped = load_profile(profile.name) if profile.name in list_profiles() else None
+        known = shipped and shipped.model_copy(update={"limits": profile.limits}) == profile
         return ProblemFacts(
             space=self.space.name,
             profile=profile.name,
@@ -159,7 +164,7 @@ class Task:
             fingerprint=self.fingerprint,
             fingerprints=self.fingerprints,
             classes=self.space.spec.classes,
-            profile_facts=None if profile.name in list_profiles() else profile,
+            profile_facts=None if known else profile,
             predictor=self.predictor.file,
             learned_costs=getattr(self.learned_costs, "file", None),
         )

@@ -30,6 +30,8 @@ def files(tmp_path_factory):
     quick_costs(folder / "c.safetensors")
     facts = load_profile("cortex-m4").model_dump(mode="json", exclude={"name"})
     (folder / "kettle.yaml").write_text(yaml.safe_dump(facts))
+    facts["device"]["clock_mhz"] /= 2  # called as a shipped one, but slower
+    (folder / "cortex-m4.yaml").write_text(yaml.safe_dump(facts))
     return folder
 
 
@@ -46,11 +48,12 @@ def again(task: Task, source: Path) -> Task:
         {"space": "mbconv-block", "objectives": ("sram", "error"), "limits": {"sram_kib": 40.5}},
         {"space": load_space("mbconv-stage", 7)},
         {"profile": "kettle.yaml"},
+        {"profile": "cortex-m4.yaml"},
         {"accuracy": "accuracy.safetensors"},
         {"predictors": "c.safetensors"},
         {"accuracy": "accuracy.safetensors", "predictors": "c.safetensors"},
     ],
-    ids=["usual", "names", "classes", "profile", "accuracy", "costs", "both"],
+    ids=["usual", "names", "classes", "profile", "namesake", "accuracy", "costs", "both"],
 )
 def test_a_task_returns_from_its_facts(files, options, tmp_path, rng):
     given = {

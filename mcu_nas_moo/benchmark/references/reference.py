@@ -127,11 +127,6 @@ def load_reference(path: Path, remedy: str = "delete it, it will be made again")
         ) from error
 
 
-def file_name(task: Task) -> str:
-    """Name of the task's file among the shipped references."""
-    return f"{task.name}.npz"
-
-
 def own_path(problem: ProblemFacts) -> Path:
     """Where a reference that the user made lies: in the cache, one file for each problem."""
     return cache_folder() / "reference-fronts" / f"{problem.name}--{problem.fingerprint}.npz"
@@ -176,24 +171,18 @@ def stale_note(task: Task) -> str | None:
 def remake_command(task: Task) -> str:
     """The command that makes the exact reference of a task, or the pooled one of a large space."""
     from mcu_nas_moo.benchmark.references.enumeration import can_enumerate
-    from mcu_nas_moo.hardware.profile import list_profiles, load_profile
 
     if not can_enumerate(task):
         return "python benchmarks/make_references.py"
     parts = ["mcu-nas enumerate", f"--space {task.space.name}", f"--profile {task.profile.name}"]
     parts.append(f"--objectives {','.join(task.objectives)}")
-    usual = load_profile(task.profile.name).limits if task.profile.name in list_profiles() else None
-    parts += [
-        f"--{metric.replace('_', '-')} {limit:g}"
-        for metric, limit in task.limits.items()
-        if usual is None or getattr(usual, metric) != limit
-    ]
-    return " ".join(parts)
+    changed = task.changed_limits.items()
+    return " ".join(parts + [f"--{name.replace('_', '-')} {limit:g}" for name, limit in changed])
 
 
 def _shipped_under_the_name_of(task: Task) -> Reference | None:
-    folder = shipped_folder()
-    if not (folder / file_name(task)).is_file():
+    path = shipped_folder() / f"{task.name}.npz"
+    if not path.is_file():
         return None
     remedy = f"remake it with `{remake_command(task)}` or install the package again"
-    return load_reference(folder / file_name(task), remedy)
+    return load_reference(path, remedy)

@@ -11,6 +11,7 @@ import click
 
 from mcu_nas_moo.cli.errors import bad_input_in_one_line
 from mcu_nas_moo.cli.problem_options import (
+    changed_limits_in_name,
     jobs_option,
     limit_options,
     names_in,
@@ -106,7 +107,7 @@ def enumerate_command(
             continue
         for names in wanted:
             reference = exact_reference(found, names)
-            path = _path(reference, out, _in_name(limits, profile))
+            path = _path(reference, out, changed_limits_in_name(found.task))
             reference.save(path)
             references.append((reference, path))
     with suppress(FileNotFoundError):
@@ -116,15 +117,6 @@ def enumerate_command(
         console.print(f"Fronts are in {references[0][1].parent}")
     if empty:
         raise InputError(f"no network of {space} meets the limits of {', '.join(empty)}; relax one")
-
-
-def _in_name(limits: dict[str, float], profile: str) -> str:
-    """The limits that are other ones than the profile's, as part of a file name."""
-    from mcu_nas_moo.hardware.profile import load_profile
-
-    usual = load_profile(profile).limits
-    other = {name: limit for name, limit in limits.items() if getattr(usual, name) != limit}
-    return "".join(f"--{name.replace('_', '-')}-{limit:.12g}" for name, limit in other.items())
 
 
 def _path(reference: Reference, out: Path | None, limits: str) -> Path:

@@ -10,6 +10,7 @@ import click
 
 from mcu_nas_moo.cli.errors import bad_input_in_one_line
 from mcu_nas_moo.cli.problem_options import (
+    changed_limits_in_name,
     limit_options,
     objectives_option,
     one_thread_per_process,
@@ -109,8 +110,8 @@ def search(
     task = task_of_options(space, profile, objectives, limits, predictors)
     make_sampler(algo, task, trials, seed)  # an unknown name should leave nothing behind
     reference = known_reference(task)
-    name = study_name or _name(task, profile)
-    folder = SearchFolder(out or SEARCHES / _name(task, profile))
+    name = study_name or _name(task)
+    folder = SearchFolder(out or SEARCHES / _name(task))
     folder.check(task.facts())
     if storage is None:
         folder.root.mkdir(parents=True, exist_ok=True)
@@ -130,18 +131,10 @@ def search(
     _finish(study, task, folder, reference, console)
 
 
-def _name(task: Task, profile: str) -> str:
-    """Space, profile and objectives, and the limits that are other ones than the profile's."""
-    from mcu_nas_moo.hardware.profile import load_profile
-
-    usual = load_profile(profile).limits
-    other = "".join(
-        f"--{metric.replace('_', '-')}-{limit:.12g}"
-        for metric, limit in task.limits.items()
-        if getattr(usual, metric) != limit
-    )
+def _name(task: Task) -> str:
+    """Of the study and its folder."""
     learned = "--learned" if task.learned_metrics else ""
-    return f"{task.name}{other}{learned}"
+    return f"{task.name}{changed_limits_in_name(task)}{learned}"
 
 
 def _run(

@@ -9,7 +9,6 @@ from toy_task import ToyTask
 from mcu_nas_moo.benchmark.references import reference as module
 from mcu_nas_moo.benchmark.references.front_search import pooled_reference
 from mcu_nas_moo.benchmark.references.reference import (
-    file_name,
     known_reference,
     load_reference,
     own_path,
@@ -76,7 +75,7 @@ def test_damaged_reference_is_named(tmp_path, exact, length):
 def test_of_a_damaged_shipped_reference_the_command_is_said(tmp_path, monkeypatch):
     task = Task("mbconv-stage", "cortex-m4")
     monkeypatch.setattr(module, "shipped_folder", lambda: tmp_path)
-    (tmp_path / file_name(task)).write_text("some text")
+    (tmp_path / f"{task.name}.npz").write_text("some text")
     with pytest.raises(ValueError, match=r"\(no NPZ file\); remake it with `mcu-nas enumerate --"):
         shipped_reference(task)
 
@@ -90,7 +89,7 @@ def test_a_foreign_file_is_no_reference(tmp_path):
 def test_only_a_shipped_reference_of_the_same_task_is_used(tmp_path, monkeypatch, task, exact):
     monkeypatch.setattr(module, "shipped_folder", lambda: tmp_path)
     assert shipped_reference(task) is None
-    exact.save(tmp_path / file_name(task))
+    exact.save(tmp_path / f"{task.name}.npz")
     assert shipped_reference(task) is not None
     assert shipped_reference(ToyTask(limits={"flash_kib": 59.0})) is None
 
@@ -98,7 +97,7 @@ def test_only_a_shipped_reference_of_the_same_task_is_used(tmp_path, monkeypatch
 def test_a_reference_that_the_user_made_goes_first(tmp_path, monkeypatch, task, exact):
     monkeypatch.setattr(module, "shipped_folder", lambda: tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    exact.save(tmp_path / file_name(task))
+    exact.save(tmp_path / f"{task.name}.npz")
     assert known_reference(task).origin == exact.origin
     replace(exact, origin={"made": "by the user"}).save(own_path(task.facts()))
     assert own_path(task.facts()).is_relative_to(tmp_path / "cache")
@@ -112,7 +111,7 @@ def shipped_with(tmp_path, monkeypatch, task, **fingerprints):
     monkeypatch.setattr(module, "shipped_folder", lambda: tmp_path)
     other = task.fingerprints | fingerprints
     problem = shipped.problem.model_copy(update={"fingerprint": "other", "fingerprints": other})
-    replace(shipped, problem=problem).save(tmp_path / file_name(task))
+    replace(shipped, problem=problem).save(tmp_path / f"{task.name}.npz")
 
 
 @pytest.mark.parametrize(
