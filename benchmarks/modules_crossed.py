@@ -122,7 +122,7 @@ def way_in(checkout: Path) -> Way:
         assert out.exists(), done.stderr.decode()
         found = json.loads(out.read_text(encoding="utf-8"))
     crossings = [Crossing(*one) for one in found["crossings"]]
-    names = dict.fromkeys([crossings[0].caller, *(one.called for one in crossings)])
+    names = dict.fromkeys(name for one in crossings for name in (one.caller, one.called))
     return Way({name: floor_of(name) for name in names}, crossings, found["in_circles"])
 
 
