@@ -77,11 +77,11 @@ def run(command: Sequence[str]) -> tuple[int, str]:
         text=True,
     ) as process:
         try:
-            said = process.communicate()[1]
+            error_text = process.communicate()[1]
         except BaseException:
             process.kill()
             raise
-    return process.returncode, said
+    return process.returncode, error_text
 
 
 @contextmanager

@@ -18,8 +18,8 @@ from mcu_nas_moo.optimisers.user_optimisers import (
     announced,
     describe,
     is_own,
-    own_entry,
-    own_fingerprint,
+    user_entry,
+    user_fingerprint,
 )
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def entry(name: str) -> Entry:
         return ENTRIES[name]
     if not is_own(name):
         raise unknown_name("algorithm", name, [*list_optimisers(), "or your own module:name"])
-    return own_entry(name)
+    return user_entry(name)
 
 
 def check_optimiser(name: str) -> str:
@@ -130,7 +130,7 @@ def optimiser_fingerprint(name: str) -> str:
     known = entry(name)
     digest = hashlib.sha256()
     if name not in ENTRIES:
-        digest.update(own_fingerprint(name).encode())
+        digest.update(user_fingerprint(name).encode())
     package = Path(str(files("mcu_nas_moo")))
     sources = ((package / part).read_text(encoding="utf-8") for part in known.code)
     digest.update(code_fingerprint(sources).encode())

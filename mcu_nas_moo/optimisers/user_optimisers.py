@@ -78,7 +78,7 @@ def look_in(folder: Path) -> None:
 
 
 @cache
-def own_entry(name: str) -> Entry:
+def user_entry(name: str) -> Entry:
     """What the register knows of an optimiser that a user brings; imports its module.
 
     Raises:
@@ -109,7 +109,7 @@ def describe(name: str) -> str:
     return f"{point.value}{package}"
 
 
-def own_fingerprint(name: str) -> str:
+def user_fingerprint(name: str) -> str:
     """Hash of what the module does, and of the package's version if one announced it.
 
     What the module imports is not followed.

@@ -162,7 +162,7 @@ def test_packages_can_announce_optimisers(monkeypatch, exact):
     ]
     monkeypatch.setattr(own, "entry_points", lambda group: points if group == own.GROUP else [])
     own.announced.cache_clear()
-    own.own_entry.cache_clear()
+    own.user_entry.cache_clear()
     try:
         assert list_optimisers()["their-search"] == "own_algorithms:Tries"
         assert list_optimisers()["random"] == "uniform random search"  # a name of ours stays ours
@@ -173,7 +173,7 @@ def test_packages_can_announce_optimisers(monkeypatch, exact):
             load_optimiser("their-serch")
     finally:
         own.announced.cache_clear()
-        own.own_entry.cache_clear()
+        own.user_entry.cache_clear()
 
 
 def test_own_algorithms_run_in_other_processes_and_failures_stop_nobody(

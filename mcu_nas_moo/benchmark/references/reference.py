@@ -127,7 +127,7 @@ def load_reference(path: Path, remedy: str = "delete it, it will be made again")
         ) from error
 
 
-def own_path(problem: ProblemFacts) -> Path:
+def user_reference_path(problem: ProblemFacts) -> Path:
     """Where a reference that the user made lies: in the cache, one file for each problem."""
     return cache_folder() / "reference-fronts" / f"{problem.name}--{problem.fingerprint}.npz"
 
@@ -145,7 +145,7 @@ def shipped_reference(task: Task) -> Reference | None:
 
 def known_reference(task: Task) -> Reference | None:
     """The reference of exactly this task that the user made or the package ships, if any."""
-    path = own_path(task.facts())
+    path = user_reference_path(task.facts())
     return load_reference(path) if path.exists() else shipped_reference(task)
 
 

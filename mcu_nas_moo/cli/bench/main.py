@@ -183,8 +183,8 @@ def main(
         problems += _make_runs(study, runs, reference, jobs, console)
         _show_ranking(study, write_report(study, runs, reference), console)
         _show_distance(study, runs, console)
-        said = study.notes(runs).items()
-        notes += [Remark(task.title, run, budget, note) for run, note in said]
+        found = study.notes(runs).items()
+        notes += [Remark(task.title, run, budget, note) for run, note in found]
     for line in grouped(notes):
         console.print(f"Note: {line}")
     for problem in problems:

@@ -120,20 +120,20 @@ def enumerate_command(
 
 
 def _path(reference: Reference, out: Path | None, limits: str) -> Path:
-    from mcu_nas_moo.benchmark.references.reference import own_path
+    from mcu_nas_moo.benchmark.references.reference import user_reference_path
 
     problem = reference.problem
-    return own_path(problem) if out is None else out / f"{problem.name}{limits}.npz"
+    return user_reference_path(problem) if out is None else out / f"{problem.name}{limits}.npz"
 
 
 def _state_path(tasks: Sequence[Task], out: Path | None) -> Path:
     """Where an interrupted enumeration is kept; another one has another name."""
     import hashlib
 
-    from mcu_nas_moo.benchmark.references.reference import own_path
+    from mcu_nas_moo.benchmark.references.reference import user_reference_path
     from mcu_nas_moo.common.naming import file_name
 
-    folder = own_path(tasks[0].facts()).parent if out is None else out
+    folder = user_reference_path(tasks[0].facts()).parent if out is None else out
     text = " ".join(task.fingerprint for task in tasks)
     name = hashlib.sha256(text.encode()).hexdigest()[:16]
     return folder / f"unfinished-{file_name(tasks[0].space.name)}-{name}.npz"

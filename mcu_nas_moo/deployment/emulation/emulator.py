@@ -144,7 +144,7 @@ class Ended:
     """A program in an emulator that ended by itself, and the files that it left."""
 
     code: int
-    said: str
+    messages: str
     outputs: bytes
     statistics: bytes
     files: dict[str, bytes]
@@ -171,15 +171,15 @@ def run_in_folder(
         folder = Path(name)
         (folder / "in.bin").write_bytes(np.ascontiguousarray(images).tobytes())
         out = folder / "out.bin"
-        with (folder / "said").open("wb") as said:
+        with (folder / "messages").open("wb") as messages:
             process = processes.start(
                 command,
                 cwd=folder,
                 # The same modules are found from the other folder.
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
                 stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
+                stdout=messages,
+                stderr=messages,
             )
             try:
                 done, last = 0, start
@@ -202,7 +202,7 @@ def run_in_folder(
         files = {path.name: path.read_bytes() for path in folder.iterdir()}
     return Ended(
         code=process.returncode,
-        said=files["said"].decode(errors="replace").strip(),
+        messages=files["messages"].decode(errors="replace").strip(),
         outputs=files.get("out.bin", b""),
         statistics=files.get("stats.bin", b""),
         files=files,
@@ -219,11 +219,11 @@ def check(
         FirmwareError: if it did not.
     """
     if ended.code == FAULT:
-        raise FirmwareError(f"the firmware faulted: {_fault(ended.said, memory)}")
+        raise FirmwareError(f"the firmware faulted: {_fault(ended.messages, memory)}")
     if ended.code in _MEANING:
         raise FirmwareError(_MEANING[ended.code])
     if ended.code != 0:
-        reason = " ".join(ended.said.split())[-300:] or "it said nothing"
+        reason = " ".join(ended.messages.split())[-300:] or "it printed nothing"
         raise FirmwareError(f"the emulator ended with code {ended.code}: {reason}")
     statistics = Statistics.parse(ended.statistics)
     if (statistics.images, statistics.output_size) != (images, classes):
@@ -234,11 +234,11 @@ def check(
     return np.frombuffer(ended.outputs, dtype=np.int8).reshape(images, classes), statistics
 
 
-def _fault(said: str, memory: MemoryMap) -> str:
+def _fault(messages: str, memory: MemoryMap) -> str:
     """What the program said about its fault, with the place of the address in words."""
-    lines = [line for line in said.splitlines() if line.startswith("fault ")]
+    lines = [line for line in messages.splitlines() if line.startswith("fault ")]
     if not lines:
-        return said or "it said nothing"
+        return messages or "it printed nothing"
     line = lines[-1].removeprefix("fault ")
     fields = dict(field.partition("=")[::2] for field in line.split() if "=" in field)
     address = int(fields.get("address", "0"), 16)

@@ -70,7 +70,7 @@ class Unicorn:
             patience,
         )
         if ended.code == REFUSED:
-            raise InputError(ended.said)
+            raise InputError(ended.messages)
         outputs, statistics = check(ended, memory, len(images), classes)
         return EmulatedRun(
             outputs=outputs,

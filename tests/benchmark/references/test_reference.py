@@ -11,9 +11,9 @@ from mcu_nas_moo.benchmark.references.front_search import pooled_reference
 from mcu_nas_moo.benchmark.references.reference import (
     known_reference,
     load_reference,
-    own_path,
     shipped_reference,
     stale_note,
+    user_reference_path,
 )
 from mcu_nas_moo.problem.reachability import check_limits, smallest_reachable
 from mcu_nas_moo.problem.task import Task
@@ -99,8 +99,8 @@ def test_a_reference_that_the_user_made_goes_first(tmp_path, monkeypatch, task, 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     exact.save(tmp_path / f"{task.name}.npz")
     assert known_reference(task).origin == exact.origin
-    replace(exact, origin={"made": "by the user"}).save(own_path(task.facts()))
-    assert own_path(task.facts()).is_relative_to(tmp_path / "cache")
+    replace(exact, origin={"made": "by the user"}).save(user_reference_path(task.facts()))
+    assert user_reference_path(task.facts()).is_relative_to(tmp_path / "cache")
     assert known_reference(task).origin == {"made": "by the user"}
     assert known_reference(ToyTask(limits={"flash_kib": 59.0})) is None
 

@@ -78,28 +78,30 @@ def evaluate_block(
             model.costs_of(one.at(rows).joined(two))._asdict()
             for model, one, two in zip(models, before, behind, strict=True)
         ]
-        met = [_meets(task, own) for task, own in zip(tasks, costs, strict=True)]
-        needed = np.any(met, axis=0)
+        is_feasible = [
+            _meets(task, row_needed) for task, row_needed in zip(tasks, costs, strict=True)
+        ]
+        needed = np.any(is_feasible, axis=0)
         errors = errors_of(block.start + rows, needed)
         predicted += int(needed.sum())
         for number, candidates in enumerate(found):
-            feasible[number] += int(met[number].sum())
-            candidates.add(halves, block.start + rows, met[number], errors, costs[number])
+            feasible[number] += int(is_feasible[number].sum())
+            candidates.add(halves, block.start + rows, is_feasible[number], errors, costs[number])
     return Block([candidates.new() for candidates in found], feasible, predicted)
 
 
 def _meets(task: Task, costs: Mapping[str, FloatArray]) -> BoolArray:
     """Which networks meet all limits, in the very words of :meth:`Task.score`."""
-    met = [costs[metric] / limit - 1.0 <= 0 for metric, limit in task.limits.items()]
-    return np.asarray(np.all(met, axis=0))
+    is_feasible = [costs[metric] / limit - 1.0 <= 0 for metric, limit in task.limits.items()]
+    return np.asarray(np.all(is_feasible, axis=0))
 
 
 def _errors(halves: Halves, fronts: IntArray, needed: BoolArray) -> FloatArray:
     errors = np.empty(needed.shape)
     hidden = halves.front_hidden(fronts)
-    for row, own in enumerate(needed):
-        backs = np.flatnonzero(own)
-        if len(backs) == len(own):
+    for row, row_needed in enumerate(needed):
+        backs = np.flatnonzero(row_needed)
+        if len(backs) == len(row_needed):
             errors[row] = halves.errors(hidden[:, row], slice(None))
         elif len(backs):
             errors[row, backs] = halves.errors(hidden[:, row], backs)
@@ -119,12 +121,12 @@ class _Candidates:
         self,
         halves: Halves,
         fronts: IntArray,
-        met: BoolArray,
+        is_feasible: BoolArray,
         errors: FloatArray,
         costs: Mapping[str, FloatArray],
     ) -> None:
         """Take what may belong to the front from feasible networks; arrays are ``(a, B)``."""
-        row, back = np.nonzero(met)
+        row, back = np.nonzero(is_feasible)
         others = [costs[OBJECTIVES[name].name][row, back] for name in self.task.objectives[1:]]
         kept = self._front.may_grow_by(errors[row, back] - ERROR_MARGIN, others)
         self._waiting.append(halves.join(fronts[row[kept]], back[kept]))

@@ -172,8 +172,8 @@ class Enumerator:
     def _sampled_front(self, task: Task) -> Front:
         X = task.space.canonical(task.space.sample(SAMPLE, np.random.default_rng(0)))
         F, G = task.evaluate(X)
-        met = (G <= 0).all(axis=1)
-        return Front(X[met], F[met])
+        is_feasible = (G <= 0).all(axis=1)
+        return Front(X[is_feasible], F[is_feasible])
 
     def _finished(self, blocks: list[int], jobs: int) -> Iterator[tuple[int, Block]]:
         """Work through blocks; yields each with what it adds to the fronts known when it began."""
