@@ -1,35 +1,104 @@
-"""How commands answer bad input: one line on stderr and exit code 2."""
+"""How both programs end: exit codes, and one line on stderr where something went wrong.
+
+Exit codes: 0 good; 1 a verdict (does not fit, not equal); 2 bad input; 3 a fault of the program;
+130 interrupted.
+"""
 
 from __future__ import annotations
 
-from functools import wraps
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+import errno
+import os
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+from typing import Any
 
 import click
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.common.files import cache_folder
 
-Arguments = ParamSpec("Arguments")
-Result = TypeVar("Result")
+BAD_INPUT, FAULT, INTERRUPTED = 2, 3, 130
+#: As the shell tells of a program whose output nobody read on.
+NOBODY_READS = 128 + 13
+#: What the system says of a path or a disk that the user can mend.
+_OF_THE_USER = frozenset(
+    {
+        *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EACCES, errno.EPERM),
+        *(errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENAMETOOLONG, errno.ELOOP),
+    }
+)
 
 
-class InputError(click.ClickException):
-    """Something that the user gave is wrong. Shown as ``Error: ...`` without a traceback."""
+class Program(click.Group):
+    """The commands of a program; whatever ends one of them early ends it with one line."""
 
-    exit_code = 2
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.params.append(
+            click.Option(
+                ["--traceback"],
+                is_flag=True,
+                expose_value=False,
+                callback=lambda context, _, value: context.meta.update(traceback=value),
+                help="Show where in the program a fault of its own happened.",
+            )
+        )
 
-
-def bad_input_in_one_line(
-    command: Callable[Arguments, Result],
-) -> Callable[Arguments, Result]:
-    """Decorate a command so that a ValueError or OSError ends it with one line and exit code 2."""
-
-    @wraps(command)
-    def guarded(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+    def invoke(self, ctx: click.Context) -> Any:
         try:
-            return command(*args, **kwargs)
-        except (ValueError, OSError) as error:
-            raise InputError(" ".join(str(error).split())) from error
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except (KeyboardInterrupt, click.Abort):
+            _end("Interrupted.", INTERRUPTED)
+        except (click.ClickException, click.exceptions.Exit):
+            raise
+        except InputError as error:
+            _end(f"Error: {one_line(error)}", BAD_INPUT)
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno == errno.EPIPE:
+                leave_the_pipe()
+            if isinstance(error, OSError) and error.errno in _OF_THE_USER:
+                _end(f"Error: {one_line(error)}", BAD_INPUT)
+            if ctx.meta.get("traceback"):
+                traceback.print_exc()
+            where = _kept_traceback(ctx)
+            _end(
+                f"Error: a fault of {ctx.info_name}, not of your input: {type(error).__name__}"
+                f"{': ' * bool(str(error))}{one_line(error)} (its traceback is in {where})",
+                FAULT,
+            )
+        return result
 
-    return guarded
+
+def one_line(error: Exception) -> str:
+    """What an error says, on one line; an OSError without its number."""
+    text = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return " ".join(text.split())
+
+
+def _end(line: str, code: int) -> None:
+    click.echo(line, err=True)
+    raise SystemExit(code)
+
+
+def leave_the_pipe() -> None:
+    """End without a word; what is still to be written, which Python does at its end, goes away."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise SystemExit(NOBODY_READS)
+
+
+def _kept_traceback(context: click.Context) -> Path:
+    """The file in the cache, or else in the folder for temporary files, with the traceback."""
+    name = f"{context.info_name}-{os.getpid()}.txt"
+    for folder in (cache_folder() / "faults", Path(tempfile.gettempdir())):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(traceback.format_exc(), encoding="utf-8")
+        except OSError:
+            continue
+        return folder / name
+    return Path("no folder")

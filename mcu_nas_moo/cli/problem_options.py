@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 
+from mcu_nas_moo.cli.errors import leave_the_pipe
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.contracts.metrics import LIMITED
 
@@ -97,6 +98,7 @@ def plain_console() -> Console:
     console = Console(highlight=False, markup=False)
     if not console.is_terminal:
         console = Console(highlight=False, markup=False, width=100)
+    console.on_broken_pipe = leave_the_pipe  # type: ignore[method-assign]
     return console
 
 

@@ -10,3 +10,7 @@ class InputError(ValueError):
     the remedy. Commands show it without a traceback and end with exit code 2; any other error is
     a fault of the program.
     """
+
+
+class DamagedFileError(InputError):
+    """A file is cut, altered or of another kind than expected; nothing of it is used."""

@@ -1,4 +1,4 @@
-"""Writing files so that an interrupted program never leaves half of one; knowing them again."""
+"""Files: written so that none is ever half there, read so that a damaged one costs one line."""
 
 from __future__ import annotations
 
@@ -6,17 +6,90 @@ import glob
 import hashlib
 import os
 import platform
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mcu_nas_moo.common.errors import DamagedFileError, InputError
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from importlib.resources.abc import Traversable
+
+#: Most bytes of a text file (YAML, JSON, CSV), and of any other file, that are read.
+TEXT_LIMIT, FILE_LIMIT = 2**26, 2**30
+#: Most characters of a message that another library wrote.
+_REASON = 300
 
 
 def cache_folder() -> Path:
     """The project's folder in the user's cache: in ``$XDG_CACHE_HOME``, or ``~/.cache``."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mcu-nas-moo"
+
+
+@contextmanager
+def parsing(path: Path | str, remedy: str = "", kind: str = "") -> Iterator[None]:
+    """While a file is taken apart: whatever is raised is a sign that the file is damaged.
+
+    Parsers raise errors of every kind on files that break their rules.
+
+    Args:
+        path: how the message refers to the file.
+        remedy: how to get a good one.
+        kind: what it should be, such as ``a reference front``.
+
+    Raises:
+        DamagedFileError: on one line, with the reason.
+        InputError: if the system does not let the file be read.
+    """
+    end = f"; {remedy}" if remedy else ""
+    try:
+        yield
+    except DamagedFileError:
+        raise
+    except OSError as error:
+        if error.errno is None:  # of a parser
+            raise DamagedFileError(f"{path} is damaged ({reason_of(error)}){end}") from error
+        raise InputError(f"{path} cannot be read ({error.strerror}){end}") from error
+    except Exception as error:
+        what = f"damaged or not {kind}" if kind else "damaged"
+        raise DamagedFileError(f"{path} is {what} ({reason_of(error)}){end}") from error
+
+
+def reason_of(error: Exception) -> str:
+    """What was wrong with a file, on one line, by the error that reading it raised."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, KeyError):
+        return f"field {error} is missing"
+    return " ".join(str(error).split())[:_REASON] or type(error).__name__
+
+
+def read_bytes(file: Traversable, limit: int = FILE_LIMIT) -> bytes:
+    """What a file holds; no more than ``limit`` bytes are ever in memory.
+
+    Raises:
+        InputError: if the file is larger.
+        OSError: if it cannot be read.
+    """
+    with file.open("rb") as opened:
+        content = opened.read(limit + 1)
+    if len(content) > limit:
+        raise InputError(f"it has more than {limit >> 20} MiB")
+    return content
+
+
+def read_text(file: Traversable, source: str, limit: int = TEXT_LIMIT) -> str:
+    """What a UTF-8 text file holds; ``source`` is how messages refer to it.
+
+    Raises:
+        InputError: if it cannot be read, is too large or not text.
+    """
+    try:
+        return read_bytes(file, limit).decode("utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise InputError(f"{source}: expected a readable text file ({error})") from None
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:

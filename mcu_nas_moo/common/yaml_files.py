@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -9,10 +10,15 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.common.files import read_text
+from mcu_nas_moo.common.json_files import DEPTH
 from mcu_nas_moo.common.naming import printable, unknown_name
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
+
+#: Most bytes of a YAML file. The reader is slow, and people write these files by hand.
+LIMIT = 2**19
 
 
 class Facts(BaseModel):
@@ -27,18 +33,58 @@ Name = Annotated[str, AfterValidator(printable)]
 
 
 class _Loader(yaml.SafeLoader):
-    """A safe loader that refuses a key given twice, where YAML would keep the last one."""
+    """A safe loader of plain values: text, numbers, true, false, null, lists and mappings.
+
+    Aliases, anchors, merge keys and tags are refused, and so are a key that is given twice, where
+    YAML would keep the last one, and deep nesting. Numbers are as in YAML 1.2: no dates, no ``yes``
+    for true, no sexagesimal or octal numbers in disguise; 1e-3 is a number.
+    """
+
+    depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event = self.peek_event()
+        if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
+            raise _problem("aliases and anchors are not read", event)
+        if event.tag is not None:
+            raise _problem("tags are not read", event)
+        self.depth += 1
+        if self.depth > DEPTH:
+            raise _problem("it is nested too deeply", event)
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode):
                 if key.value in seen:
-                    raise yaml.constructor.ConstructorError(
-                        None, None, f"{key.value!r} is given twice", key.start_mark
-                    )
+                    raise _problem(f"{key.value!r} is given twice", key)
                 seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+
+def _problem(text: str, place: yaml.Event | yaml.Node) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=text, problem_mark=place.start_mark)
+
+
+_WHOLE = r"0|[1-9][0-9_]*"
+_Loader.yaml_implicit_resolvers = {}
+for _name, _pattern, _first in (
+    ("null", r"~|null|Null|NULL|", "~nN"),
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("int", rf"[-+]?(?:{_WHOLE})|0x[0-9a-fA-F]+", "-+0123456789"),
+    (
+        "float",
+        rf"[-+]?(?:(?:{_WHOLE})(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
+        r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+        "-+0123456789.",
+    ),
+):
+    _Loader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_name}", re.compile(rf"(?:{_pattern})\Z"), [*_first, ""]
+    )
 
 
 def parse(text: str, source: str) -> dict[str, Any]:
@@ -49,15 +95,16 @@ def parse(text: str, source: str) -> dict[str, Any]:
         source: how messages refer to it.
 
     Raises:
-        InputError: if it is not YAML or not a mapping of fields to values.
+        InputError: if it is not YAML, not a mapping of fields to values, or uses more of YAML than
+            plain values.
     """
     try:
         # A subclass of SafeLoader: plain data only.
         values = yaml.load(text, Loader=_Loader)
-    except (yaml.YAMLError, ValueError) as error:  # a date that does not exist: ValueError
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}: " if mark is not None else ""
-        problem = getattr(error, "problem", None) or "it cannot be read"
+        problem = (getattr(error, "problem", None) or "it cannot be read").removeprefix("but ")
         raise InputError(f"{source}: {where}expected YAML, but {problem}") from None
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise InputError(f"{source}: expected fields and their values, such as 'name: value'")
@@ -121,11 +168,7 @@ def read_values(file: Traversable, source: str) -> dict[str, Any]:
     Raises:
         InputError: if the file cannot be read, is not text, or not a YAML mapping.
     """
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{source}: expected a readable text file ({error})") from None
-    return parse(text, source)
+    return parse(read_text(file, source, LIMIT), source)
 
 
 def load_named(model: type[AnyFacts], kind: str, name: str, folder: Traversable) -> AnyFacts:
@@ -138,4 +181,4 @@ def load_named(model: type[AnyFacts], kind: str, name: str, folder: Traversable)
     if name not in names(folder):
         raise unknown_name(kind, name, names(folder))
     file = f"{name}.yaml"
-    return validate(model, parse((folder / file).read_text(encoding="utf-8"), file), file)
+    return validate(model, read_values(folder / file, file), file)

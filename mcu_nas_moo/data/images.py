@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -148,6 +148,18 @@ class Normalisation:
         mean = torch.as_tensor(total) / count
         std = (torch.as_tensor(square) / count - mean**2).sqrt()
         return cls(tuple(mean.tolist()), tuple(std.tolist()))
+
+    @classmethod
+    def of_facts(cls, facts: Any) -> Normalisation:
+        """By the lists of means and deviations in a file.
+
+        Raises:
+            ValueError: if they are not lists of as many numbers, the deviations above 0.
+        """
+        mean, std = (tuple(float(value) for value in values) for values in facts)
+        if len(mean) != len(std) or not np.isfinite(mean).all() or not 0 < min(std) < np.inf:
+            raise InputError(f"normalisation: expected means and deviations above 0, got {facts}")
+        return cls(mean, std)
 
     def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
         """Pixels as channels-last float32 with zero mean and unit deviation."""

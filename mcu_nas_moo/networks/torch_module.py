@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.networks.layer_table import Layer, Op
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 class ConvNorm(nn.Module):
@@ -57,6 +60,26 @@ class SubnetModule(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return run_layers(self.layers, x, lambda layer, x: self.weighted[layer.key](x))
+
+
+def with_weights(build: Callable[[], Module], state: Mapping[str, torch.Tensor]) -> Module:
+    """The module that ``build`` makes with the weights of a file, ``state``.
+
+    It is made without memory of its own: a damaged file may tell of a network of any size.
+
+    Raises:
+        InputError: if a weight is missing, of another shape or type, or too many.
+    """
+    with torch.device("meta"):
+        module = build()
+    for name, expected in module.state_dict().items():
+        if name in state and state[name].dtype != expected.dtype:
+            raise InputError(f"weights {name} are {state[name].dtype}, not {expected.dtype}")
+    try:
+        module.load_state_dict(state, assign=True)
+    except RuntimeError as error:
+        raise InputError(str(error)) from error
+    return module
 
 
 def run_layers(

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mcu_nas_moo.common.csv_files import read_table
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import write_text_atomically
+from mcu_nas_moo.common.json_files import read_json
 from mcu_nas_moo.common.naming import file_name
-from mcu_nas_moo.common.yaml_files import Facts, is_path, read_values, validate
+from mcu_nas_moo.common.yaml_files import Facts, is_path, validate
 from mcu_nas_moo.hardware.profile import load_profile
 from mcu_nas_moo.problem.facts import ProblemFacts, difference
 from mcu_nas_moo.search.front import front_of, nothing_feasible, on_front
@@ -118,8 +120,7 @@ class SearchFolder:
                 f"{self.root} holds no results of a search; `mcu-nas search --out {self.root}` "
                 "makes some, and --from names another folder"
             )
-        values = read_values(self.record, str(self.record))
-        return validate(SearchRecord, values, str(self.record))
+        return validate(SearchRecord, read_json(self.record), str(self.record))
 
     def read(self) -> Subnets:
         """Every subnet of the search, by its table.
@@ -130,18 +131,15 @@ class SearchFolder:
         record = self.read_record()
         problem = record.problem
         remedy = "the `mcu-nas search` that made it writes it again"
-        try:
-            with self.table.open(encoding="utf-8", newline="") as file:
-                rows = list(csv.DictReader(file))
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise InputError(f"{self.table} cannot be read ({error}); {remedy}") from None
+        table = read_table(self.table, remedy)[1]
+        rows = list(table.values())
         if len(rows) != record.subnets:
             raise InputError(
                 f"{self.table} has {len(rows)} subnets and not {record.subnets}; {remedy}"
             )
         space = load_space(problem.space, problem.classes)
         genes = []
-        for line, row in enumerate(rows, start=2):
+        for line, row in table.items():
             try:
                 own = {g.name: int(row[g.name]) for g in space.genes if row[g.name] != ""}
                 space.encode(own)

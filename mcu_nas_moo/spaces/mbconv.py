@@ -12,7 +12,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.yaml_files import Facts, Name, load_named, names, validate
@@ -23,23 +23,37 @@ if TYPE_CHECKING:
     from mcu_nas_moo.common.arrays import BoolArray, Genotypes, IntArray
 
 
+def _bounded(depths: tuple[int, ...]) -> tuple[int, ...]:
+    if max(depths) > 64:
+        raise InputError(f"a stage has at most 64 blocks, not {max(depths)}")
+    return depths
+
+
 def _listed(options: Any) -> Any:
     """Turn ``{min, max, step}`` into the list of values it stands for."""
     if isinstance(options, dict) and set(options) == {"min", "max", "step"}:
-        return list(range(options["min"], options["max"] + 1, options["step"]))
+        first, last, step = (options[name] for name in ("min", "max", "step"))
+        if not all(type(value) is int for value in (first, last, step)) or step < 1:
+            raise InputError("min, max and step should be whole numbers, step above 0")
+        return list(range(first, min(last, _MOST) + 1, step))
     return options
 
 
+#: Largest option; a table of layers must stay within 64 bits and its memory within reason.
+_MOST = 2**16
 Options = Annotated[
-    tuple[Annotated[int, Field(gt=0)], ...], Field(min_length=1), BeforeValidator(_listed)
+    tuple[Annotated[int, Field(gt=0, le=_MOST)], ...],
+    Field(min_length=1, max_length=1024),
+    BeforeValidator(_listed),
 ]
+Depths = Annotated[Options, AfterValidator(_bounded)]
 
 
 class StageSpec(Facts):
     """Options of one stage. Exactly one of the two ways to give expansion ratios is set."""
 
     stride: Literal[1, 2]
-    depth: Options
+    depth: Depths
     kernel: Options
     width: Options
     expansion: Options | None = None
@@ -66,10 +80,10 @@ class MBConvSpec(Facts):
 
     name: Name
     granularity: Literal["stage", "block"]
-    classes: Annotated[int, Field(gt=1)]
+    classes: Annotated[int, Field(gt=1, le=_MOST)]
     resolution: Options
     stem: Options
-    stages: Annotated[tuple[StageSpec, ...], Field(min_length=1)]
+    stages: Annotated[tuple[StageSpec, ...], Field(min_length=1, max_length=64)]
     head: Options
 
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.common.files import cache_folder, write_atomically
-from mcu_nas_moo.common.npz_files import npz_problem
+from mcu_nas_moo.common.files import cache_folder, parsing, write_atomically
+from mcu_nas_moo.common.json_files import parse_mapping
+from mcu_nas_moo.common.npz_files import FACTS, FIGURES, INDICES, read_npz
+from mcu_nas_moo.common.yaml_files import Facts, validate
 from mcu_nas_moo.problem.facts import ProblemFacts, changed_parts, problem_facts
 
 if TYPE_CHECKING:
@@ -26,6 +27,13 @@ REFERENCE_FILE = "reference.npz"
 #: The reference point lies this share of the range beyond the nadir, so that the ends of the
 #: front count (Ishibuchi et al. 2011; the default of BoTorch).
 MARGIN = 0.1
+
+
+class _OwnFacts(Facts, extra="ignore"):
+    """What the file of a reference says beside the problem, see :class:`Reference`."""
+
+    kind: Literal["exact", "pooled"]
+    origin: dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,20 +119,15 @@ def load_reference(path: Path, remedy: str = "delete it, it will be made again")
     Raises:
         InputError: if the file is damaged.
     """
-    try:
-        with np.load(path, allow_pickle=False) as data:
-            facts = json.loads(str(data["facts"]))
-            return Reference(
-                problem_facts(facts, "facts"),
-                X=data["X"].astype(np.int64),
-                F=data["F"],
-                kind=facts["kind"],
-                origin=facts["origin"],
-            )
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise InputError(
-            f"{path} is no valid reference front ({npz_problem(error)}); {remedy}"
-        ) from error
+    with parsing(path, remedy, "a reference front"):
+        data = read_npz(path, {"X": INDICES, "F": FIGURES, "facts": FACTS})
+        facts = parse_mapping(str(data["facts"]))
+        problem = problem_facts(facts, "facts")
+        own = validate(_OwnFacts, facts, "facts")
+        shape = (len(data["X"]), len(problem.objectives))
+        if not shape[0] or data["F"].shape != shape or not np.isfinite(data["F"]).all():
+            raise InputError(f"F should be {shape[1]} finite figures for each of {shape[0]} rows")
+        return Reference(problem, data["X"].astype(np.int64), data["F"], own.kind, own.origin)
 
 
 def user_reference_path(problem: ProblemFacts) -> Path:

@@ -9,16 +9,18 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from lzma import LZMAError
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import numpy as np
+from pydantic import Field
 
 from mcu_nas_moo.benchmark.references.reference import Reference, shipped_reference
 from mcu_nas_moo.benchmark.results.trajectory import Trajectory
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.common.files import write_atomically
-from mcu_nas_moo.common.npz_files import npz_problem
+from mcu_nas_moo.common.files import parsing, write_atomically
+from mcu_nas_moo.common.json_files import parse_mapping
+from mcu_nas_moo.common.npz_files import read_npz
+from mcu_nas_moo.common.yaml_files import Facts, validate
 from mcu_nas_moo.problem.facts import ProblemFacts, problem_facts
 
 if TYPE_CHECKING:
@@ -37,6 +39,35 @@ RUN_FACTS = (
 )
 #: Zip archives begin like this; a date of their own would make equal results unequal files.
 _DATE = (1980, 1, 1, 0, 0, 0)
+
+#: How messages call such a file.
+KIND = "a file of results"
+Count = Annotated[int, Field(ge=0, strict=True)]
+
+
+class _RunFacts(Facts):
+    """A run in a compact file: :data:`RUN_FACTS`, its rows, and which of the metadata are its."""
+
+    algorithm: str
+    seed: Count
+    budget: Count
+    evaluations: Count
+    first_feasible: Count | None
+    feasible_share: float
+    unique_share: float
+    optimiser_ms: float
+    wall_s: float
+    rows: Count
+    metadata: Count
+
+
+class _CompactFacts(Facts, extra="ignore"):
+    """What a compact file says beside the facts of its problem."""
+
+    format: Literal[1]
+    budgets: tuple[Count, ...]
+    runs: tuple[_RunFacts, ...]
+    metadata: tuple[dict[str, Any], ...]
 
 
 class CompactFile(NamedTuple):
@@ -123,25 +154,16 @@ def read_compact(path: Path) -> CompactFile:
     Raises:
         InputError: if the file is damaged, or something else.
     """
-    try:
-        with np.load(path, allow_pickle=False) as data:
-            if "facts" not in data:
-                raise InputError("field facts is missing: no file of results")
-            facts = dict(json.loads(str(data["facts"])))
-            if facts["format"] != FORMAT:
-                raise InputError(f"format: expected {FORMAT}, got {facts['format']}")
-            arrays = {name: data[name] for name in data.files if name != "facts"}
-        rows = sum(run["rows"] for run in facts["runs"])
-        if not len(arrays["at"]) == len(arrays["X"]) == rows:
-            raise InputError(
-                f"X has {len(arrays['X'])} rows, at has {len(arrays['at'])}, runs tell of {rows}"
-            )
-    except KeyError as error:
-        raise InputError(f"{path}: field {error} is missing") from error
-    except (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile, LZMAError) as error:
-        raise InputError(
-            f"{path} is damaged or no file of results ({npz_problem(error)})"
-        ) from error
+    with parsing(path, kind=KIND):
+        arrays = read_npz(path)
+        facts = parse_mapping(str(arrays.pop("facts")))
+        checked = validate(_CompactFacts, facts, "facts")
+        at, X = arrays["at"], arrays["X"]
+        rows = sum(run.rows for run in checked.runs)
+        if not (at.dtype.kind == X.dtype.kind == "u" and X.ndim == 2 and at.shape == (rows,)):
+            raise InputError(f"X is {X.shape}, at is {at.shape}, runs tell of {rows} rows")
+        if len(X) != rows or any(run.metadata >= len(checked.metadata) for run in checked.runs):
+            raise InputError(f"X has {len(X)} rows, runs tell of {rows}, or metadata are missing")
     return CompactFile(path, problem_facts(facts, str(path)), facts, arrays)
 
 
@@ -156,7 +178,7 @@ def trajectories_of(file: CompactFile, task: Task) -> tuple[Trajectory, ...]:
         InputError: if the genotypes do not fit the space, or a fact of a run is missing.
     """
     facts, arrays = file.facts, file.arrays
-    try:
+    with parsing(file.path, kind=KIND):
         X = task.space.check(arrays["X"].astype(np.int64))
         # Runs find the same networks again and again; each is computed once.
         unique, place = np.unique(X, axis=0, return_inverse=True)
@@ -168,11 +190,7 @@ def trajectories_of(file: CompactFile, task: Task) -> tuple[Trajectory, ...]:
             own = {name: run[name] for name in RUN_FACTS}
             metadata = facts["metadata"][run["metadata"]]
             runs.append(Trajectory(**own, at=at, X=X[rows], F=F[rows], metadata=metadata))
-    except KeyError as error:
-        raise InputError(f"{file.path}: runs: field {error} is missing") from error
-    except (ValueError, TypeError, IndexError) as error:
-        raise InputError(f"{file.path} is damaged ({error})") from error
-    return tuple(runs)
+        return tuple(runs)
 
 
 def reference_in(file: CompactFile, task: Task) -> Reference | None:

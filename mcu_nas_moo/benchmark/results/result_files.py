@@ -7,9 +7,10 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import numpy as np
+from pydantic import Field
 
 from mcu_nas_moo.benchmark.references.reference import REFERENCE_FILE, load_reference
 from mcu_nas_moo.benchmark.results import compact
@@ -19,6 +20,8 @@ from mcu_nas_moo.benchmark.runs.study import RUNS, STUDY_FILE, read_study
 from mcu_nas_moo.benchmark.runs.suite_folder import SUITE_FILE
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import write_text_atomically
+from mcu_nas_moo.common.json_files import read_json
+from mcu_nas_moo.common.yaml_files import Facts, validate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -263,12 +266,16 @@ def _row(values: FloatArray) -> str:
     return ", ".join(f"{value:.6g}" for value in values.tolist())
 
 
+class _SuiteFacts(Facts, extra="allow"):
+    budgets: dict[str, list[Annotated[int, Field(ge=1, strict=True)]]]
+
+
 def suite_budgets(folder: Path) -> dict[str, list[int]]:
     """Numbers of evaluations by problem that the suite in ``folder`` asked for, if one did."""
     try:
-        judged = _suite_record(folder / SUITE_FILE)["budgets"]
-        return {str(name): [int(count) for count in counts] for name, counts in judged.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        path = folder / SUITE_FILE
+        return validate(_SuiteFacts, read_json(path), str(path)).budgets
+    except InputError:
         return {}  # the budgets of the runs tell most of it
 
 
@@ -278,8 +285,8 @@ def suite_records(folders: Sequence[Path]) -> list[dict[str, Any]]:
     for folder in folders:
         for path in sorted(folder.rglob(SUITE_FILE)):
             try:
-                record = _suite_record(path)
-            except (OSError, ValueError, TypeError):
+                record = read_json(path)
+            except InputError:
                 continue  # the runs beside it do not need it
             if record not in records:
                 records.append(record)
@@ -295,7 +302,3 @@ def copy_record(folders: Sequence[Path], folder: Path) -> None:
     if len(records) == 1:
         text = json.dumps(records[0], indent=1) + "\n"
         write_text_atomically(folder / SUITE_FILE, text)
-
-
-def _suite_record(path: Path) -> dict[str, Any]:
-    return dict(json.loads(path.read_text(encoding="utf-8")))

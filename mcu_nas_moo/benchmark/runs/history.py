@@ -4,18 +4,42 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+from pydantic import Field
 
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.common.files import write_atomically
-from mcu_nas_moo.common.npz_files import DAMAGE, npz_problem
+from mcu_nas_moo.common.files import parsing, write_atomically
+from mcu_nas_moo.common.json_files import parse_mapping
+from mcu_nas_moo.common.npz_files import FACTS, FIGURE_LIST, FIGURES, INDICES, read_npz
+from mcu_nas_moo.common.yaml_files import Facts, validate
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mcu_nas_moo.common.arrays import FloatArray, Genotypes
+
+_ARRAYS = {
+    "X": INDICES,
+    "F": FIGURES,
+    "G": FIGURES,
+    "optimiser_seconds": FIGURE_LIST,
+    "metadata": FACTS,
+}
+REMEDY = "delete it, the next start makes the run again"
+
+
+class RunFacts(Facts, extra="allow"):
+    """What the file of a run says about it, beside what only people read."""
+
+    algorithm: str
+    seed: Annotated[int, Field(ge=0, strict=True)]
+    evaluation_seconds: float
+    total_seconds: float
+    budget: Annotated[int, Field(ge=1, strict=True)] | None = None
+    hyperparameters: dict[str, Any] = Field(default_factory=dict)
+    versions: dict[str, Any] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,11 +99,8 @@ def load_metadata(path: Path) -> dict[str, Any]:
     Raises:
         InputError: if that part of the file is damaged.
     """
-    try:
-        with np.load(path, allow_pickle=False) as data:
-            return dict(json.loads(str(data["metadata"])))
-    except DAMAGE as error:
-        raise _damaged(path, error) from error
+    with parsing(path, REMEDY):
+        return _facts(read_npz(path, {"metadata": FACTS})["metadata"])
 
 
 def load_history(path: Path) -> History:
@@ -88,25 +109,25 @@ def load_history(path: Path) -> History:
     Raises:
         InputError: if the file is damaged.
     """
-    try:
-        with np.load(path, allow_pickle=False) as data:
-            facts = json.loads(str(data["metadata"]))
-            return History(
-                algorithm=facts.pop("algorithm"),
-                seed=facts.pop("seed"),
-                X=data["X"].astype(np.int64),
-                F=data["F"],
-                G=data["G"],
-                optimiser_seconds=data["optimiser_seconds"].astype(np.float64),
-                evaluation_seconds=facts.pop("evaluation_seconds"),
-                total_seconds=facts.pop("total_seconds"),
-                metadata=facts,
-            )
-    except DAMAGE as error:
-        raise _damaged(path, error) from error
+    with parsing(path, REMEDY):
+        data = read_npz(path, _ARRAYS)
+        if len({len(data[name]) for name in _ARRAYS if name != "metadata"}) > 1:
+            raise InputError("its arrays differ in their numbers of rows")
+        facts = _facts(data["metadata"])
+        return History(
+            algorithm=facts.pop("algorithm"),
+            seed=facts.pop("seed"),
+            X=data["X"].astype(np.int64),
+            F=data["F"],
+            G=data["G"],
+            optimiser_seconds=data["optimiser_seconds"].astype(np.float64),
+            evaluation_seconds=facts.pop("evaluation_seconds"),
+            total_seconds=facts.pop("total_seconds"),
+            metadata=facts,
+        )
 
 
-def _damaged(path: Path, error: Exception) -> InputError:
-    return InputError(
-        f"{path} is damaged ({npz_problem(error)}); delete it, the next start makes the run again"
-    )
+def _facts(text: Any) -> dict[str, Any]:
+    facts = parse_mapping(str(text))
+    validate(RunFacts, facts, "metadata")
+    return facts

@@ -6,12 +6,15 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.common.files import write_text_atomically
+from mcu_nas_moo.common.files import parsing, write_text_atomically
+from mcu_nas_moo.common.json_files import read_json
 from mcu_nas_moo.optimisers.register import check_hyperparameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+_LIKE = 'it should hold JSON like {"hyperparameters": {"nsga2": {"population": 1.5}}}'
 
 
 def write_config(
@@ -35,14 +38,9 @@ def read_configs(paths: Iterable[Path]) -> dict[str, dict[str, object]]:
     """
     joined: dict[str, dict[str, object]] = {}
     for path in paths:
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+        with parsing(path, _LIKE, "a file of hyperparameters"):
+            content = read_json(path)
             given = {name: dict(values) for name, values in content["hyperparameters"].items()}
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(
-                f"{path} is no file of hyperparameters; it should hold JSON like "
-                '{"hyperparameters": {"nsga2": {"population": 1.5}}}'
-            ) from error
         for algorithm, values in given.items():
             try:
                 chosen = check_hyperparameters(algorithm, values)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+from pydantic import Field
 
 from mcu_nas_moo.benchmark.references.reference import REFERENCE_FILE, Reference, load_reference
 from mcu_nas_moo.benchmark.runs.history import History, load_history, load_metadata
 from mcu_nas_moo.benchmark.runs.run import run_optimiser
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import write_text_atomically
+from mcu_nas_moo.common.json_files import read_json
 from mcu_nas_moo.common.naming import file_name
 from mcu_nas_moo.common.workpool import WorkPool
+from mcu_nas_moo.common.yaml_files import Facts, validate
 from mcu_nas_moo.optimisers.register import (
     check_hyperparameters,
     optimiser_fingerprint,
@@ -46,20 +50,18 @@ class Finished(NamedTuple):
     problem: str | None
 
 
-def read_study(path: Path) -> tuple[ProblemFacts, int]:
+class _Budget(Facts, extra="ignore"):
+    budget: Annotated[int, Field(ge=1, strict=True)]
+
+
+def read_study(path: Path, remedy: str = "") -> tuple[ProblemFacts, int]:
     """The problem and the budget of a study, by its ``study.json``.
 
     Raises:
         InputError: if the file is damaged or something else.
     """
-    try:
-        facts = dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise InputError(f"{path} is damaged ({error})") from error
-    problem, budget = problem_facts(facts, str(path)), facts.get("budget")
-    if type(budget) is not int or budget < 1:
-        raise InputError(f"{path}: budget: expected a number of evaluations, got {budget!r}")
-    return problem, budget
+    facts = read_json(path, remedy, "a file of a study")
+    return problem_facts(facts, str(path)), validate(_Budget, facts, str(path)).budget
 
 
 class Study:
@@ -107,10 +109,7 @@ class Study:
             write_text_atomically(path, json.dumps(facts, indent=1) + "\n")
 
     def _compare(self, path: Path) -> None:
-        try:
-            problem, budget = read_study(path)
-        except ValueError as error:
-            raise InputError(f"{error}; choose another --out") from error
+        problem, budget = read_study(path, "choose another --out")
         other = difference(problem, self.task.facts())
         if budget != self.budget:
             other = f"budget: {budget} there, {self.budget} here"

@@ -13,7 +13,8 @@ from mcu_nas_moo.benchmark.analysis.indicators import hypervolume_ratios_at
 from mcu_nas_moo.benchmark.runs.hyperparameter_files import write_config
 from mcu_nas_moo.benchmark.runs.run import PACKAGES, run_optimiser
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.common.files import write_text_atomically
+from mcu_nas_moo.common.files import parsing, write_text_atomically
+from mcu_nas_moo.common.json_files import read_json
 from mcu_nas_moo.common.naming import unknown_name
 from mcu_nas_moo.common.workpool import KilledError, WorkPool
 from mcu_nas_moo.optimisers.register import (
@@ -269,14 +270,12 @@ class Tuning:
         path = self._path(stage)
         if not path.exists():
             return
-        try:
-            content = dict(json.loads(path.read_text(encoding="utf-8")))
+        with parsing(path, "delete it"):
+            content = read_json(path)
             trials = [
-                Trial(dict(t["params"]), tuple(t["scores"]), t["problem"])
+                Trial(dict(t["params"]), tuple(float(s) for s in t["scores"]), t["problem"])
                 for t in content["trials"]
             ]
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path} is damaged ({error}); delete it") from error
         facts = self._facts(stage)
         if content.get("start") != facts["start"]:
             return  # stage 1 went on and found a better start; this stage begins anew

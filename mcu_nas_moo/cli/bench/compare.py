@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from mcu_nas_moo.cli.bench.report import read_results
-from mcu_nas_moo.cli.errors import bad_input_in_one_line
 from mcu_nas_moo.cli.problem_options import jobs_option, one_thread_per_process, plain_console
 from mcu_nas_moo.common.errors import InputError
 
@@ -26,7 +25,6 @@ RESULTS = Path("bench-results")
 @click.argument("second", metavar="B")
 @click.argument("folders", nargs=-1, type=click.Path(path_type=Path), metavar="[DIR...]")
 @jobs_option
-@bad_input_in_one_line
 def compare(first: str, second: str, folders: tuple[Path, ...], jobs: int) -> None:
     """Compare algorithms A and B on every problem in the DIRs (bench-results by default).
 

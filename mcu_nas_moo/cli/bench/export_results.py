@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from mcu_nas_moo.cli.bench.report import folders_argument, read_results
-from mcu_nas_moo.cli.errors import bad_input_in_one_line
 from mcu_nas_moo.cli.problem_options import (
     jobs_option,
     names_in,
@@ -57,7 +56,6 @@ FORMATS = ("moocore", "ioh", "optuna", "csv", "compact")
 @click.option("--algos", default=None, help="Only these algorithms, with commas.")
 @click.option("--seed", type=click.IntRange(min=0), default=None, help="Only runs of this seed.")
 @jobs_option
-@bad_input_in_one_line
 def export(
     folders: tuple[Path, ...],
     form: str,

@@ -17,7 +17,7 @@ from mcu_nas_moo.cli.bench.report import report
 from mcu_nas_moo.cli.bench.run_progress import Remark, grouped
 from mcu_nas_moo.cli.bench.suite import suite
 from mcu_nas_moo.cli.bench.tune import tune
-from mcu_nas_moo.cli.errors import bad_input_in_one_line
+from mcu_nas_moo.cli.errors import Program
 from mcu_nas_moo.cli.problem_options import (
     DEFAULT_OBJECTIVES,
     jobs_option,
@@ -48,6 +48,7 @@ DEFAULT_ALGORITHMS = "random,local-search,ga,nsga2,nsga3,ppo"
 
 
 @click.group(
+    cls=Program,
     invoke_without_command=True,
     subcommand_metavar="[suite|report|compare|export|tune ...]",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -107,7 +108,6 @@ DEFAULT_ALGORITHMS = "random,local-search,ga,nsga2,nsga3,ppo"
 )
 @click.option("--list", "listing", is_flag=True, help="Show algorithms, profiles and spaces.")
 @click.pass_context
-@bad_input_in_one_line
 def main(
     context: click.Context,
     algos: str,

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcu_nas_moo.cli.errors import bad_input_in_one_line
 from mcu_nas_moo.cli.problem_options import (
     jobs_option,
     one_thread_per_process,
@@ -36,7 +35,6 @@ folders_argument = click.argument(
     help="Folder of the report.  [default: DIR if the runs are in it, else bench-results/report]",
 )
 @jobs_option
-@bad_input_in_one_line
 def report(folders: tuple[Path, ...], out: Path | None, jobs: int) -> None:
     """Score the runs in all DIRs against today's reference fronts and report them together.
 

@@ -10,7 +10,6 @@ import click
 
 from mcu_nas_moo.cli.bench.report import show_report
 from mcu_nas_moo.cli.bench.run_progress import Remark, grouped
-from mcu_nas_moo.cli.errors import bad_input_in_one_line
 from mcu_nas_moo.cli.problem_options import (
     jobs_option,
     one_thread_per_process,
@@ -58,7 +57,6 @@ class _Work(NamedTuple):
 @jobs_option
 @click.option("--no-report", is_flag=True, help="Make the runs only; `report` can follow later.")
 @click.option("--quiet", is_flag=True, help="No progress; the tables at the end stay.")
-@bad_input_in_one_line
 def suite(
     file: Path, out: Path | None, seeds: int | None, jobs: int, no_report: bool, quiet: bool
 ) -> None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcu_nas_moo.cli.errors import bad_input_in_one_line
 from mcu_nas_moo.cli.problem_options import (
     objectives_option,
     one_thread_per_process,
@@ -80,7 +79,6 @@ SHOWN = 5
     default=None,
     help="Folder of the results; a second start continues there.  [default: tuning/ALGO]",
 )
-@bad_input_in_one_line
 def tune(
     algo: str,
     method: str,

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcu_nas_moo.cli.errors import bad_input_in_one_line
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.contracts.metrics import METRICS
 
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     "runtimes (default: where the package keeps them).",
 )
 @click.option("--plot", type=click.Path(path_type=Path), help="Picture of predicted and measured.")
-@bad_input_in_one_line
 def calibrate(
     measurements: Path | None,
     base: str | None,

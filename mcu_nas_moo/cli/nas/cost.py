@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcu_nas_moo.cli.errors import bad_input_in_one_line
 from mcu_nas_moo.cli.problem_options import limit_options
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.contracts.metrics import LIMITED, METRICS
@@ -52,7 +51,6 @@ _NAME_WIDTH = 16
     type=click.Path(path_type=Path),
     help="Write a picture of the memory over the layers: a .png or .svg file.",
 )
-@bad_input_in_one_line
 def cost(
     models: tuple[Path, ...],
     profile_name: str,

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcu_nas_moo.cli.errors import bad_input_in_one_line
 from mcu_nas_moo.cli.problem_options import (
     changed_limits_in_name,
     jobs_option,
@@ -66,7 +65,6 @@ DEFAULT_OBJECTIVES = ("error,latency", "error,latency,sram,flash")
     show_default=True,
     help="Where errors are predicted: cpu, cuda, or auto for cuda where there is one.",
 )
-@bad_input_in_one_line
 def enumerate_command(
     space: str,
     profiles: str,

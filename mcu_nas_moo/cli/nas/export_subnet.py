@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from mcu_nas_moo.cli.errors import bad_input_in_one_line
 from mcu_nas_moo.cli.nas.subnet_options import data_option, folder_option, subnet_argument
 from mcu_nas_moo.cli.problem_options import plain_console
 
@@ -42,7 +41,6 @@ from mcu_nas_moo.cli.problem_options import plain_console
     show_default=True,
     help="Of the samples of images.",
 )
-@bad_input_in_one_line
 def export(
     subnet: Path,
     data: Path,

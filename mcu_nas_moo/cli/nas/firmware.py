@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcu_nas_moo.cli.errors import bad_input_in_one_line
 from mcu_nas_moo.cli.nas.exported_model import exported_model
 from mcu_nas_moo.cli.nas.subnet_options import (
     folder_option,
@@ -47,7 +46,6 @@ class NotBuilt(click.ClickException):
     type=click.Path(path_type=Path),
     help="YAML file with flash_origin, ram_origin and ram_kib, for a chip that is not known.",
 )
-@bad_input_in_one_line
 def firmware(
     subnet: Path, profile: str | None, out: Path | None, toolchain: str, memory_map: Path | None
 ) -> None:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 
-from mcu_nas_moo.cli.errors import bad_input_in_one_line
 from mcu_nas_moo.cli.problem_options import (
     DEFAULT_OBJECTIVES,
     bound_option,
@@ -97,7 +96,6 @@ def front() -> None:
     show_default=True,
     help="Rows to show at most; 0 for all.",
 )
-@bad_input_in_one_line
 def list_command(sort: str | None, rows: int, **options: Any) -> None:
     """List the feasible front.
 
@@ -137,7 +135,6 @@ def list_command(sort: str | None, rows: int, **options: Any) -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Subnet file, .yaml or .json.  [default: NAME.yaml]",
 )
-@bad_input_in_one_line
 def pick(
     subnet: str | None,
     best: str | None,

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcu_nas_moo.cli.errors import bad_input_in_one_line
 from mcu_nas_moo.common.errors import InputError
 
 if TYPE_CHECKING:
@@ -35,7 +34,6 @@ SEED = click.option("--seed", default=0, show_default=True)
     "--out", type=click.Path(path_type=Path), default=Path("costs.csv"), show_default=True
 )
 @SEED
-@bad_input_in_one_line
 def label_costs(profile: str, space: str, samples: int, out: Path, seed: int) -> None:
     """Sample subnets and write their genes and analytic costs to a CSV file.
 
@@ -79,7 +77,6 @@ def label_costs(profile: str, space: str, samples: int, out: Path, seed: int) ->
     show_default=True,
 )
 @SEED
-@bad_input_in_one_line
 def fit_costs(
     profile: str,
     space: str,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mcu_nas_moo.cli.errors import bad_input_in_one_line
+from mcu_nas_moo.cli.errors import Program
 from mcu_nas_moo.cli.nas.calibrate import calibrate
 from mcu_nas_moo.cli.nas.cost import cost
 from mcu_nas_moo.cli.nas.enumerate import enumerate_command
@@ -35,7 +35,7 @@ WEIGHTS = click.option(
 SEED = click.option("--seed", default=0, show_default=True)
 
 
-@click.group()
+@click.group(cls=Program)
 @click.version_option(package_name="mcu-nas-moo")
 def main() -> None:
     """Search networks for microcontrollers and take them to a chip; costs, supernet, predictors."""
@@ -75,7 +75,6 @@ def supernet() -> None:
 )
 @SEED
 @device_option
-@bad_input_in_one_line
 def train(
     data: Path,
     out: Path,
@@ -137,7 +136,6 @@ def train(
 @click.option("--space", "spaces", multiple=True, help="Spaces to label (default: the supernet's).")
 @SEED
 @device_option
-@bad_input_in_one_line
 def label(
     data: Path,
     weights: Path | None,
@@ -172,7 +170,6 @@ def label(
 @click.option("--random", "random_subnets", default=8, show_default=True, help="Random subnets.")
 @SEED
 @device_option
-@bad_input_in_one_line
 def evaluate(
     data: Path, weights: Path | None, out: Path, random_subnets: int, seed: int, device: str
 ) -> None:
@@ -207,7 +204,6 @@ def evaluate(
 )
 @SEED
 @device_option
-@bad_input_in_one_line
 def rank(
     data: Path, weights: Path | None, out: Path, subnets: int, epochs: int, seed: int, device: str
 ) -> None:
@@ -244,7 +240,6 @@ def predictor() -> None:
     show_default=True,
 )
 @SEED
-@bad_input_in_one_line
 def fit(labels_file: Path | None, weights: Path | None, out: Path, seed: int) -> None:
     """Fit the predictor to labels and report its quality by 5-fold cross-validation."""
     from mcu_nas_moo.problem.evaluators.accuracy_fit import FOLDS, fit_and_judge
@@ -273,7 +268,6 @@ predictor.add_command(fit_costs)
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("MODEL_CARD.md"), show_default=True
 )
-@bad_input_in_one_line
 def model_card(out: Path) -> None:
     """Write the model card of the shipped weights, labels and predictor from their figures."""
     from mcu_nas_moo.common.files import write_atomically

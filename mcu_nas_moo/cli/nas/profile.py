@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcu_nas_moo.cli.errors import bad_input_in_one_line
 from mcu_nas_moo.contracts.metrics import LIMITED
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ def profile() -> None:
 
 
 @profile.command("list")
-@bad_input_in_one_line
 def list_() -> None:
     """The shipped profiles."""
     from mcu_nas_moo.hardware.profile import list_profiles, load_profile
@@ -48,7 +46,6 @@ def list_() -> None:
 
 @profile.command()
 @click.option("--markdown", is_flag=True, help="The devices with their sources, in Markdown.")
-@bad_input_in_one_line
 def devices(markdown: bool) -> None:
     """The devices and runtimes that a profile can name."""
     from mcu_nas_moo.hardware.device import device_table, list_devices, load_device
@@ -85,7 +82,6 @@ def devices(markdown: bool) -> None:
 
 @profile.command()
 @click.argument("name")
-@bad_input_in_one_line
 def show(name: str) -> None:
     """What the profile NAME holds (or a profile file), with the source of each figure."""
     from rich.table import Table
@@ -122,7 +118,6 @@ def show(name: str) -> None:
 @click.option("--runtime", help="A runtime, or a runtime file.  [default: one for the chip]")
 @click.option("--from", "start", help="A profile, or a profile file, to take the rest from.")
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
-@bad_input_in_one_line
 def new(
     file: Path, device: str | None, runtime: str | None, start: str | None, force: bool
 ) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from mcu_nas_moo.cli.errors import bad_input_in_one_line
 from mcu_nas_moo.cli.nas.subnet_options import data_option, folder_option, subnet_argument
 from mcu_nas_moo.cli.nas.torch_device import device_option, start_torch
 from mcu_nas_moo.cli.problem_options import plain_console
@@ -93,7 +92,6 @@ _DEFAULTS = RetrainingSettings()
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @device_option
-@bad_input_in_one_line
 def retrain(
     subnet: Path,
     data: Path,

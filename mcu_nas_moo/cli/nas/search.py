@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcu_nas_moo.cli.errors import bad_input_in_one_line
 from mcu_nas_moo.cli.problem_options import (
     changed_limits_in_name,
     limit_options,
@@ -70,7 +69,6 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Folder of the results.  [default: search/ and names of the problem]",
 )
-@bad_input_in_one_line
 def search(
     profile: str,
     algo: str,

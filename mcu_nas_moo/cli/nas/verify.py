@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcu_nas_moo.cli.errors import bad_input_in_one_line
 from mcu_nas_moo.cli.nas.exported_model import exported_model
 from mcu_nas_moo.cli.nas.subnet_options import (
     data_option,
@@ -59,7 +58,6 @@ if TYPE_CHECKING:
     show_default=True,
     help="Of the sample of images.",
 )
-@bad_input_in_one_line
 def verify(
     subnet: Path,
     profile: str | None,

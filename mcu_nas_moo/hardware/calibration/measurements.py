@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from mcu_nas_moo.common.csv_files import read_table
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import unknown_name
 from mcu_nas_moo.hardware.calibration.standard_networks import STANDARD_NETWORKS
@@ -75,6 +76,10 @@ class Measurements:
         for name in sorted(set(self.rows.network)):
             digest.update(repr([name, self.tables[name].layers()]).encode())
         return digest.hexdigest()[:16]
+
+
+#: How programs write a figure that there is not.
+_EMPTY = ("", "NA", "N/A", "NaN", "nan", "NULL", "null")
 
 
 def shipped_folder() -> Traversable:
@@ -168,15 +173,11 @@ def _network(name: str, path: Path, line: int) -> LayerTable:
 
 def _read_rows(path: Path) -> pd.DataFrame:
     """The rows, with all of :data:`QUANTITIES` and :data:`PARTS` as numbers or NaN."""
-    try:
-        # Blank lines are kept at first, so that messages can number the lines.
-        rows = pd.read_csv(path, dtype=str, skipinitialspace=True, skip_blank_lines=False)
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such table of measurements") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: expected a CSV table, but {error}") from None
-    rows.columns = rows.columns.str.strip()
-    rows = rows.dropna(how="all")
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such table of measurements")
+    columns, table = read_table(path)
+    rows = pd.DataFrame.from_dict(table, "index", columns=columns, dtype=object)
+    rows = rows.replace(list(_EMPTY), np.nan).dropna(how="all")
     quantities = [name for name in QUANTITIES if name in rows]
     if "network" not in rows or not quantities:
         raise InputError(
@@ -200,8 +201,8 @@ def _read_rows(path: Path) -> pd.DataFrame:
 
 
 def line_of(index: Hashable) -> int:
-    """Line of the table, below its head, for a row of the data frame."""
-    return int(str(index)) + 2
+    """Line of the table for a row of the data frame."""
+    return int(str(index))
 
 
 def _positive(values: pd.Series, path: Path) -> pd.Series:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.common.files import parsing
 from mcu_nas_moo.problem.evaluators.perceptrons import MLPEnsemble
 from mcu_nas_moo.problem.facts import UserFile
-from mcu_nas_moo.training.supernet.shipped_files import artifact_path, damaged
+from mcu_nas_moo.training.supernet.shipped_files import artifact_path, remake
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,7 +99,5 @@ class AccuracyPredictor(MLPEnsemble):
                 remakes it.
         """
         found = artifact_path("predictor.safetensors", path, REMAKE)
-        try:
+        with parsing(found, remake(found, REMAKE)):
             return replace(cls.read(found), file=UserFile.of(path) if path else None)
-        except (OSError, ValueError) as error:
-            raise damaged(found, REMAKE, error) from error

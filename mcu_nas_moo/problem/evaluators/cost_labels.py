@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from mcu_nas_moo.common.csv_files import read_table
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import write_text_atomically
 from mcu_nas_moo.common.naming import unknown_name
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 #: Other columns of the tables that this project writes; they are not looked at.
 IGNORED = {*METRICS, "algorithms", "learned_metrics", "sample", "supernet"} - {*LEARNABLE}
+#: Larger values of genes are none.
+MOST_OF_A_GENE = 2**31
 #: Networks whose layer tables are made at once.
 CHUNK = 2048
 
@@ -74,28 +77,28 @@ class CostLabels:
         Raises:
             InputError: on one line, with file and row, for whatever does not fit.
         """
-        try:
-            table = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path}: expected a readable CSV file ({error})") from None
+        columns, lines = read_table(path)
         genes = [gene.name for gene in space.genes]
         known = {"space", "genotype", *genes, *LEARNABLE}
-        for name in table.columns:
+        for name in columns:
             if name not in known | IGNORED:
-                columns = ["space", "genotype", *LEARNABLE, *genes]
-                raise InputError(f"{path}: {unknown_name('column', name, columns)}")
-        metrics = [name for name in LEARNABLE if name in table.columns]
+                choices = ["space", "genotype", *LEARNABLE, *genes]
+                raise InputError(f"{path}: {unknown_name('column', name, choices)}")
+        metrics = [name for name in LEARNABLE if name in columns]
         if not metrics:
             raise InputError(f"{path}: expected a column of at least one of {', '.join(LEARNABLE)}")
-        for number, name in enumerate(table.get("space", []), start=1):
-            if name != space.name:
+        rows = list(lines.values())
+        for number, row in enumerate(rows, start=1):
+            if row.get("space", space.name) != space.name:
                 raise InputError(
-                    f"{path}, row {number}: is of space {name!r}, not of {space.name!r}; give "
-                    "its --space, and a file of its own to each space"
+                    f"{path}, row {number}: is of space {row['space']!r}, not of {space.name!r}; "
+                    "give its --space, and a file of its own to each space"
                 )
-        rows = enumerate(table.astype(str).to_dict("records"), start=1)
-        X = [_genotype(space, row, f"{path}, row {number}") for number, row in rows]
-        values = {name: _numbers(table[name], name, path) for name in metrics}
+        X = [
+            _genotype(space, row, f"{path}, row {number}")
+            for number, row in enumerate(rows, start=1)
+        ]
+        values = {name: _numbers([row[name] for row in rows], name, path) for name in metrics}
         return cls(space, space.canonical(np.concatenate(X)) if X else _none(space), values, False)
 
 
@@ -131,12 +134,12 @@ def _genotype(space: MBConvSpace, row: dict[Any, Any], where: str) -> Genotypes:
 
 def _whole(name: str, text: str) -> int:
     value = float(text)  # other programs write 3 as 3.0
-    if not value.is_integer():
+    if not value.is_integer() or abs(value) > MOST_OF_A_GENE:
         raise InputError(f"{name} = {text!r} is no whole number")
     return int(value)
 
 
-def _numbers(column: pd.Series[str], name: str, path: Path) -> FloatArray:
+def _numbers(column: list[str], name: str, path: Path) -> FloatArray:
     """A column of a metric as numbers; all of them must be usable."""
     values = np.empty(len(column))
     for row, text in enumerate(column):

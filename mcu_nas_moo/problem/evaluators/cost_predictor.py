@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.common.files import parsing
 from mcu_nas_moo.contracts.metrics import VIOLATION
 from mcu_nas_moo.hardware.cost_model import CostModel, Costs
 from mcu_nas_moo.problem.evaluators.accuracy_predictor import features
@@ -172,19 +174,15 @@ class LearnedCosts:
         """
         if not path.is_file():
             raise InputError(f"{path} is missing; make it with `{COMMAND} --out {path}`")
-        try:
+        with parsing(path, f"make it again with `{COMMAND} --out {path}`", "learned costs"):
             ensemble = MLPEnsemble.read(path)
             metrics = tuple(ensemble.details["metrics"])
             if not metrics or not set(metrics) <= set(LEARNABLE):
                 raise InputError(f"its metrics are {metrics}")
             if ensemble.last[0].shape[-1] != len(metrics):
                 raise InputError("it has another number of outputs than metrics")
-            return cls(ensemble, metrics, Scope(**ensemble.details["scope"]), UserFile.of(path))
-        except (KeyError, TypeError, ValueError, OSError) as error:
-            raise InputError(
-                f"{path} does not hold learned costs or is damaged ({error}); make it again "
-                f"with `{COMMAND} --out {path}`"
-            ) from error
+            scope = TypeAdapter(Scope).validate_python(ensemble.details["scope"])
+            return cls(ensemble, metrics, scope, UserFile.of(path))
 
 
 def _remedy(space: MBConvSpace | str, profile: Profile | str) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.common.tensor_files import read_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -139,21 +140,27 @@ class MLPEnsemble:
         """Read what :meth:`save` wrote.
 
         Raises:
-            InputError: if the file holds something else.
-            OSError: if it cannot be read.
+            Exception: of many kinds if the file is damaged; see
+                :func:`~mcu_nas_moo.common.files.parsing`.
         """
-        from safetensors import SafetensorError, safe_open
-
-        try:
-            with safe_open(path, framework="numpy") as file:
-                arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-                details = json.loads((file.metadata() or {})["details"])
-            layers = {
-                layer: (arrays[f"{layer}.weight"], arrays[f"{layer}.bias"]) for layer in _LAYERS
-            }
-            return cls(arrays["mean"], arrays["scale"], details=details, **layers)
-        except (SafetensorError, KeyError) as error:
-            raise InputError(str(error)) from error
+        arrays, metadata = read_tensors(path, "numpy")
+        layers = {layer: (arrays[f"{layer}.weight"], arrays[f"{layer}.bias"]) for layer in _LAYERS}
+        members, hidden, outputs = layers["last"][0].shape
+        width = len(arrays["mean"])
+        expected = {
+            "mean": (width,),
+            "scale": (width,),
+            "first.weight": (width, members * hidden),
+            "first.bias": (members * hidden,),
+            "second.weight": (members, hidden, hidden),
+            "second.bias": (members, 1, hidden),
+            "last.weight": (members, hidden, outputs),
+            "last.bias": (members, 1, outputs),
+        }
+        for name, shape in expected.items():
+            if arrays[name].dtype != np.float32 or arrays[name].shape != shape:
+                raise InputError(f"{name} is {arrays[name].dtype} of shape {arrays[name].shape}")
+        return cls(arrays["mean"], arrays["scale"], details=dict(metadata["details"]), **layers)
 
 
 def fit_mlp(

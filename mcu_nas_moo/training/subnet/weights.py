@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.common.files import write_atomically
+from mcu_nas_moo.common.files import parsing, write_atomically
+from mcu_nas_moo.common.tensor_files import read_tensors
+from mcu_nas_moo.common.yaml_files import validate
 from mcu_nas_moo.data.images import Normalisation, calibration_images
-from mcu_nas_moo.networks.torch_module import SubnetModule
+from mcu_nas_moo.networks.torch_module import SubnetModule, with_weights
 from mcu_nas_moo.spaces.subnet_file import SubnetFile
 from mcu_nas_moo.training.supernet.supernet import recalibrate
 from mcu_nas_moo.training.supernet.weights import TrainedSupernet
@@ -81,35 +83,24 @@ class RetrainedSubnet:
             InputError: if the file is missing, damaged, not of this kind or of another subnet;
                 the message names the remedy.
         """
-        from safetensors import SafetensorError, safe_open
-
         if not path.is_file():
             raise InputError(f"no retrained weights {path}; `{REMAKE}` makes them")
-        try:
-            with safe_open(path, framework="pt") as file:
-                state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-                metadata = {key: json.loads(text) for key, text in (file.metadata() or {}).items()}
+        with parsing(path, f"remake it with `{REMAKE}`", "a retrained subnet"):
+            state, metadata = read_tensors(path)
             if fingerprint(state) != metadata["sha256"]:
                 raise InputError("its checksum does not fit its weights")
-            found = SubnetFile.model_validate(metadata["subnet"])
-            module = SubnetModule(found.layers())
-            module.load_state_dict(state)
-            mean, std = metadata["normalisation"]
+            found = validate(SubnetFile, metadata["subnet"], "subnet")
+            module = with_weights(lambda: SubnetModule(found.layers()), state)
             ranges = metadata["ranges"]
             retrained = cls(
                 found,
                 module.to(memory_format=torch.channels_last).eval(),  # type: ignore[call-overload]
-                Normalisation(tuple(mean), tuple(std)),
-                tuple(metadata["class_names"]),
-                ranges and {name: (low, high) for name, (low, high) in ranges.items()},
-                metadata["training"],
+                Normalisation.of_facts(metadata["normalisation"]),
+                tuple(str(name) for name in metadata["class_names"]),
+                ranges
+                and {name: (float(low), float(high)) for name, (low, high) in ranges.items()},
+                dict(metadata["training"]),
             )
-        except (SafetensorError, KeyError, TypeError, RuntimeError, OSError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(
-                f"{path} is damaged or holds no retrained subnet ({reason}); remake it with "
-                f"`{REMAKE}`"
-            ) from error
         if subnet is not None and not same_network(subnet, found):
             raise InputError(
                 f"{path} holds the weights of another network, subnet {found.name!r} of space "

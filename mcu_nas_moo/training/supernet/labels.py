@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
@@ -10,9 +10,10 @@ from zlib import crc32
 import numpy as np
 import pandas as pd
 
+from mcu_nas_moo.common.csv_files import read_table
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.common.files import write_text_atomically
-from mcu_nas_moo.training.supernet.shipped_files import artifact_path, damaged
+from mcu_nas_moo.common.files import parsing, write_text_atomically
+from mcu_nas_moo.training.supernet.shipped_files import artifact_path, remake
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 REMAKE = "mcu-nas supernet label --data DIR"
 #: Labels between two writes of the file.
 WRITE_EVERY = 20
+_GENOTYPE, _SHARE = re.compile(r"\d{1,4}(-\d{1,4})*"), re.compile(r"[01](\.\d+)?")
 COLUMNS = ["space", "genotype", "sample", "accuracy", "supernet"]
 
 
@@ -48,6 +50,9 @@ class Labels:
         """Genotypes of the labels of ``space``, shape ``(N, n_genes)``."""
         rows = self.table.genotype[self.table.space == space.name]
         X = [[int(index) for index in row.split("-")] for row in rows]
+        for genotype, row in zip(X, rows, strict=True):
+            if len(genotype) != space.n_genes:
+                raise InputError(f"a label's genotype {row} has not {space.n_genes} genes")
         return space.check(np.array(X, dtype=np.int64).reshape(-1, space.n_genes))
 
     def accuracy(self, space: SearchSpace) -> FloatArray:
@@ -71,15 +76,19 @@ class Labels:
             InputError: if the file is missing, damaged, or an accuracy is not in [0, 1].
         """
         path = artifact_path("labels.csv", path, REMAKE)
-        try:
-            text = path.read_text(encoding="utf-8")
-            table = pd.read_csv(io.StringIO(text), dtype={"genotype": str, "supernet": str})
-            table = table[COLUMNS]
-            if not table.accuracy.between(0, 1).all():
-                raise InputError("an accuracy is not in [0, 1]")
-        except (ValueError, KeyError) as error:
-            raise damaged(path, REMAKE, error) from error
-        return cls(table)
+        with parsing(path, remake(path, REMAKE)):
+            columns, rows = read_table(path)
+            for name in COLUMNS:
+                if name not in columns:
+                    raise KeyError(name)
+            for line, row in rows.items():
+                if not _GENOTYPE.fullmatch(row["genotype"]):
+                    raise InputError(f"line {line}: genotype {row['genotype']!r}")
+                if not _SHARE.fullmatch(row["accuracy"]) or float(row["accuracy"]) > 1:
+                    raise InputError(f"line {line}: accuracy {row['accuracy']!r} is not in [0, 1]")
+            table = pd.DataFrame(rows.values(), columns=COLUMNS)
+            table["accuracy"] = table.accuracy.astype(np.float64)
+            return cls(table)
 
 
 class Sample(NamedTuple):

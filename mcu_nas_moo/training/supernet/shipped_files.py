@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.common.files import checksum
+from mcu_nas_moo.common.files import checksum, parsing
 
 #: Folder of the shipped files.
 FOLDER = Path(__file__).parent / "artifacts"
@@ -14,28 +14,29 @@ FOLDER = Path(__file__).parent / "artifacts"
 CHECKSUMS = FOLDER / "checksums.json"
 
 
-def artifact_path(name: str, path: Path | None, remake: str) -> Path:
+def artifact_path(name: str, path: Path | None, command: str) -> Path:
     """``path``, or where the shipped file ``name`` lies; shipped files are checked to be whole.
 
     Args:
-        remake: the command that makes the file, without ``--out``; for messages.
+        command: that makes the file, without ``--out``; for messages.
 
     Raises:
         InputError: if the file is missing, or is a shipped one with another checksum.
     """
     found = path or FOLDER / name
     if not found.is_file():
-        raise InputError(f"{found} is missing; remake it with `{remake} --out {found}`")
+        raise InputError(f"{found} is missing; {remake(found, command)}")
     if path is None:
         known = json.loads(CHECKSUMS.read_text(encoding="utf-8")) if CHECKSUMS.is_file() else {}
-        if known.get(name) != checksum(found):
-            raise damaged(found, remake, "its checksum is not the one in checksums.json")
+        with parsing(found, remake(found, command)):
+            if known.get(name) != checksum(found):
+                raise InputError("its checksum is not the one in checksums.json")
     return found
 
 
-def damaged(path: Path, remake: str, reason: object) -> InputError:
-    """The error to raise for a file that cannot be used."""
-    return InputError(f"{path} is damaged ({reason}); remake it with `{remake} --out {path}`")
+def remake(path: Path, command: str) -> str:
+    """The remedy for a file that cannot be used."""
+    return f"remake it with `{command} --out {path}`"
 
 
 def register(*paths: Path) -> None:

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.common.files import write_atomically
+from mcu_nas_moo.common.files import parsing, write_atomically
+from mcu_nas_moo.common.tensor_files import read_tensors
+from mcu_nas_moo.common.yaml_files import validate
 from mcu_nas_moo.data.images import Normalisation
+from mcu_nas_moo.networks.torch_module import with_weights
 from mcu_nas_moo.spaces import MBConvSpace, MBConvSpec
-from mcu_nas_moo.training.supernet.shipped_files import artifact_path, damaged, register
+from mcu_nas_moo.training.supernet.shipped_files import artifact_path, register, remake
 from mcu_nas_moo.training.supernet.supernet import Supernet
 
 if TYPE_CHECKING:
@@ -58,23 +61,16 @@ class TrainedSupernet:
             InputError: if the file is missing or damaged; the message names the command that
                 remakes it.
         """
-        from safetensors import SafetensorError, safe_open
-
         path = artifact_path("supernet.safetensors", path, REMAKE)
-        try:
-            with safe_open(path, framework="pt", device=device) as file:
-                state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-                metadata = {key: json.loads(text) for key, text in (file.metadata() or {}).items()}
+        with parsing(path, remake(path, REMAKE)):
+            state, metadata = read_tensors(path, device=device)
             spaces = tuple(
-                MBConvSpace(MBConvSpec.model_validate(spec)) for spec in metadata["spaces"]
+                MBConvSpace(validate(MBConvSpec, spec, "spaces")) for spec in metadata["spaces"]
             )
-            supernet = Supernet(spaces[0].network(spaces[0].largest).layers()).to(device)
-            supernet.load_state_dict(state)
-            mean, std = metadata["normalisation"]
-            normalise = Normalisation(tuple(mean), tuple(std))
-            return cls(supernet, spaces, normalise, metadata["training"])
-        except (SafetensorError, KeyError, RuntimeError, OSError, ValueError) as error:
-            raise damaged(path, REMAKE, str(error).splitlines()[0]) from error
+            layers = spaces[0].network(spaces[0].largest).layers()
+            supernet = with_weights(lambda: Supernet(layers), state)
+            normalise = Normalisation.of_facts(metadata["normalisation"])
+            return cls(supernet, spaces, normalise, dict(metadata["training"]))
 
     @property
     def fingerprint(self) -> str:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from mcu_nas_moo.cli.nas.export_subnet import export
+from mcu_nas_moo.cli.nas.main import main
 from mcu_nas_moo.data.images import Normalisation
 from mcu_nas_moo.networks.torch_module import SubnetModule
 from mcu_nas_moo.spaces import load_space
@@ -38,7 +38,7 @@ def here(subnet, tmp_path, monkeypatch):
 
 
 def run(*arguments):
-    return CliRunner().invoke(export, [str(argument) for argument in arguments])
+    return CliRunner().invoke(main, ["export", *map(str, arguments)])
 
 
 def test_export_shows_and_writes_the_report(here, image_folder):

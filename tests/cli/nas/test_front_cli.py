@@ -10,8 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from mcu_nas_moo.benchmark.references.reference import shipped_reference
-from mcu_nas_moo.cli.nas.front import front
-from mcu_nas_moo.cli.nas.search import search
+from mcu_nas_moo.cli.nas.main import main
 from mcu_nas_moo.problem.task import Task
 from mcu_nas_moo.search.search_folder import SearchFolder, find_search
 from mcu_nas_moo.spaces.subnet_file import read_subnet
@@ -23,7 +22,7 @@ def searched(tmp_path_factory):
     root = tmp_path_factory.mktemp("searched")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
-        result = CliRunner().invoke(search, ["--trials", "60"])
+        result = CliRunner().invoke(main, ["search", "--trials", "60"])
     assert result.exit_code == 0, result.output
     return root
 
@@ -40,7 +39,7 @@ def found(searched):
 
 
 def run(*arguments):
-    return CliRunner().invoke(front, [str(argument) for argument in arguments])
+    return CliRunner().invoke(main, ["front", *map(str, arguments)])
 
 
 def listed(*arguments):

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from mcu_nas_moo import Task
 from mcu_nas_moo.cli.bench.main import main as bench
-from mcu_nas_moo.cli.nas.learned_costs import fit_costs, label_costs
+from mcu_nas_moo.cli.nas.main import main
 from mcu_nas_moo.problem.evaluators import cost_fit as fitting
 from mcu_nas_moo.problem.evaluators.cost_predictor import LearnedCosts
 
@@ -34,7 +34,17 @@ def run(command, *arguments, exit_code=0):
 
 
 def test_fit_to_analytic_labels_says_how_far_it_is_off(tmp_path):
-    output = run(fit_costs, "--profile", "cortex-m4", "--samples", 60, "--out", "c.safetensors")
+    output = run(
+        main,
+        "predictor",
+        "fit-costs",
+        "--profile",
+        "cortex-m4",
+        "--samples",
+        60,
+        "--out",
+        "c.safetensors",
+    )
     lines = output.splitlines()
     assert max(len(line) for line in lines) <= 100
     for text in ("MAPE", "worst", "Kendall", "meet the limits of cortex-m4", "Processor time"):
@@ -48,7 +58,7 @@ def test_fit_to_analytic_labels_says_how_far_it_is_off(tmp_path):
 
 
 def test_from_measured_labels_only_what_was_measured_is_learned(tmp_path):
-    run(label_costs, "--samples", 60, "--out", "all.csv")
+    run(main, "predictor", "label-costs", "--samples", 60, "--out", "all.csv")
     with (tmp_path / "all.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 60
@@ -57,7 +67,7 @@ def test_from_measured_labels_only_what_was_measured_is_learned(tmp_path):
         writer = csv.DictWriter(file, names, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(row | {"latency_ms": 2 * float(row["latency_ms"])} for row in rows)
-    output = run(fit_costs, "--labels", "measured.csv")
+    output = run(main, "predictor", "fit-costs", "--labels", "measured.csv")
     assert "not learned, stay analytic: flash_kib, sram_kib, energy_mj" in output
     # The analytic model is off by exactly one half, and in the right order.
     (row,) = [line.split() for line in output.splitlines() if line.split()[:1] == ["latency_ms"]]
@@ -78,7 +88,7 @@ def test_from_measured_labels_only_what_was_measured_is_learned(tmp_path):
     ],
 )
 def test_bad_input_is_one_line_and_nothing_is_written(tmp_path, arguments, says):
-    output = run(fit_costs, *arguments, exit_code=2)
+    output = run(main, "predictor", "fit-costs", *arguments, exit_code=2)
     assert says in output
     assert output.startswith("Error: ")
     assert output.count("\n") == 1

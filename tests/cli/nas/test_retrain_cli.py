@@ -6,7 +6,7 @@ import shutil
 import pytest
 from click.testing import CliRunner
 
-from mcu_nas_moo.cli.nas.retrain import retrain
+from mcu_nas_moo.cli.nas.main import main
 from mcu_nas_moo.deployment.export import retraining_report as reports
 from mcu_nas_moo.spaces import load_space
 from mcu_nas_moo.spaces.subnet_file import SubnetFile, read_subnet, write_subnet
@@ -49,7 +49,7 @@ def read_once(monkeypatch, shipped):
 
 
 def run(*arguments):
-    return CliRunner().invoke(retrain, [str(argument) for argument in arguments])
+    return CliRunner().invoke(main, ["retrain", *map(str, arguments)])
 
 
 def refused(result, *words):

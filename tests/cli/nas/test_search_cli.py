@@ -9,8 +9,7 @@ import optuna
 import pytest
 from click.testing import CliRunner
 
-from mcu_nas_moo.cli.nas.front import front
-from mcu_nas_moo.cli.nas.search import search
+from mcu_nas_moo.cli.nas.main import main
 from mcu_nas_moo.problem.adapters.optuna_objective import McuNasObjective
 from mcu_nas_moo.search import study_search
 from mcu_nas_moo.search.study_journal import open_journal
@@ -26,7 +25,7 @@ def apart(monkeypatch, tmp_path):
 
 
 def run(*arguments):
-    return CliRunner().invoke(search, [str(argument) for argument in arguments])
+    return CliRunner().invoke(main, ["search", *map(str, arguments)])
 
 
 def table(folder=DEFAULT):
@@ -209,8 +208,8 @@ def test_a_damaged_database_is_refused(tmp_path):
     ],
 )
 def test_passwords_of_a_storage_are_shown_nowhere(storage, tmp_path):
-    for command in (search, front.commands["list"]):
-        result = CliRunner().invoke(command, ["--storage", storage])
+    for command in (["search"], ["front", "list"]):
+        result = CliRunner().invoke(main, [*command, "--storage", storage])
         assert result.exit_code == 2, result.output
         assert "***" in result.output
         assert "s3cret" not in result.output + repr(result.exception)

@@ -10,8 +10,7 @@ from int8_networks import CLASSES, subnet_of, write_int8_model
 from PIL import Image
 from tiny_firmware import as_built
 
-from mcu_nas_moo.cli.nas.firmware import firmware
-from mcu_nas_moo.cli.nas.verify import verify
+from mcu_nas_moo.cli.nas.main import main
 from mcu_nas_moo.deployment.emulation import qemu
 from mcu_nas_moo.deployment.emulation.qemu import qemu_installed
 from mcu_nas_moo.deployment.emulation.verification import Verification
@@ -65,7 +64,7 @@ def folder(built, tmp_path):
 def run(data):
     def ran(root, *options, images=data):
         arguments = [root / "subnet.yaml", "--out", root / "deploy", "--data", images, *options]
-        return CliRunner().invoke(verify, list(map(str, arguments)))
+        return CliRunner().invoke(main, ["verify", *map(str, arguments)])
 
     return ran
 
@@ -239,11 +238,11 @@ def test_a_chip_of_ones_own_with_another_core(folder, run, tmp_path):
     (tmp_path / "map.yaml").write_text("{flash_origin: 0, ram_origin: 0x20000000, ram_kib: 200}")
     arguments = [folder / "subnet.yaml", "--out", folder / "deploy", "--toolchain", "zig"]
     arguments += ["--profile", tmp_path / "mine.yaml"]
-    built = CliRunner().invoke(firmware, list(map(str, arguments)))
+    built = CliRunner().invoke(main, ["firmware", *map(str, arguments)])
     assert built.exit_code == 2
     assert "where Flash and RAM of OWN lie is not known; give --memory-map" in built.output
     arguments += ["--memory-map", tmp_path / "map.yaml"]
-    built = CliRunner().invoke(firmware, list(map(str, arguments)))
+    built = CliRunner().invoke(main, ["firmware", *map(str, arguments)])
     assert built.exit_code == 0, built.output
     result = run(folder, "-n", "5", "--profile", str(tmp_path / "mine.yaml"))
     assert result.exit_code == 0, result.output

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic
@@ -16,13 +15,15 @@ from mcu_nas_moo.benchmark.references.enumeration.block import Block, evaluate_b
 from mcu_nas_moo.benchmark.references.enumeration.growing_front import Front
 from mcu_nas_moo.benchmark.references.enumeration.halves import Halves
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.common.files import write_atomically
+from mcu_nas_moo.common.files import parsing, write_atomically
+from mcu_nas_moo.common.npz_files import read_npz
 from mcu_nas_moo.common.workpool import WorkPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from mcu_nas_moo.common.arrays import FloatArray, Genotypes
     from mcu_nas_moo.problem.task import Task
 
 #: Networks of a block: the unit of progress, of resuming and of parallel work.
@@ -212,21 +213,29 @@ class Enumerator:
 
     def _load(self, state: Path) -> None:
         remedy = f"delete {state} to begin anew"
-        try:
-            with np.load(state, allow_pickle=False) as data:
-                known = {name: data[name] for name in data.files}
-            if str(known["fingerprint"]) != self._fingerprint():
-                raise InputError(f"{state} is the state of another enumeration; {remedy}")
+        with parsing(state, remedy):
+            known = read_npz(state)
+            other = str(known["fingerprint"]) != self._fingerprint()
+        if other:
+            raise InputError(f"{state} is the state of another enumeration; {remedy}")
+        with parsing(state, remedy):
+            for name in ("done", "feasible"):
+                now = getattr(self, f"_{name}")
+                if (known[name].dtype, known[name].shape) != (now.dtype, now.shape):
+                    raise InputError(f"{name} is {known[name].dtype} {known[name].shape}")
             self._done = known["done"]
             self._feasible, self._predicted = known["feasible"], int(known["predicted"])
             self._fronts = [
-                Front(known[f"X{number}"].astype(np.int64), known[f"F{number}"])
-                for number in range(len(self.tasks))
+                _front(task, known[f"X{number}"], known[f"F{number}"])
+                for number, task in enumerate(self.tasks)
             ]
-        except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
-            if "another enumeration" in str(error):
-                raise
-            raise InputError(f"{state} is damaged ({error}); {remedy}") from error
+
+
+def _front(task: Task, X: Genotypes, F: FloatArray) -> Front:
+    X = task.space.check(X.astype(np.int64))
+    if F.shape != (len(X), task.n_obj) or not np.isfinite(F).all():
+        raise InputError(f"F should be {len(X)} rows of {task.n_obj} finite figures")
+    return Front(X, F)
 
 
 def _evaluate(halves: Halves, work: tuple[int, int, slice, list[Front]]) -> Block:
