@@ -67,7 +67,7 @@ def _array(archive: zipfile.ZipFile, name: str) -> Array:
     if f"{name}.npy" not in archive.NameToInfo:
         raise KeyError(name)
     with archive.open(f"{name}.npy") as member:
-        content = b"".join(iter(lambda: member.read1(_CHUNK), b""))
+        content = b"".join(iter(lambda: member.read(_CHUNK), b""))
     stream = io.BytesIO(content)
     version = np.lib.format.read_magic(stream)
     if version not in ((1, 0), (2, 0)):

@@ -43,7 +43,7 @@ class _Loader(yaml.SafeLoader):
     depth = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        event = self.peek_event()
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
             raise _problem("aliases and anchors are not read", event)
         if event.tag is not None:
@@ -65,7 +65,7 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _problem(text: str, place: yaml.Event | yaml.Node) -> yaml.MarkedYAMLError:
+def _problem(text: str, place: Any) -> yaml.MarkedYAMLError:
     return yaml.MarkedYAMLError(problem=text, problem_mark=place.start_mark)
 
 

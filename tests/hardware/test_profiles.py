@@ -123,7 +123,7 @@ def test_wrong_fields_are_named_on_one_line(tmp_path, change, message):
         ("name: [", "line 1: expected YAML"),
         ("name: a\nname: b\n", "line 2: expected YAML, but 'name' is given twice"),
         ("limits: {flash_kib: 1, flash_kib: 2}\n", "line 1: expected YAML, but 'flash_kib' is"),
-        ("name: 2024-02-31\n", "expected YAML"),
+        ("name: 2024-02-31\n", "device: field required"),
         ("", "expected fields and their values"),
         ("- a\n- b\n", "expected fields and their values"),
         ("name: !!python/object:os.system {}\n", "line 1: expected YAML"),

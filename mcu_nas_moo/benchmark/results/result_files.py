@@ -211,8 +211,6 @@ def _read_run(path: Path, study: FoundStudy, space: SearchSpace, n_obj: int) -> 
     n = len(history.X)
     if history.F.shape != (n, n_obj) or not n:
         return f"{path}: F: expected {n_obj} objectives per row of X, got {history.F.shape}"
-    if history.G.ndim != 2 or len(history.G) != n:
-        return f"{path}: G: expected a row per row of X, got {history.G.shape}"
     for name, values in (("F", history.F), ("G", history.G)):
         if not np.isfinite(values).all():
             row = int(np.isfinite(values).all(axis=1).argmin())

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+_KIND = "a file of hyperparameters"
 _LIKE = 'it should hold JSON like {"hyperparameters": {"nsga2": {"population": 1.5}}}'
 
 
@@ -38,8 +39,8 @@ def read_configs(paths: Iterable[Path]) -> dict[str, dict[str, object]]:
     """
     joined: dict[str, dict[str, object]] = {}
     for path in paths:
-        with parsing(path, _LIKE, "a file of hyperparameters"):
-            content = read_json(path)
+        with parsing(path, _LIKE, _KIND):
+            content = read_json(path, _LIKE, _KIND)
             given = {name: dict(values) for name, values in content["hyperparameters"].items()}
         for algorithm, values in given.items():
             try:

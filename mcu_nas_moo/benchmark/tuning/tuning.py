@@ -271,7 +271,7 @@ class Tuning:
         if not path.exists():
             return
         with parsing(path, "delete it"):
-            content = read_json(path)
+            content = read_json(path, "delete it")
             trials = [
                 Trial(dict(t["params"]), tuple(float(s) for s in t["scores"]), t["problem"])
                 for t in content["trials"]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 REMAKE = "mcu-nas supernet label --data DIR"
 #: Labels between two writes of the file.
 WRITE_EVERY = 20
-_GENOTYPE, _SHARE = re.compile(r"\d{1,4}(-\d{1,4})*"), re.compile(r"[01](\.\d+)?")
+_GENOTYPE = re.compile(r"\d{1,4}(-\d{1,4})*")
 COLUMNS = ["space", "genotype", "sample", "accuracy", "supernet"]
 
 
@@ -84,8 +84,8 @@ class Labels:
             for line, row in rows.items():
                 if not _GENOTYPE.fullmatch(row["genotype"]):
                     raise InputError(f"line {line}: genotype {row['genotype']!r}")
-                if not _SHARE.fullmatch(row["accuracy"]) or float(row["accuracy"]) > 1:
-                    raise InputError(f"line {line}: accuracy {row['accuracy']!r} is not in [0, 1]")
+                if not 0 <= float(row["accuracy"]) <= 1:
+                    raise InputError(f"line {line}: accuracy {row['accuracy']} is not in [0, 1]")
             table = pd.DataFrame(rows.values(), columns=COLUMNS)
             table["accuracy"] = table.accuracy.astype(np.float64)
             return cls(table)

@@ -20,10 +20,10 @@ def test_files_are_joined_by_algorithm(tmp_path):
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        ("{", "is no file of hyperparameters"),
-        ("[]", "is no file of hyperparameters"),
-        ('{"nsga2": {}}', "is no file of hyperparameters"),
-        ('{"hyperparameters": {"nsga2": 3}}', "is no file of hyperparameters"),
+        ("{", "or not a file of hyperparameters"),
+        ("[]", "or not a file of hyperparameters"),
+        ('{"nsga2": {}}', "or not a file of hyperparameters"),
+        ('{"hyperparameters": {"nsga2": 3}}', "or not a file of hyperparameters"),
         ('{"hyperparameters": {"nsg2": {}}}', "unknown algorithm 'nsg2'; did you mean 'nsga2'"),
         ('{"hyperparameters": {"ga": {"populaton": 1}}}', "did you mean 'population'"),
     ],

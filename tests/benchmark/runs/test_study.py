@@ -75,7 +75,7 @@ def test_a_damaged_run_is_named_with_the_remedy(tmp_path, task, exact):
     path = study.path(RUNS[0])
     whole = path.read_bytes()
     path.write_bytes(b"some text")
-    with pytest.raises(ValueError, match=r"damaged \(no NPZ file\)"):
+    with pytest.raises(ValueError, match=r"damaged \(no NPZ file, "):
         study.histories(RUNS)
     for broken in (b"", b"no zip", whole[: len(whole) // 2], whole[:200] + b"x" * 50 + whole[250:]):
         path.write_bytes(broken)
@@ -197,7 +197,7 @@ def test_study_file_says_what_was_run(tmp_path, task):
 
 
 def test_load_history_of_a_missing_file(tmp_path):
-    with pytest.raises(ValueError, match="damaged"):
+    with pytest.raises(ValueError, match="cannot be read"):
         load_history(tmp_path / "none.npz")
 
 

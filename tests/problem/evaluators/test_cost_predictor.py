@@ -178,7 +178,7 @@ def test_damaged_and_missing_files_name_the_command(learned, tmp_path):
         with pytest.raises(ValueError, match=r"c\.safetensors .*damaged.*fit-costs"):
             Task(predictors=path)
     Task().predictor.save(path)
-    with pytest.raises(ValueError, match="does not hold learned costs"):
+    with pytest.raises(ValueError, match="is damaged or not learned costs"):
         Task(predictors=path)
 
 
