@@ -26,9 +26,9 @@ def read_table(path: Path, remedy: str = "") -> tuple[list[str], dict[int, dict[
         InputError: if the file cannot be read, is no CSV table, has a column twice, or a row with
             more fields than columns.
     """
-    text = read_text(path, str(path))
     with parsing(path, remedy, "a CSV table"):
-        reader = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True, strict=True)
+        text = io.StringIO(read_text(path), newline="")
+        reader = csv.reader(text, skipinitialspace=True, strict=True)
         columns = [name.strip() for name in next(reader, [])]
         if not columns or len(set(columns)) < len(columns):
             raise InputError("the first line should hold the names of columns, each once")

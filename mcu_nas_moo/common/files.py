@@ -80,16 +80,9 @@ def read_bytes(file: Traversable, limit: int = FILE_LIMIT) -> bytes:
     return content
 
 
-def read_text(file: Traversable, source: str, limit: int = TEXT_LIMIT) -> str:
-    """What a UTF-8 text file holds; ``source`` is how messages refer to it.
-
-    Raises:
-        InputError: if it cannot be read, is too large or not text.
-    """
-    try:
-        return read_bytes(file, limit).decode("utf-8-sig")
-    except (OSError, ValueError) as error:
-        raise InputError(f"{source}: expected a readable text file ({error})") from None
+def read_text(file: Traversable, limit: int = TEXT_LIMIT) -> str:
+    """What a UTF-8 text file holds; raises as :func:`read_bytes` does, or a UnicodeDecodeError."""
+    return read_bytes(file, limit).decode("utf-8-sig")
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:

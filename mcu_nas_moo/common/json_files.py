@@ -52,4 +52,4 @@ def read_json(path: Path, remedy: str = "", kind: str = "") -> dict[str, Any]:
         InputError: if the file is missing, damaged, or holds something else.
     """
     with parsing(path, remedy, kind):
-        return parse_mapping(read_text(path, str(path)))
+        return parse_mapping(read_text(path))

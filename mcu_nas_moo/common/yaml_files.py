@@ -168,7 +168,11 @@ def read_values(file: Traversable, source: str) -> dict[str, Any]:
     Raises:
         InputError: if the file cannot be read, is not text, or not a YAML mapping.
     """
-    return parse(read_text(file, source, LIMIT), source)
+    try:
+        text = read_text(file, LIMIT)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{source}: expected a readable text file ({error})") from None
+    return parse(text, source)
 
 
 def load_named(model: type[AnyFacts], kind: str, name: str, folder: Traversable) -> AnyFacts:

@@ -210,7 +210,7 @@ def test_files_that_are_no_table(tmp_path):
         read_measurements(tmp_path / "none.csv")
     path = tmp_path / "binary.csv"
     path.write_bytes(b"\xff\xfe\x00\x01" * 20)
-    with pytest.raises(ValueError, match=r"binary\.csv: expected a readable text file"):
+    with pytest.raises(ValueError, match=r"binary\.csv is damaged or not a CSV table"):
         read_measurements(path)
 
 

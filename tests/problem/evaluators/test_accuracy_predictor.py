@@ -122,9 +122,8 @@ def test_label_samples_are_distinct_and_reach_the_ends(space):
 def test_bad_labels_are_refused(tmp_path):
     path = tmp_path / "labels.csv"
     path.write_text("space,genotype,sample,accuracy,supernet\nmbconv-stage,0-1,uniform,1.5,0a\n")
-    with pytest.raises(
-        ValueError, match=r"labels.csv is damaged \(line 2: accuracy 1.5 is not in \[0, 1\]"
-    ):
+    problem = r"labels.csv is damaged \(line 2: accuracy 1.5 is not in \[0, 1\]"
+    with pytest.raises(ValueError, match=problem):
         Labels.load(path)
     path.write_text("space,accuracy\n")
     with pytest.raises(ValueError, match=r"labels.csv is damaged"):

@@ -101,10 +101,10 @@ def test_bad_tables_are_refused(labels, stage_space, tmp_path):
     with pytest.raises(ValueError, match="expected a column of at least one of flash_kib"):
         load(without, path, stage_space)
     path.write_bytes(b"\xff\xfe\x00\x01")
-    with pytest.raises(ValueError, match=r"bad\.csv: expected a readable text file"):
+    with pytest.raises(ValueError, match=r"bad\.csv is damaged or not a CSV table"):
         CostLabels.load(path, stage_space)
     path.write_text("")
-    with pytest.raises(ValueError, match=r"bad\.csv: expected a readable text file"):
+    with pytest.raises(ValueError, match=r"bad\.csv is damaged or not a CSV table"):
         CostLabels.load(path, stage_space)
-    with pytest.raises(ValueError, match=r"none\.csv: expected a readable text file"):
+    with pytest.raises(ValueError, match=r"none\.csv cannot be read"):
         CostLabels.load(tmp_path / "none.csv", stage_space)
