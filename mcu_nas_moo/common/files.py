@@ -74,7 +74,9 @@ def read_bytes(file: Traversable, limit: int = FILE_LIMIT) -> bytes:
         OSError: if it cannot be read.
     """
     with file.open("rb") as opened:
-        content = opened.read(limit + 1)
+        # Python takes as much memory as it is told to read; a pipe does not know its length.
+        length = os.fstat(opened.fileno()).st_size or limit
+        content = opened.read(min(length, limit) + 1)
     if len(content) > limit:
         raise InputError(f"it has more than {limit >> 20} MiB")
     return content
