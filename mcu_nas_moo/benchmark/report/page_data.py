@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mcu_nas_moo.benchmark.report.appearance import axes_of
-from mcu_nas_moo.contracts.metrics import OBJECTIVES
+from mcu_nas_moo.contracts.metrics import METRICS, OBJECTIVES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from mcu_nas_moo.benchmark.report.appearance import Look
     from mcu_nas_moo.benchmark.report.figure_data import Attainment, Band, Fronts, Steps
 
+#: Metrics of a network that the fronts show; the accuracy says what the error says.
+SHOWN = [METRICS["accuracy"], *(one for name, one in OBJECTIVES.items() if name != "error")]
 #: Options of a gene are written as one character each.
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -110,7 +112,7 @@ def problem_data(
         "genes": [
             {"name": gene.name, "options": list(gene.options)} for gene in results.task.space.genes
         ],
-        "metrics": [{"label": one.short, "unit": f" {one.unit}"} for one in OBJECTIVES.values()],
+        "metrics": [{"label": one.short, "unit": f" {one.unit}"} for one in SHOWN],
         "networks": _networks(analysis, fronts, factors),
         "reference": [_rounded(column) for column in (fronts.reference * factors).T],
         "fronts": {name: rows.tolist() for name, rows in fronts.rows.items()},
@@ -151,7 +153,7 @@ def _networks(analysis: Analysis, fronts: Fronts, factors: np.ndarray) -> dict[s
         "F": [_rounded(column) for column in (fronts.F * factors).T],
         "metrics": [
             [one.number(value) for value in metrics[one.name].tolist()] if metrics else []
-            for one in OBJECTIVES.values()
+            for one in SHOWN
         ],
     }
 
