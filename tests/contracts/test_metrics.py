@@ -19,7 +19,7 @@ PACKAGE = Path(mcu_nas_moo.__file__).parent
 #: the costs one by one.
 ABOUT_METRICS = {
     "contracts/metrics.py",
-    "hardware/calibration/board.py",
+    "hardware/calibration/board_refit.py",
     "hardware/profile_template.py",
     "hardware/runtime.py",
     "problem/task.py",
