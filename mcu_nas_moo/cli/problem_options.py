@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 
-from mcu_nas_moo.cli.errors import leave_the_pipe
+from mcu_nas_moo.cli.program import leave_the_pipe
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.contracts.metrics import LIMITED
 

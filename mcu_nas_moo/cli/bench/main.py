@@ -17,7 +17,6 @@ from mcu_nas_moo.cli.bench.report import report
 from mcu_nas_moo.cli.bench.run_progress import Remark, grouped
 from mcu_nas_moo.cli.bench.suite import suite
 from mcu_nas_moo.cli.bench.tune import tune
-from mcu_nas_moo.cli.errors import Program
 from mcu_nas_moo.cli.problem_options import (
     DEFAULT_OBJECTIVES,
     jobs_option,
@@ -31,6 +30,7 @@ from mcu_nas_moo.cli.problem_options import (
     space_option,
     task_of_options,
 )
+from mcu_nas_moo.cli.program import Program
 from mcu_nas_moo.cli.stopping import said_when_stopped
 from mcu_nas_moo.common.errors import InputError
 

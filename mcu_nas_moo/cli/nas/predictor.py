@@ -1,4 +1,4 @@
-"""The commands ``mcu-nas predictor label-costs`` and ``fit-costs``."""
+"""``mcu-nas predictor``: fit predictors of accuracy, and of costs in the analytic model's place."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mcu_nas_moo.cli.nas.supernet import SEED, WEIGHTS
 from mcu_nas_moo.common.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,10 +22,44 @@ PROFILE = click.option(
     "--profile", default="cortex-m7", show_default=True, help="Device: a name, or a YAML file."
 )
 SPACE = click.option("--space", default="mbconv-stage", show_default=True, help="Search space.")
-SEED = click.option("--seed", default=0, show_default=True)
 
 
-@click.command("label-costs")
+@click.group()
+def predictor() -> None:
+    """Fit predictors: of accuracy, and of costs in place of the analytic model."""
+
+
+@predictor.command()
+@click.option("--labels", "labels_file", type=click.Path(path_type=Path), help="Default: shipped.")
+@WEIGHTS
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("predictor.safetensors"),
+    show_default=True,
+)
+@SEED
+def fit(labels_file: Path | None, weights: Path | None, out: Path, seed: int) -> None:
+    """Fit the predictor to labels and report its quality by 5-fold cross-validation."""
+    from mcu_nas_moo.problem.evaluators.accuracy_fit import FOLDS, fit_and_judge
+    from mcu_nas_moo.training.supernet.labels import Labels
+    from mcu_nas_moo.training.supernet.shipped_files import register
+    from mcu_nas_moo.training.supernet.weights import TrainedSupernet
+
+    labels = Labels.load(labels_file)
+    fitted = fit_and_judge(TrainedSupernet.load(weights).spaces, labels, seed)
+    fitted.save(out)
+    register(out)
+    click.echo(f"Each label predicted without it ({FOLDS}-fold cross-validation):")
+    for name, row in fitted.details.items():
+        click.echo(
+            f"{name}: Kendall's tau {row['kendall_tau']:.3f}, RMSE {100 * row['rmse']:.2f} points "
+            f"on {row['labels']} labels"
+        )
+    click.echo(f"predictor: {out}")
+
+
+@predictor.command("label-costs")
 @PROFILE
 @SPACE
 @click.option(
@@ -49,7 +84,7 @@ def label_costs(profile: str, space: str, samples: int, out: Path, seed: int) ->
     click.echo(f"{len(labels)} labels: {out}")
 
 
-@click.command("fit-costs")
+@predictor.command("fit-costs")
 @PROFILE
 @SPACE
 @click.option(

@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from mcu_nas_moo.cli.bench.main import main as bench
-from mcu_nas_moo.cli.errors import Program
 from mcu_nas_moo.cli.nas.main import main
+from mcu_nas_moo.cli.program import Program
 from mcu_nas_moo.common.errors import InputError
 
 

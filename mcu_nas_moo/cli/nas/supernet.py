@@ -1,0 +1,226 @@
+"""``mcu-nas supernet``: train a supernet and evaluate its subnets."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mcu_nas_moo.cli.nas.subnet_options import data_option
+from mcu_nas_moo.cli.nas.torch_device import device_option, start_torch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mcu_nas_moo.data.images import Images
+    from mcu_nas_moo.training.supernet.weights import TrainedSupernet
+
+WEIGHTS = click.option(
+    "--weights", type=click.Path(path_type=Path), help="Supernet weights (default: shipped)."
+)
+SEED = click.option("--seed", default=0, show_default=True)
+
+
+@click.group()
+def supernet() -> None:
+    """Train a supernet and evaluate its subnets."""
+
+
+@supernet.command()
+@data_option
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("supernet"),
+    show_default=True,
+    help="Folder of the weights, the checkpoint and the TensorBoard log.",
+)
+@click.option("--space", "spaces", multiple=True, help="Spaces to train for (default: all).")
+@click.option("--epochs", type=click.IntRange(min=1), default=24, show_default=True)
+@click.option("--batch-size", type=click.IntRange(min=1), default=64, show_default=True)
+@click.option("--learning-rate", default=0.08, show_default=True)
+@click.option(
+    "--initial", type=click.Path(path_type=Path), help="Weights to start from (default: random)."
+)
+@SEED
+@device_option
+def train(
+    data: Path,
+    out: Path,
+    spaces: tuple[str, ...],
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    initial: Path | None,
+    seed: int,
+    device: str,
+) -> None:
+    """Train a supernet; started again with the same --out, continue."""
+    device = start_torch(device)
+    from mcu_nas_moo.data.images import read_images, split_validation
+    from mcu_nas_moo.spaces import list_spaces, load_space
+    from mcu_nas_moo.training.supernet.trainer import (
+        SupernetTrainer,
+        TrainingSettings,
+        train_supernet,
+    )
+    from mcu_nas_moo.training.supernet.weights import TrainedSupernet
+
+    settings = TrainingSettings(
+        epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, seed=seed
+    )
+    start = TrainedSupernet.load(initial, device) if initial else None
+    names = spaces or list_spaces()[::-1]
+    for name in names:
+        load_space(name)  # an unknown name should not wait for the images
+    images, validation = split_validation(read_images(data / "train"))
+    chosen = [load_space(name, images.classes) for name in names]
+    trainer = SupernetTrainer(
+        chosen,
+        images.to(device),
+        validation.to(device),
+        settings,
+        out,
+        device,
+        start,
+    )
+    trained = train_supernet(trainer)
+    trained.save(out / "supernet.safetensors")
+    click.echo(f"weights: {out / 'supernet.safetensors'}")
+
+
+@supernet.command()
+@data_option
+@WEIGHTS
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("labels.csv"), show_default=True
+)
+@click.option(
+    "--subnets",
+    type=click.IntRange(min=1),
+    default=650,
+    show_default=True,
+    help="Labels per space.",
+)
+@click.option("--space", "spaces", multiple=True, help="Spaces to label (default: the supernet's).")
+@SEED
+@device_option
+def label(
+    data: Path,
+    weights: Path | None,
+    out: Path,
+    subnets: int,
+    spaces: tuple[str, ...],
+    seed: int,
+    device: str,
+) -> None:
+    """Evaluate sampled subnets on the validation images; started again, continue."""
+    device = start_torch(device)
+    from mcu_nas_moo.training.supernet.labels import label_subnets, sample_for_labels
+    from mcu_nas_moo.training.supernet.shipped_files import register
+    from mcu_nas_moo.training.supernet.weights import TrainedSupernet
+
+    trained = TrainedSupernet.load(weights, device)
+    chosen = trained.spaces_named(spaces)
+    _, calibration, validation = _images(data, device, trained)
+    samples = [sample_for_labels(space, subnets, seed) for space in chosen]
+    with _progress("labelling", subnets * len(samples), "subnets") as advance:
+        labels = label_subnets(trained, samples, calibration, validation, out, advance=advance)
+    register(out)
+    click.echo(f"{len(labels)} labels: {out}")
+
+
+@supernet.command()
+@data_option
+@WEIGHTS
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("evaluation.csv"), show_default=True
+)
+@click.option("--random", "random_subnets", default=8, show_default=True, help="Random subnets.")
+@SEED
+@device_option
+def evaluate(
+    data: Path, weights: Path | None, out: Path, random_subnets: int, seed: int, device: str
+) -> None:
+    """Accuracy of the smallest, the largest and random subnets on validation and test images."""
+    device = start_torch(device)
+    from mcu_nas_moo.data.images import read_images
+    from mcu_nas_moo.training.supernet.evaluation import evaluate_subnets
+    from mcu_nas_moo.training.supernet.weights import TrainedSupernet
+
+    trained = TrainedSupernet.load(weights, device)
+    _, calibration, validation = _images(data, device, trained)
+    splits = {"validation": validation, "test": read_images(data / "test").to(device)}
+    table = evaluate_subnets(trained, calibration, splits, random_subnets, seed)
+    _write_table(table, out)
+
+
+@supernet.command()
+@data_option
+@WEIGHTS
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("ranking.csv"), show_default=True
+)
+@click.option(
+    "--subnets",
+    type=click.IntRange(min=1),
+    default=6,
+    show_default=True,
+    help="Subnets to train alone.",
+)
+@click.option(
+    "--epochs", type=click.IntRange(min=1), default=3, show_default=True, help="Epochs of each."
+)
+@SEED
+@device_option
+def rank(
+    data: Path, weights: Path | None, out: Path, subnets: int, epochs: int, seed: int, device: str
+) -> None:
+    """Train some subnets alone and compare their order with that of shared weights."""
+    device = start_torch(device)
+    from mcu_nas_moo.training.supernet.ranking import compare_rankings
+    from mcu_nas_moo.training.supernet.trainer import TrainingSettings
+    from mcu_nas_moo.training.supernet.weights import TrainedSupernet
+
+    trained = TrainedSupernet.load(weights, device)
+    images, calibration, validation = _images(data, device, trained)
+    settings = TrainingSettings(epochs=epochs, seed=seed)
+    with _progress("training alone", subnets, "subnets") as advance:
+        table = compare_rankings(
+            trained, images, calibration, validation, settings, subnets, advance=advance
+        )
+    _write_table(table, out)
+    tau = table.shared.corr(table.alone, method="kendall")
+    click.echo(f"Kendall's tau of shared and stand-alone accuracy: {tau:.2f}")
+
+
+def _images(data: Path, device: str, trained: TrainedSupernet) -> tuple[Images, Images, Images]:
+    """Training, calibration and validation images on ``device``, of the supernet's classes."""
+    from mcu_nas_moo.data.images import calibration_images, read_images, split_validation
+
+    train, validation = split_validation(read_images(data / "train"))
+    trained.check_classes(validation)
+    calibration = calibration_images(train)
+    return train.to(device), calibration.to(device), validation.to(device)
+
+
+@contextmanager
+def _progress(description: str, total: int, unit: str) -> Iterator[Callable[[int], object]]:
+    from mcu_nas_moo.common.progress import Bars
+
+    with Bars(unit) as progress:
+        bar = progress.add_task(description, total=total)
+        yield lambda count: progress.advance(bar, count)
+
+
+def _write_table(table: Any, out: Path) -> None:
+    from mcu_nas_moo.common.files import write_atomically
+    from mcu_nas_moo.training.supernet.shipped_files import register
+
+    text = table.to_csv(index=False, float_format="%.4f", lineterminator="\n")
+    write_atomically(out, lambda path: path.write_text(text, encoding="utf-8"))
+    register(out)
+    click.echo(table.to_string(index=False, float_format=lambda value: f"{value:.4f}"))
+    click.echo(f"table: {out}")
