@@ -1,7 +1,7 @@
 """Commands that write results, killed at random times and started again until they are done.
 
 Each command is first left alone. Then it is started in new folders, killed by SIGTERM, SIGINT or
-SIGKILL at times drawn evenly from the time it took, and started again; after at most three kills it
+SIGKILL at times drawn evenly from the time it took, and started again; after at most five kills it
 may finish. Nothing that was finished may be lost, the results must be those of the undisturbed
 run, and two seconds after a kill no process may be left but the killed one itself, which may still
 write its summary after SIGTERM and SIGINT::
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 MARK = "MCU_NAS_KILLS"
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGKILL)
 #: Kills of one folder before the command may finish.
-CHAIN = 3
+CHAIN = 5
 #: Seconds that the processes of a killed command may take to end, and any command at all.
 GRACE_S, PATIENCE_S = 2.0, 600.0
 
@@ -171,7 +171,7 @@ budgets: [100, 200]
 seeds: 2
 algorithms: [random, nsga2]
 """
-_SEARCH = "mcu-nas search --algo random --trials 60 --out OUT"
+_SEARCH = "mcu-nas search --algo random --trials 30 --out OUT"
 _EXPORT = "mcu-nas export smallest.json --data images --shared --calibration-images 40 --out OUT"
 _FEW = "--data images --device cpu"
 WORKS = {
