@@ -40,10 +40,12 @@ def group() -> int | None:
 
 
 def join(number: int | None) -> None:
-    """Enter a group that another process made, see :func:`group`."""
+    """Enter a group that another process made, see :func:`group`; end if it has none any more."""
     if number is not None:
-        with suppress(OSError):  # its process has ended already, and with it the need for this one
+        try:
             os.setpgid(0, number)
+        except OSError:  # that process ended, or was stopped, while this one started
+            os._exit(1)
 
 
 def end_children() -> None:
@@ -51,6 +53,10 @@ def end_children() -> None:
     global _guard  # noqa: PLW0603
     with _lock:
         if _guard is not None:
+            from multiprocessing import active_children
+
+            for child in active_children():  # those that have not joined yet
+                child.terminate()
             with suppress(ProcessLookupError):
                 os.killpg(_guard.pid, signal.SIGKILL)
             _guard.communicate()

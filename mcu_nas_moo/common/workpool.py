@@ -117,8 +117,9 @@ class WorkPool:
                         yield item, _explained(future)
                     else:
                         suspects.append(item)
-        finally:
+        except BaseException:  # also when the caller leaves the loop
             self._stop(jobs, running)
+            raise
 
     def _submit(self, jobs: int, sent: _Sent[Item, Result], item: Item) -> Future[Result]:
         try:
@@ -129,9 +130,13 @@ class WorkPool:
         return future
 
     def _stop(self, jobs: int, running: Iterable[Future[Result]]) -> None:
-        stopped = [future.cancel() for future in running]
-        if stopped and self._given is None:
-            self._executor(jobs).shutdown(kill_workers=True)
+        for future in running:
+            future.cancel()
+        if self._given is None:
+            from loky import get_reusable_executor
+
+            executor = get_reusable_executor(jobs, reuse=True, kill_workers=True)
+            executor.shutdown(kill_workers=True)
 
     def _executor(self, jobs: int) -> Any:
         """What takes work; made anew if it is broken, and shared by all pools here."""

@@ -191,3 +191,28 @@ def test_no_process_outlives_its_parent(tmp_path, number):
     else:
         assert (parent.returncode, said) == (130, "kept\n")
         assert complaints == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("wait", [0.0, 0.2])
+def test_no_process_outlives_a_parent_that_is_just_starting_it(tmp_path, number, wait):
+    script = tmp_path / "program.py"
+    script.write_text(PROGRAM.replace("# No guard", "print('begins', flush=True)\n# No guard"))
+    with subprocess.Popen(
+        [sys.executable, script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    ) as parent:
+        assert parent.stdout.readline() == "begins\n"
+        while not (children := psutil.Process(parent.pid).children(True)):
+            time.sleep(0.001)
+        time.sleep(wait)
+        children = psutil.Process(parent.pid).children(True)
+        parent.send_signal(number)
+        parent.communicate(timeout=30)
+    end = time.monotonic() + 10  # such as it takes a process to start on a busy machine
+    while time.monotonic() < end and any(map(alive, [child.pid for child in children])):
+        time.sleep(0.02)
+    assert not [child for child in children if alive(child.pid)]
