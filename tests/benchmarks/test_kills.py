@@ -14,7 +14,9 @@ import kills
 
 def test_a_handful_of_kills_loses_nothing(tmp_path, capsys):
     page = tmp_path / "kills.md"
-    code = kills.main(["--what", "suite", "--kills", "3", "--seed", "3", "--out", str(page)])
+    code = kills.main(
+        ["--what", "suite", "--kills", "3", "--seed", "3", "--grace", "20", "--out", str(page)]
+    )
     assert code == 0, capsys.readouterr()
     assert ": 3 kills at random times, 0 faults." in page.read_text()
 
@@ -33,7 +35,7 @@ def faulty(tmp_path, monkeypatch, code):
 
     monkeypatch.setattr(kills.Killer, "_start", start)
     items = kills.Work("faulty", lambda out: {p.name: p.read_text() for p in out.iterdir()})
-    return kills.Killer(tmp_path, 0).torment(items, 3)
+    return kills.Killer(tmp_path, 0, grace=0.2).torment(items, 3)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +56,6 @@ def faulty(tmp_path, monkeypatch, code):
     ],
 )
 def test_faults_are_noticed(tmp_path, monkeypatch, code, fault):
-    monkeypatch.setattr(kills, "GRACE_S", 0.2)
     begin = time.monotonic()
     tally = faulty(tmp_path, monkeypatch, code)
     assert getattr(tally, fault) >= 1
