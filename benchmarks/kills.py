@@ -4,7 +4,7 @@ Each command is first left alone. Then it is started in new folders, killed by S
 SIGKILL at times drawn evenly from the time it took, and started again; after at most five kills it
 may finish. Nothing that was finished may be lost, the results must be those of the undisturbed
 run, and soon after a kill no process may be left but the killed one itself, which may still write
-its summary after SIGTERM and SIGINT. On a busy machine, give more time (``--grace``): a process that
+its summary after SIGTERM and SIGINT. Give more time (``--grace``) on a busy machine: a process that
 is just starting ends when it has started::
 
     python benchmarks/kills.py --kills 100 --out benchmarks/results/kills.md
