@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from core_factors import mlperf_runs
 
 from mcu_nas_moo.hardware import list_devices, load_device, load_runtime
 from mcu_nas_moo.hardware.calibration.calibrate import calibrate
-from mcu_nas_moo.hardware.calibration.core_factors import mlperf_runs
 from mcu_nas_moo.hardware.calibration.measurements import Measurements, shipped_measurements
 from mcu_nas_moo.hardware.calibration.recipes import RECIPES, Recipe
 from mcu_nas_moo.hardware.cost_model import CostModel

@@ -25,8 +25,8 @@ class Figure(Facts):
         basis: ``measured`` on this very board, ``scaled`` from another board with the same core,
             ``estimated`` from a maker's figure or from measurements that compare unlike things, or
             ``given`` by a user without a source.
-        source: the publication, row or calculation behind it. Those of the shipped devices come
-            from ``core_factors``.
+        source: the publication, row or calculation behind it. Those of the shipped devices are
+            derived in ``benchmarks/core_factors.py``.
     """
 
     value: Positive

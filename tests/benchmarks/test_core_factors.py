@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,10 @@ import yaml
 
 import mcu_nas_moo.hardware
 from mcu_nas_moo.hardware import list_devices, load_device
-from mcu_nas_moo.hardware.calibration.core_factors import (
+
+sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
+
+from core_factors import (
     REFERENCE_BOARD,
     Run,
     Spread,
