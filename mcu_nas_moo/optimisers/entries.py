@@ -32,6 +32,7 @@ class Entry(NamedTuple):
             begins with the run with a smaller one.
         replayable: keeps no state beyond its seed and what it was told: a new one that is told the
             same in the same order proposes the same, so that a search is resumed by a replay.
+        learns_from_others: can be told evaluations that it did not ask for.
         ceiling: largest budget that is sensible because its own time per evaluation grows; None
             if there is none.
     """
@@ -45,6 +46,7 @@ class Entry(NamedTuple):
     logs: bool = False
     any_time: bool = False
     replayable: bool = True
+    learns_from_others: bool = False
     ceiling: int | None = None
 
 
@@ -286,6 +288,7 @@ ENTRIES = {
         ),
         logs=True,
         any_time=True,
+        learns_from_others=True,
     ),
     "ppo-plain": Entry(
         "PPO (Stable-Baselines3) in the usual way, once per latency target",

@@ -18,7 +18,8 @@ the generators of Optuna's samplers are seeded from outside; an ask/tell object 
 
 The attributes ``any_time = True`` (the proposals do not depend on the budget) and ``ceiling`` (the
 largest sensible budget) of the class, function or object mean what they mean in the register;
-``replayable = False`` says that it keeps a state beyond its seed and what it was told.
+``replayable = False`` says that it keeps a state beyond its seed and what it was told, and
+``learns_from_others = True`` that it can be told evaluations that it did not ask for.
 
 A package announces its optimisers by entry points, in its pyproject.toml::
 
@@ -96,6 +97,7 @@ def user_entry(name: str) -> Entry:
         ("numpy", "optuna", "pymoo"),
         replayable=getattr(found, "replayable", True) is True,
         any_time=getattr(found, "any_time", False) is True,
+        learns_from_others=getattr(found, "learns_from_others", False) is True,
         ceiling=ceiling if isinstance(ceiling, int) else None,
     )
 

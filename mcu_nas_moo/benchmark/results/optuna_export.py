@@ -33,6 +33,8 @@ def open_storage(storage: str) -> BaseStorage:
     from optuna.storages.journal import JournalFileBackend
 
     try:
+        if storage.startswith("sqlite"):  # which serves one process at a time; others wait
+            return RDBStorage(storage, engine_kwargs={"connect_args": {"timeout": 60}})
         if re.match(r"[\w+]{2,}:", storage):  # no drive of Windows
             return RDBStorage(storage)
         return JournalStorage(JournalFileBackend(storage))

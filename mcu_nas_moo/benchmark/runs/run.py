@@ -79,7 +79,7 @@ def run_optimiser(
         asked = perf_counter()
         asked_for = optimiser.ask()
         answered = perf_counter()
-        proposed = _genotypes(asked_for, task, algorithm, done)
+        proposed = genotypes_of(asked_for, task, algorithm, done)
         batch = proposed[: budget - done]
         if len(proposed) > budget and is_own(algorithm):
             note.setdefault(
@@ -124,7 +124,7 @@ def run_optimiser(
     )
 
 
-def _genotypes(asked: object, task: Task, algorithm: str, done: int) -> Genotypes:
+def genotypes_of(asked: object, task: Task, algorithm: str, done: int) -> Genotypes:
     """What an algorithm proposed, whole numbers of any type, as integers ``(n, n_genes)``.
 
     Raises:

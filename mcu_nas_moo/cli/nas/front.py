@@ -243,11 +243,8 @@ def _chosen_front(
     if exact:
         everything, source = _reference_front(profile, space, objectives, at_most)
     elif storage is not None:
-        from mcu_nas_moo.search.study_search import (
-            load_study,
-            storage_for_reading,
-            subnets_of,
-        )
+        from mcu_nas_moo.search.search_study import load_study, subnets_of
+        from mcu_nas_moo.search.study_storage import storage_for_reading
 
         study = load_study(storage_for_reading(storage), study_name)
         everything, source = subnets_of(study), f"study {study.study_name}"

@@ -1,103 +1,32 @@
-"""A search as an Optuna study: opened, continued, and read back as subnets."""
+"""The Optuna study of a search: opened, watched, and read back as subnets."""
 
 from __future__ import annotations
 
-import time
 import warnings
 from dataclasses import dataclass, field
-from json import JSONDecodeError
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import unknown_name
-from mcu_nas_moo.common.text import without_passwords
 from mcu_nas_moo.common.yaml_files import validate
 from mcu_nas_moo.problem.archive import feasible
 from mcu_nas_moo.problem.facts import ProblemFacts, difference
 from mcu_nas_moo.search.subnets import FIGURES, Subnets, subnet_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     import optuna
-    from optuna.samplers import BaseSampler
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
 
     from mcu_nas_moo.common.arrays import FloatArray
     from mcu_nas_moo.problem.task import Task
 
-#: Algorithms of a search, with what each one is.
-ALGORITHMS = {
-    "ppo": "this package's PPOSampler",
-    "nsga2": "Optuna's NSGA-II",
-    "nsga3": "Optuna's NSGA-III",
-    "tpe": "Optuna's multivariate TPE",
-    "random": "random search",
-}
 #: User attributes of a study: what it searches, and each start of the search.
 PROBLEM, STARTS = "mcu_nas_problem", "mcu_nas_starts"
-
-
-def make_sampler(name: str, task: Task, budget: int, seed: int, finished: int = 0) -> BaseSampler:
-    """The sampler of an algorithm.
-
-    Args:
-        name: one of :data:`ALGORITHMS`.
-        task: that will be searched.
-        budget: trials of the whole search; it decides about the size of populations.
-        seed: same seed, same trials.
-        finished: trials that the study has already. A sampler that continues draws from another
-            stream, or it would propose the first trials again.
-
-    Raises:
-        InputError: for an unknown name.
-    """
-    import optuna
-
-    if name not in ALGORITHMS:
-        raise unknown_name("algorithm", name, ALGORITHMS)
-    if finished:
-        seed = int(np.random.SeedSequence([seed, finished]).generate_state(1)[0])
-    if name == "ppo":
-        from mcu_nas_moo.optimisers.ppo.sampler import PPOSampler
-
-        return PPOSampler(seed=seed, stop_when_exhausted=True)
-    if name == "random":
-        return optuna.samplers.RandomSampler(seed=seed)
-    with warnings.catch_warnings():
-        # Parts of Optuna's samplers are called experimental.
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        if name == "tpe":
-            return optuna.samplers.TPESampler(multivariate=True, seed=seed)
-        from mcu_nas_moo.optimisers.wrapped.pymoo_optimisers import das_dennis, population_size
-
-        size = population_size(budget)
-        if name == "nsga2":
-            return optuna.samplers.NSGAIISampler(population_size=size, seed=seed)
-        directions = das_dennis(task.n_obj, size)
-        return optuna.samplers.NSGAIIISampler(
-            population_size=max(len(directions), 4), reference_points=directions, seed=seed
-        )
-
-
-def storage_for_reading(storage: str) -> BaseStorage:
-    """The storage at a URL or path, see ``open_storage``.
-
-    Raises:
-        InputError: if it cannot be opened, or is a file that does not exist: opening would make
-            an empty one.
-    """
-    from mcu_nas_moo.benchmark.results.optuna_export import open_storage
-
-    path = storage.removeprefix("sqlite:///").partition("?")[0]
-    if "://" not in path and not Path(path).is_file():
-        shown = without_passwords(storage, storage)
-        raise InputError(f"there is no storage {shown}; check --storage")
-    return open_storage(storage)
 
 
 def open_study(storage: BaseStorage, name: str, task: Task) -> optuna.Study:
@@ -245,69 +174,6 @@ class Progress:
             return False
         self.front = np.vstack([self.front[~(F <= self.front).all(axis=1)], F])
         return True
-
-
-def search(
-    study: optuna.Study,
-    task: Task,
-    algorithm: str,
-    trials: int,
-    seed: int = 0,
-    watch: Callable[[Progress, bool], object] = lambda progress, changed: None,
-) -> Progress:
-    """Run trials until ``trials`` of the study are finished; those of earlier starts count.
-
-    Several processes may search the same study at once, with different seeds.
-
-    Args:
-        study: see :func:`open_study`.
-        task: of the study.
-        algorithm: see :func:`make_sampler`.
-        trials: finished trials of the whole study, at least 1.
-        seed: of the sampler.
-        watch: called with the progress, and whether the front changed: once at the start and
-            after each trial.
-
-    Returns:
-        how far the study came: fewer trials than asked for only if PPO has evaluated all
-        combinations that are not under way.
-
-    Raises:
-        InputError: for an unknown algorithm, or if the storage fails.
-    """
-    import optuna
-
-    from mcu_nas_moo.problem.adapters.optuna_objective import McuNasObjective
-
-    progress = Progress(task.n_obj)
-    progress.read(study.get_trials(deepcopy=False))
-    study.sampler = make_sampler(algorithm, task, trials, seed, progress.finished)
-    watch(progress, True)
-    if progress.finished >= trials:
-        return progress
-    start = {
-        "algorithm": algorithm,
-        "seed": seed,
-        "from_trial": progress.finished,
-        "date": time.strftime("%Y-%m-%d", time.gmtime()),
-        "optuna": optuna.__version__,
-    }
-    study.set_user_attr(STARTS, [*starts_of(study), start])
-
-    def after(study: optuna.Study, trial: FrozenTrial) -> None:
-        watch(progress, progress.read(study.get_trials(deepcopy=False)))
-        if progress.finished >= trials:
-            study.stop()
-
-    try:
-        study.optimize(McuNasObjective(task=task), callbacks=[after])
-        # Another process may have ended since the last trial.
-        watch(progress, progress.read(study.get_trials(deepcopy=False)))
-    except (optuna.exceptions.StorageInternalError, JSONDecodeError) as error:
-        reason = " ".join(str(error.__cause__ or error).split())
-        reason = without_passwords(reason, getattr(study._storage, "url", ""))
-        raise InputError(f"the storage of the study failed: {reason}") from None
-    return progress
 
 
 def starts_of(study: optuna.Study) -> list[dict[str, Any]]:

@@ -1,0 +1,350 @@
+"""A search: optimisers of the register propose, the trials of an Optuna study are the evaluations.
+
+Any number of processes may search one study, of the same or other algorithms. Each follows a
+stream of proposals (:mod:`mcu_nas_moo.search.streams`), and all together finish the number of
+trials that was asked for. A trial carries who works on it, so that others can close what a killed
+process left.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager, suppress
+from json import JSONDecodeError
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mcu_nas_moo.benchmark.results.optuna_export import distribution
+from mcu_nas_moo.benchmark.runs.run import genotypes_of
+from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.common.text import without_passwords
+from mcu_nas_moo.optimisers.register import check_optimiser, entry, load_optimiser
+from mcu_nas_moo.optimisers.user_optimisers import is_own, last_line, one_line
+from mcu_nas_moo.search.lease import alone_in, is_dead, this_process
+from mcu_nas_moo.search.streams import OWNER, PLACE, Place, keep_stream, place_of, take_stream
+from mcu_nas_moo.search.search_study import STARTS, Progress, starts_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    import optuna
+    from optuna.trial import FrozenTrial
+
+    from mcu_nas_moo.common.arrays import IntArray
+    from mcu_nas_moo.contracts.optimiser import Optimiser
+    from mcu_nas_moo.problem.task import Task
+    from mcu_nas_moo.search.streams import Stream
+
+#: Longest time in seconds between two looks at whether trials of others have ended.
+PATIENCE_S = 0.25
+
+
+def search(
+    study: optuna.Study,
+    task: Task,
+    algorithm: str,
+    trials: int,
+    seed: int = 0,
+    *,
+    jobs: int = 1,
+    folder: Path | None = None,
+    watch: Callable[[Progress, bool], object] = lambda progress, changed: None,
+    say: Callable[[str], object] = lambda text: None,
+) -> Progress:
+    """Evaluate until ``trials`` of the study are finished; those of earlier starts count.
+
+    Several processes may search the same study at once.
+
+    Args:
+        study: see ``open_study``.
+        task: of the study.
+        algorithm: name in the register of optimisers, or ``module:name``.
+        trials: finished trials of the whole study, at least 1.
+        seed: of the algorithm. Processes with the same one follow different streams.
+        jobs: processes that share the trials.
+        folder: of the storage's file, see ``storage_folder``: processes take turns there, so that
+            none begins a trial too many. Without it, such a trial fails.
+        watch: called with the progress, and whether the front changed: once at the start and
+            after each trial.
+        say: is told in a line what a user should know.
+
+    Returns:
+        how far the study came: fewer trials than asked for only if the algorithm has nothing left
+        to propose.
+
+    Raises:
+        InputError: for an unknown algorithm, one that proposes what is no genotype or nothing at
+            all, or if the storage fails.
+    """
+    import optuna
+
+    check_optimiser(algorithm)
+    work = _Work(study, task, trials, folder, watch)
+    try:
+        work.close_dead()
+        if work.look(tell=True).finished < trials:
+            work.run(algorithm, seed, -(-trials // jobs), say)
+    except (optuna.exceptions.StorageInternalError, JSONDecodeError) as error:
+        reason = " ".join(str(error.__cause__ or error).split())
+        reason = without_passwords(reason, getattr(study._storage, "url", ""))
+        raise InputError(f"the storage of the study failed: {reason}") from None
+    return work.progress
+
+
+class _Work:
+    """What one process does for a study."""
+
+    def __init__(
+        self,
+        study: optuna.Study,
+        task: Task,
+        wanted: int,
+        folder: Path | None,
+        watch: Callable[[Progress, bool], object],
+    ) -> None:
+        import optuna
+
+        from mcu_nas_moo.problem.adapters.optuna_objective import McuNasObjective
+
+        study.sampler = optuna.samplers.RandomSampler(0)  # of genes that an enqueued trial lacks
+        self.progress = Progress(task.n_obj)
+        self._study, self._task, self._wanted, self._folder = study, task, wanted, folder
+        self._watch, self._objective = watch, McuNasObjective(task=task)
+        self._owner = this_process()
+        self._trials: Sequence[FrozenTrial] = ()
+        self._changed = True
+
+    def look(self, tell: bool = False) -> Progress:
+        """Read what is new in the study."""
+        self._trials = self._study.get_trials(deepcopy=False)
+        self._changed |= self.progress.read(self._trials)
+        if tell:
+            self._watch(self.progress, self._changed)
+            self._changed = False
+        return self.progress
+
+    def close_dead(self) -> list[FrozenTrial]:
+        """Let trials fail whose process has ended; returns the others that have not ended."""
+        from optuna.trial import TrialState
+
+        self.look()
+        living = []
+        for trial in (self._trials[number] for number in self.progress.under_way):
+            owner = trial.system_attrs.get(OWNER)
+            if trial.state == TrialState.RUNNING and owner is not None and is_dead(owner):
+                self._study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+            else:
+                living.append(trial)
+        return living
+
+    def run(
+        self, algorithm: str, seed: int, budget: int, say: Callable[[str], object]
+    ) -> None:
+        """Follow streams until there are enough trials, or nothing is left to propose."""
+        import optuna
+
+        while True:
+            with alone_in(self._folder):
+                number, stream = take_stream(self._study, self._task, algorithm, seed, budget)
+                start = {
+                    "algorithm": algorithm,
+                    "seed": seed,
+                    "from_trial": self.look().finished,
+                    "date": time.strftime("%Y-%m-%d", time.gmtime()),
+                    "optuna": optuna.__version__,
+                }
+                self._study.set_user_attr(STARTS, [*starts_of(self._study), start])
+            try:
+                proposed = self._follow(number, stream, budget, say)
+            finally:
+                with suppress(Exception):  # the storage may be what failed
+                    keep_stream(self._study, number, stream, None)
+            if self.progress.finished >= self._wanted:
+                return
+            if proposed == 0:
+                raise InputError(f"{algorithm} proposed nothing to evaluate")
+            if entry(algorithm).any_time or proposed < stream.budget:
+                return  # all is known; else its plan is at an end, and the next seed makes another
+            budget = self._wanted - self.progress.finished
+
+    def _follow(
+        self, number: int, stream: Stream, budget: int, say: Callable[[str], object]
+    ) -> int:
+        """Replay a stream and go on; returns how much it proposed before it ended."""
+        name = stream.algorithm
+        stored, told = self._stored(number)
+        if stored:
+            say(f"{name} with seed {stream.seed} goes on after {len(stored):,} trials")
+        if stream.budget < budget and not entry(name).any_time:
+            say(f"{name} has planned for {stream.budget:,} trials, and goes on beyond them")
+        with _blaming(name):
+            optimiser = load_optimiser(name)(stream.setting(self._task))
+        learner = entry(name).learns_from_others
+        known = {number for numbers in told.values() for number in numbers}
+        position = 0
+        while True:
+            others: Sequence[int] = ()
+            if learner:
+                others = told.get(position) or (
+                    [] if position in stored else self._others(number, known)
+                )
+                known.update(others)
+                self._tell(optimiser, others)
+            with _blaming(name):
+                X = genotypes_of(optimiser.ask(), self._task, name, position)
+            if len(X) == 0:
+                return position
+            rows: list[tuple[list[float], list[float]]] = []
+            for x in X:
+                trial = stored.pop(position, None)
+                if trial is not None and trial.params != self._params(x):
+                    say(f"{name} does not propose again what it did; does it use its seed?")
+                    trial, stored = None, {}
+                if trial is None:
+                    trial = self._evaluate(x, Place(number, position, others if not rows else ()))
+                if trial is None:
+                    return position
+                rows.append(self._values(trial))
+                position += 1
+            with _blaming(name):
+                optimiser.tell(X, *(np.array(column) for column in zip(*rows, strict=True)))
+
+    def _stored(self, stream: int) -> tuple[dict[int, FrozenTrial], dict[int, Sequence[int]]]:
+        """Finished trials of a stream by position, and what its optimiser was told before."""
+        from optuna.trial import TrialState
+
+        stored, told = {}, {}
+        for trial in self._trials:
+            place = place_of(trial)
+            if place is not None and place.stream == stream:
+                told[place.position] = place.told
+                if trial.state == TrialState.COMPLETE:
+                    stored[place.position] = trial
+        return stored, told
+
+    def _others(self, stream: int, known: set[int]) -> list[int]:
+        """Numbers of the finished trials that this stream's optimiser has not heard of."""
+        from optuna.trial import TrialState
+
+        self.look()
+        found = []
+        for trial in self._trials:
+            place = place_of(trial)
+            own = place is not None and place.stream == stream
+            if trial.state == TrialState.COMPLETE and not own and trial.number not in known:
+                found.append(trial.number)
+        return found
+
+    def _tell(self, optimiser: Optimiser, numbers: Sequence[int]) -> None:
+        """Tell of trials that the optimiser did not ask for, but for those of other genes."""
+        X, rows = [], []
+        for trial in (self._trials[number] for number in numbers):
+            with suppress(InputError, KeyError):
+                X.append(self._objective.genotype(trial))
+                rows.append(self._values(trial))
+        if rows:
+            F, G = (np.array(column) for column in zip(*rows, strict=True))
+            optimiser.tell(np.concatenate(X), F, G)
+
+    def _values(self, trial: FrozenTrial) -> tuple[list[float], list[float]]:
+        constraints = trial.constraints
+        return trial.values, [constraints[name] for name in self._task.constraint_names]
+
+    def _params(self, x: IntArray) -> dict[str, int]:
+        genes = self._task.space.genes
+        return {gene.name: gene.options[index] for gene, index in zip(genes, x, strict=True)}
+
+    def _evaluate(self, x: IntArray, place: Place) -> FrozenTrial | None:
+        """A finished trial of a genotype; None if the study has enough without it."""
+        import optuna
+        from optuna.trial import TrialState
+
+        while True:
+            trial = self._begin(x, place)
+            if trial is None:
+                return None
+            try:
+                values = self._objective(trial)
+                if not np.isfinite(values).all():
+                    raise InputError(f"trial {trial.number} has values that are none: {values}")
+                done = self._study.tell(trial, values, skip_if_finished=True)
+            except optuna.exceptions.UpdateFinishedTrialError:
+                continue  # another process took this one for dead
+            except BaseException:
+                with suppress(Exception):
+                    self._study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
+                raise
+            self.look(tell=True)
+            if done.state == TrialState.COMPLETE and place_of(done) is not None:
+                return done  # and no enqueued one
+
+    def _begin(self, x: IntArray, place: Place) -> optuna.Trial | None:
+        """A trial of a genotype, or one that was enqueued; None if the study has enough.
+
+        Waits while others are at the last trials, which may fail.
+        """
+        from optuna.trial import TrialState
+
+        pause = 0.001
+        while True:
+            with alone_in(self._folder):
+                under_way = self.close_dead()
+                # Those without an owner are none of a search, and may never end.
+                at_work = sum(OWNER in t.system_attrs for t in under_way)
+                if self.progress.finished + at_work < self._wanted:
+                    enqueued = any(t.state == TrialState.WAITING for t in under_way)
+                    trial = self._enqueued() if enqueued else self._new(x, place)
+                    if self._folder is not None or self._counts(trial.number):
+                        return trial
+                    self._study.tell(trial, state=TrialState.FAIL)
+            if self.progress.finished >= self._wanted:
+                return None
+            self.look(tell=True)
+            time.sleep(pause)
+            pause = min(2 * pause, PATIENCE_S)
+
+    def _counts(self, number: int) -> bool:
+        """Whether the study lacks a trial, without those that began after this one."""
+        from optuna.trial import TrialState
+
+        self.look()
+        before = sum(
+            t.state == TrialState.COMPLETE
+            or (t.state == TrialState.RUNNING and OWNER in t.system_attrs)
+            for t in self._trials[:number]
+        )
+        return before < self._wanted
+
+    def _enqueued(self) -> optuna.Trial:
+        trial = self._study.ask()
+        trial.storage.set_trial_system_attr(trial._trial_id, OWNER, self._owner)
+        return trial
+
+    def _new(self, x: IntArray, place: Place) -> optuna.Trial:
+        """A trial of a genotype, written in one step."""
+        import optuna
+        from optuna.trial import TrialState, create_trial
+
+        template = create_trial(
+            state=TrialState.RUNNING,
+            params=self._params(x),
+            distributions={g.name: distribution(g) for g in self._task.space.genes},
+            system_attrs={PLACE: list(place), OWNER: self._owner},
+        )
+        storage, study_id = self._study._storage, self._study._study_id
+        return optuna.Trial(self._study, storage.create_new_trial(study_id, template))
+
+
+@contextmanager
+def _blaming(algorithm: str) -> Iterator[None]:
+    """Let what an algorithm of the user's raises be an error of the user's, with its line."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, InputError) or not is_own(algorithm):
+            raise
+        line = last_line(error, algorithm)
+        where = f" ({line})" if line else ""
+        raise InputError(f"{algorithm} failed: {one_line(error)}{where}") from error
