@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
-import signal
-from multiprocessing import connection, get_context
-from typing import TYPE_CHECKING, Any
+import json
+import pickle
+import selectors
+import subprocess
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
 from mcu_nas_moo.common import processes
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.search.run_search import search
-from mcu_nas_moo.search.search_study import load_study
+from mcu_nas_moo.search.run_search import close_dead, search
+from mcu_nas_moo.search.search_study import Progress, load_study
 from mcu_nas_moo.search.study_storage import storage_folder, storage_for_searching
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+    from typing import BinaryIO
 
     import optuna
 
     from mcu_nas_moo.problem.task import Task
-    from mcu_nas_moo.search.search_study import Progress
 
 #: Seconds between two looks at how far the study is.
 LOOK_S = 0.5
+#: What each process runs; it reads before it imports, so that none waits for another to start.
+_PROGRAM = """
+import sys
+given = sys.stdin.buffer.read()
+from mcu_nas_moo.search.parallel import work
+work(given)
+"""
 
 
 def search_in_processes(
@@ -44,17 +55,59 @@ def search_in_processes(
         InputError: if one of them raises it.
         RuntimeError: if all of them were killed, or another error ended one.
     """
-    context = get_context("spawn")
-    workers: dict[Any, Any] = {}
-    for _ in range(jobs):
-        mine, theirs = context.Pipe(duplex=False)
-        settings = (storage, study.study_name, task, algorithm, trials, seed, jobs)
-        workers[mine] = context.Process(target=_work, args=(processes.group(), theirs, settings))
-        workers[mine].start()
-        theirs.close()
+    progress, working = Progress(task.n_obj), list[Any]()
+    arguments = (storage, study.study_name, task, algorithm, trials, seed, jobs)
     try:
-        ...
+        for _ in range(jobs):
+            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+            working.append(processes.start([sys.executable, "-c", _PROGRAM], **pipes))
+        with selectors.DefaultSelector() as selector:
+            for process in working:
+                with process.stdin as pipe:
+                    pickle.dump(arguments, pipe)
+                selector.register(process.stdout, selectors.EVENT_READ)
+            while selector.get_map():
+                watch(progress, progress.read(study.get_trials(deepcopy=False)))
+                for key, _ in selector.select(LOOK_S):
+                    pipe = cast("BinaryIO", key.fileobj)
+                    line = pipe.readline()
+                    if not line:  # it has ended
+                        selector.unregister(pipe)
+                        continue
+                    kind, text = json.loads(line)
+                    if kind == "bad input":
+                        raise InputError(text)
+                    say(text)
+        failed = sum(process.wait() != 0 for process in working)
     finally:
-        for worker in workers.values():
-            worker.kill()
-            worker.join()
+        for process in working:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+        close_dead(study, study.get_trials(deepcopy=False))
+    watch(progress, progress.read(study.get_trials(deepcopy=False)))
+    if failed and progress.finished < trials:
+        raise RuntimeError(f"{failed} of {jobs} processes of the search ended early")
+    if failed:
+        say(f"{failed} of {jobs} processes ended early; the others did their part")
+    return progress
+
+
+def work(given: bytes) -> None:
+    """What a process of several does; it tells its lines, or bad input, on its standard output."""
+    import optuna
+
+    pipe, sys.stdout = sys.stdout, sys.stderr  # what an algorithm of the user's prints is no line
+
+    def tell(kind: str, text: str) -> None:
+        print(json.dumps([kind, text]), file=pipe, flush=True)
+
+    say = partial(tell, "note")
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    storage, name, task, algorithm, trials, seed, jobs = pickle.loads(given)
+    try:
+        study = load_study(storage_for_searching(storage, say), name)
+        folder = storage_folder(storage)
+        search(study, task, algorithm, trials, seed, jobs=jobs, folder=folder, say=say)
+    except InputError as error:
+        tell("bad input", str(error))

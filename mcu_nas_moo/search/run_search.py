@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager, suppress
 from json import JSONDecodeError
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,14 +19,15 @@ from mcu_nas_moo.benchmark.results.optuna_export import distribution
 from mcu_nas_moo.benchmark.runs.run import genotypes_of
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.text import without_passwords
-from mcu_nas_moo.optimisers.register import check_optimiser, entry, load_optimiser
+from mcu_nas_moo.contracts.optimiser import Setting
+from mcu_nas_moo.optimisers.register import entry, load_optimiser
 from mcu_nas_moo.optimisers.user_optimisers import is_own, last_line, one_line
 from mcu_nas_moo.search.lease import alone_in, is_dead, this_process
-from mcu_nas_moo.search.streams import OWNER, PLACE, Place, keep_stream, place_of, take_stream
 from mcu_nas_moo.search.search_study import STARTS, Progress, starts_of
+from mcu_nas_moo.search.streams import OWNER, PLACE, Place, keep_stream, place_of, take_stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     import optuna
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 
 #: Longest time in seconds between two looks at whether trials of others have ended.
 PATIENCE_S = 0.25
+#: Seconds of waiting after which that is told.
+TOLD_S = 5.0
 
 
 def search(
@@ -80,17 +83,48 @@ def search(
     """
     import optuna
 
-    check_optimiser(algorithm)
-    work = _Work(study, task, trials, folder, watch)
+    work = _Work(study, task, trials, folder, watch, say)
     try:
-        work.close_dead()
+        work.living()
         if work.look(tell=True).finished < trials:
-            work.run(algorithm, seed, -(-trials // jobs), say)
+            work.run(algorithm, seed, planned(algorithm, trials, jobs))
     except (optuna.exceptions.StorageInternalError, JSONDecodeError) as error:
         reason = " ".join(str(error.__cause__ or error).split())
         reason = without_passwords(reason, getattr(study._storage, "url", ""))
         raise InputError(f"the storage of the study failed: {reason}") from None
+    finally:
+        work.leave_streams()
     return work.progress
+
+
+def planned(algorithm: str, trials: int, jobs: int = 1) -> int:
+    """The budget that each of so many processes plans for, if the algorithm plans."""
+    return trials if entry(algorithm).any_time else -(-trials // jobs)
+
+
+def check_algorithm(algorithm: str, task: Task, trials: int, seed: int, jobs: int = 1) -> None:
+    """Build the optimiser of a search once.
+
+    Raises:
+        InputError: if there is none of the name, or it refuses the task or its budget.
+    """
+    ideal, budget = np.zeros(task.n_obj), planned(algorithm, trials, jobs)
+    with _blaming(algorithm):
+        load_optimiser(algorithm)(Setting(task, ideal, ideal + 1.0, budget, seed))
+
+
+def close_dead(study: optuna.Study, under_way: Iterable[FrozenTrial]) -> list[FrozenTrial]:
+    """Let those trials fail whose process has ended; returns the others."""
+    from optuna.trial import TrialState
+
+    living = []
+    for trial in under_way:
+        owner = trial.system_attrs.get(OWNER)
+        if trial.state == TrialState.RUNNING and owner is not None and is_dead(owner):
+            study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+        else:
+            living.append(trial)
+    return living
 
 
 class _Work:
@@ -103,6 +137,7 @@ class _Work:
         wanted: int,
         folder: Path | None,
         watch: Callable[[Progress, bool], object],
+        say: Callable[[str], object],
     ) -> None:
         import optuna
 
@@ -111,10 +146,11 @@ class _Work:
         study.sampler = optuna.samplers.RandomSampler(0)  # of genes that an enqueued trial lacks
         self.progress = Progress(task.n_obj)
         self._study, self._task, self._wanted, self._folder = study, task, wanted, folder
-        self._watch, self._objective = watch, McuNasObjective(task=task)
+        self._watch, self._say, self._objective = watch, say, McuNasObjective(task=task)
         self._owner = this_process()
         self._trials: Sequence[FrozenTrial] = ()
         self._changed = True
+        self._followed: dict[int, Stream] = {}
 
     def look(self, tell: bool = False) -> Progress:
         """Read what is new in the study."""
@@ -125,28 +161,23 @@ class _Work:
             self._changed = False
         return self.progress
 
-    def close_dead(self) -> list[FrozenTrial]:
-        """Let trials fail whose process has ended; returns the others that have not ended."""
-        from optuna.trial import TrialState
+    def leave_streams(self) -> None:
+        """Let others take up what was followed here."""
+        with suppress(Exception):  # the storage may be what failed
+            for number, stream in self._followed.items():
+                keep_stream(self._study, number, stream, None)
 
+    def living(self) -> list[FrozenTrial]:
+        """The trials that have not ended, without those whose process has."""
         self.look()
-        living = []
-        for trial in (self._trials[number] for number in self.progress.under_way):
-            owner = trial.system_attrs.get(OWNER)
-            if trial.state == TrialState.RUNNING and owner is not None and is_dead(owner):
-                self._study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
-            else:
-                living.append(trial)
-        return living
+        return close_dead(self._study, [self._trials[n] for n in self.progress.under_way])
 
-    def run(
-        self, algorithm: str, seed: int, budget: int, say: Callable[[str], object]
-    ) -> None:
+    def run(self, algorithm: str, seed: int, budget: int) -> None:
         """Follow streams until there are enough trials, or nothing is left to propose."""
         import optuna
 
         while True:
-            with alone_in(self._folder):
+            with alone_in(self._folder):  # and not with a stream that was followed here already
                 number, stream = take_stream(self._study, self._task, algorithm, seed, budget)
                 start = {
                     "algorithm": algorithm,
@@ -156,11 +187,8 @@ class _Work:
                     "optuna": optuna.__version__,
                 }
                 self._study.set_user_attr(STARTS, [*starts_of(self._study), start])
-            try:
-                proposed = self._follow(number, stream, budget, say)
-            finally:
-                with suppress(Exception):  # the storage may be what failed
-                    keep_stream(self._study, number, stream, None)
+            self._followed[number] = stream
+            proposed = self._follow(number, stream, budget)
             if self.progress.finished >= self._wanted:
                 return
             if proposed == 0:
@@ -169,16 +197,14 @@ class _Work:
                 return  # all is known; else its plan is at an end, and the next seed makes another
             budget = self._wanted - self.progress.finished
 
-    def _follow(
-        self, number: int, stream: Stream, budget: int, say: Callable[[str], object]
-    ) -> int:
+    def _follow(self, number: int, stream: Stream, budget: int) -> int:
         """Replay a stream and go on; returns how much it proposed before it ended."""
         name = stream.algorithm
         stored, told = self._stored(number)
         if stored:
-            say(f"{name} with seed {stream.seed} goes on after {len(stored):,} trials")
+            self._say(f"{name} with seed {stream.seed} goes on after {len(stored):,} trials")
         if stream.budget < budget and not entry(name).any_time:
-            say(f"{name} has planned for {stream.budget:,} trials, and goes on beyond them")
+            self._say(f"{name} has planned for {stream.budget:,} trials, and goes on beyond them")
         with _blaming(name):
             optimiser = load_optimiser(name)(stream.setting(self._task))
         learner = entry(name).learns_from_others
@@ -200,7 +226,7 @@ class _Work:
             for x in X:
                 trial = stored.pop(position, None)
                 if trial is not None and trial.params != self._params(x):
-                    say(f"{name} does not propose again what it did; does it use its seed?")
+                    self._say(f"{name} does not propose again what it did; does it use its seed?")
                     trial, stored = None, {}
                 if trial is None:
                     trial = self._evaluate(x, Place(number, position, others if not rows else ()))
@@ -287,10 +313,10 @@ class _Work:
         """
         from optuna.trial import TrialState
 
-        pause = 0.001
+        pause, begin = 0.001, time.monotonic()
         while True:
             with alone_in(self._folder):
-                under_way = self.close_dead()
+                under_way = self.living()
                 # Those without an owner are none of a search, and may never end.
                 at_work = sum(OWNER in t.system_attrs for t in under_way)
                 if self.progress.finished + at_work < self._wanted:
@@ -302,6 +328,9 @@ class _Work:
             if self.progress.finished >= self._wanted:
                 return None
             self.look(tell=True)
+            if begin and time.monotonic() - begin > TOLD_S:
+                begin = 0.0
+                self._say(f"waiting for {at_work:,} trials that other processes have begun")
             time.sleep(pause)
             pause = min(2 * pause, PATIENCE_S)
 

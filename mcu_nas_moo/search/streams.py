@@ -91,20 +91,27 @@ def take_stream(
     Raises:
         InputError: if the record of one is damaged.
     """
-    kept = [
-        (int(key.removeprefix(STREAM)), validate(Stream, value, f"{key} of {study.study_name}"))
-        for key, value in sorted(study.user_attrs.items())
+    kept = {
+        int(key.removeprefix(STREAM)): validate(Stream, value, f"{key} of {study.study_name}")
+        for key, value in study.user_attrs.items()
         if key.startswith(STREAM)
-    ]
+    }
     optimiser = optimiser_fingerprint(algorithm)
-    alike = [(n, s) for n, s in kept if (s.algorithm, s.seed) == (algorithm, seed)]
-    for number, stream in alike:
-        free = stream.owner is None or is_dead(stream.owner)
-        if free and stream.optimiser == optimiser and entry(algorithm).replayable:
-            break
+    alike = {n: s for n, s in kept.items() if (s.algorithm, s.seed) == (algorithm, seed)}
+    number = min(
+        (
+            number
+            for number, stream in alike.items()
+            if (stream.owner is None or is_dead(stream.owner)) and stream.optimiser == optimiser
+        ),
+        default=len(kept),
+    )
+    if number in kept and entry(algorithm).replayable:
+        stream = kept[number]
     else:
+        number = len(kept)
         ideal, nadir = objective_ranges(task)
-        number, stream = len(kept), Stream(
+        stream = Stream(
             algorithm=algorithm,
             seed=seed,
             worker=len(alike),

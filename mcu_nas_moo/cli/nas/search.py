@@ -19,15 +19,17 @@ from mcu_nas_moo.cli.problem_options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import NoReturn
 
     import optuna
     from rich.console import Console
 
     from mcu_nas_moo.benchmark.references.reference import Reference
+    from mcu_nas_moo.common.progress import Bars
     from mcu_nas_moo.problem.task import Task
     from mcu_nas_moo.search.search_folder import SearchFolder
-    from mcu_nas_moo.search.study_search import Progress
+    from mcu_nas_moo.search.search_study import Progress
 
 
 @click.command()
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     "--algo",
     default="ppo",
     show_default=True,
-    help="ppo, or one of Optuna's: nsga2, nsga3, tpe, random.",
+    help="One of mcu-nas-bench --list, or your own module:name.",
 )
 @space_option
 @objectives_option
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     help="Finished trials of the whole study, those of earlier starts included.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
 @click.option(
     "--storage",
     help="Storage of Optuna: a URL such as sqlite:///study.db, or a file for a journal. A "
@@ -76,6 +79,7 @@ def search(
     objectives: str,
     trials: int,
     seed: int,
+    jobs: int,
     storage: str | None,
     study_name: str | None,
     limits: dict[str, float],
@@ -99,28 +103,52 @@ def search(
     import optuna
 
     from mcu_nas_moo.benchmark.references.reference import known_reference
-    from mcu_nas_moo.benchmark.results.optuna_export import open_storage
+    from mcu_nas_moo.common.processes import stopped_by_signals
+    from mcu_nas_moo.search.lease import alone_in
+    from mcu_nas_moo.search.parallel import search_in_processes
+    from mcu_nas_moo.search.run_search import check_algorithm
+    from mcu_nas_moo.search.run_search import search as run_search
     from mcu_nas_moo.search.search_folder import SEARCHES, SearchFolder
-    from mcu_nas_moo.search.study_journal import open_journal
-    from mcu_nas_moo.search.study_search import make_sampler, open_study
+    from mcu_nas_moo.search.search_study import load_study, open_study
+    from mcu_nas_moo.search.study_storage import storage_folder, storage_for_searching
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     task = task_of_options(space, profile, objectives, limits, predictors)
-    make_sampler(algo, task, trials, seed)  # an unknown name should leave nothing behind
+    check_algorithm(algo, task, trials, seed, jobs)  # bad input should leave nothing behind
     reference = known_reference(task)
     name = study_name or _name(task)
     folder = SearchFolder(out or SEARCHES / _name(task))
     folder.check(task.facts())
     if storage is None:
         folder.root.mkdir(parents=True, exist_ok=True)
-    opened = open_journal(folder.journal) if storage is None else open_storage(storage)
-    study = open_study(opened, name, task)
+    place = storage or folder.journal
+    opened = storage_for_searching(place, _note)
+    with alone_in(storage_folder(place)):
+        study = open_study(opened, name, task)
+    bars, watch = _bars(algo, trials, reference, console)
     try:
-        progress = _run(study, task, algo, trials, seed, reference, console)
+        with stopped_by_signals(), bars:
+            if jobs > 1:
+                progress = search_in_processes(
+                    place, study, task, algo, trials, seed, jobs, watch, _note
+                )
+            else:
+                progress = run_search(
+                    study,
+                    task,
+                    algo,
+                    trials,
+                    seed,
+                    folder=storage_folder(place),
+                    watch=watch,
+                    say=_note,
+                )
     except KeyboardInterrupt:
+        # Opened anew: the interruption may have come while this one was read.
+        study = load_study(storage_for_searching(place, _note), name)
         _stopped(study, task, folder, reference)
     if progress.finished < trials:
-        text = f"All combinations are evaluated after {progress.finished:,} trials"
+        text = f"{algo} has nothing left to propose after {progress.finished:,} trials"
         if progress.under_way:
             text += (
                 f", but for {len(progress.under_way):,} under way in, or left by, other processes"
@@ -135,28 +163,25 @@ def _name(task: Task) -> str:
     return f"{task.name}{changed_limits_in_name(task)}{learned}"
 
 
-def _run(
-    study: optuna.Study,
-    task: Task,
-    algo: str,
-    trials: int,
-    seed: int,
-    reference: Reference | None,
-    console: Console,
-) -> Progress:
+def _note(text: str) -> None:
+    click.echo(f"Note: {text}", err=True)
+
+
+def _bars(
+    algo: str, trials: int, reference: Reference | None, console: Console
+) -> tuple[Bars, Callable[[Progress, bool], None]]:
+    """What shows the progress, and what is called with it."""
     from mcu_nas_moo.common.progress import Bars
-    from mcu_nas_moo.search.study_search import search as run_search
 
-    unit = "trials, {task.fields[feasible]} feasible, {task.fields[front]}"
-    with Bars(unit, console) as bars:
-        bar = bars.add_task(algo, total=trials, feasible=0, front="")
+    bars = Bars("trials, {task.fields[feasible]} feasible, {task.fields[front]}", console)
+    bar = bars.add_task(algo, total=trials, feasible=0, front="")
 
-        def watch(progress: Progress, changed: bool) -> None:
-            bars.update(bar, completed=progress.finished, feasible=progress.feasible)
-            if changed:
-                bars.update(bar, front=_front_so_far(progress, reference))
+    def watch(progress: Progress, changed: bool) -> None:
+        bars.update(bar, completed=progress.finished, feasible=progress.feasible)
+        if changed:
+            bars.update(bar, front=_front_so_far(progress, reference))
 
-        return run_search(study, task, algo, trials, seed, watch)
+    return bars, watch
 
 
 def _front_so_far(progress: Progress, reference: Reference | None) -> str:
@@ -186,7 +211,7 @@ def _finish(
 ) -> None:
     """Write the results and, on a console, say what they are."""
     from mcu_nas_moo.search.search_folder import SearchRecord
-    from mcu_nas_moo.search.study_search import (
+    from mcu_nas_moo.search.search_study import (
         finished_trials,
         problem_of,
         starts_of,

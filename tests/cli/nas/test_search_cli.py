@@ -3,19 +3,39 @@ from __future__ import annotations
 import csv
 import json
 import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import optuna
+import psutil
 import pytest
 from click.testing import CliRunner
 
 from mcu_nas_moo.cli.nas.main import main
 from mcu_nas_moo.problem.adapters.optuna_objective import McuNasObjective
-from mcu_nas_moo.search import study_search
-from mcu_nas_moo.search.study_journal import open_journal
+from mcu_nas_moo.search import search_study, study_storage
 from mcu_nas_moo.spaces.subnet_file import read_subnet
 
 DEFAULT = Path("search") / "mbconv-stage--cortex-m7--error-latency"
+
+
+SMALLEST = """
+class Search:
+    def __init__(self, setting):
+        self.space = setting.task.space
+        self.genes = [gene.name for gene in self.space.genes]
+
+    def ask(self):
+        X = self.space.sample(4, __import__("numpy").random.default_rng(0))
+        X[:, self.genes.index("resolution")] = 0
+        return X
+
+    def tell(self, X, F, G):
+        pass
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -87,28 +107,79 @@ def test_an_interrupted_search_writes_what_is_finished(monkeypatch):
     assert "the same command continues" in result.output
     assert len(table()) == 8
     assert run("--trials", 15, "--algo", "random").exit_code == 0
-    storage = study_search.storage_for_reading(str(DEFAULT / "study.journal"))
+    storage = study_storage.storage_for_reading(str(DEFAULT / "study.journal"))
     study = optuna.load_study(study_name=DEFAULT.name, storage=storage)
-    assert len(study_search.finished_trials(study)) == 15
+    assert len(search_study.finished_trials(study)) == 15
 
 
-def test_two_searches_of_one_study_say_what_is_true(monkeypatch):
-    whole = McuNasObjective.__call__
-    calls = []
+def started(*arguments):
+    program = "from mcu_nas_moo.cli.nas.main import main; main()"
+    words = [sys.executable, "-c", program, "search", *map(str, arguments)]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
-    def with_company(self, trial):
-        calls.append(trial.number)
-        if len(calls) == 4:
-            storage = open_journal(DEFAULT / "study.journal")
-            other = study_search.open_study(storage, DEFAULT.name, self.task)
-            study_search.search(other, self.task, "random", 9)
-        return whole(self, trial)
 
-    monkeypatch.setattr(McuNasObjective, "__call__", with_company)
-    result = run("--trials", 12, "--algo", "random")
+def trials_of(storage):
+    opened = study_storage.storage_for_reading(str(storage))
+    return search_study.load_study(opened, None).trials
+
+
+@pytest.mark.parametrize("kind", ["journal", "sqlite"])
+def test_searches_at_once_on_a_new_storage_finish_the_trials_exactly(kind, tmp_path):
+    storage = tmp_path / "study.journal" if kind == "journal" else f"sqlite:///{tmp_path}/study.db"
+    words = ("--trials", 40, "--algo", "nsga2", "--storage", storage)
+    searches = [started(*words) for _ in range(4)]
+    for process in searches:
+        output = process.communicate()[0]
+        assert process.returncode == 0, output
+        assert "40 trials: " in output
+    trials = trials_of(storage)
+    assert [trial.state.name for trial in trials] == 40 * ["COMPLETE"]
+    # The same seed, and yet none repeats what another does.
+    assert len({tuple(trial.params.values()) for trial in trials}) == 40
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_jobs_end_with_the_search_and_leave_what_is_finished(number):
+    journal = DEFAULT / "study.journal"
+    process = started("--trials", 100_000, "--algo", "random", "--jobs", 2)
+    while not journal.is_file() or journal.read_text().count('"values":[') < 60:
+        assert process.poll() is None
+        time.sleep(0.1)
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert len(children) == 3  # and one that guards them
+    process.send_signal(number)
+    begin = time.monotonic()
+    # What nobody has waited for yet is a zombie.
+    while any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in children):
+        assert time.monotonic() - begin < 2
+        time.sleep(0.05)
+    output = process.communicate()[0]
+    if number == signal.SIGTERM:
+        assert process.returncode == 130
+        assert "the same command continues" in output
+        finished = sum(trial.state.name == "COMPLETE" for trial in trials_of(journal))
+        assert {trial.state.name for trial in trials_of(journal)} <= {"COMPLETE", "FAIL"}
+        assert json.loads((DEFAULT / "search.json").read_text())["trials"] == finished
+    trials = len(trials_of(journal)) + 10
+    again = run("--trials", trials, "--algo", "random", "--jobs", 2)
+    assert again.exit_code == 0, again.output
+    states = [trial.state.name for trial in trials_of(journal)]
+    assert (states.count("COMPLETE"), states.count("RUNNING")) == (trials, 0)
+
+
+def test_bad_input_in_a_process_of_several_is_one_line(tmp_path):
+    (tmp_path / "mine.py").write_text("class Search:\n  ask = tell = lambda self, *told: 1 / 0\n")
+    result = run("--trials", 8, "--algo", "mine:Search", "--jobs", 2)
+    assert result.exit_code == 2
+    assert "Error: mine:Search failed: ZeroDivisionError" in result.output
+
+
+def test_an_algorithm_of_the_user_s_is_taken(tmp_path):
+    (tmp_path / "smallest.py").write_text(SMALLEST)
+    result = run("--trials", 12, "--algo", "smallest:Search")
     assert result.exit_code == 0, result.output
-    assert "12 trials: " in result.output
-    assert "All combinations" not in result.output
+    trials = trials_of(DEFAULT / "study.journal")
+    assert [trial.params["resolution"] for trial in trials] == 12 * [16]
 
 
 def test_any_storage_of_optuna_and_any_space(tmp_path):

@@ -1,26 +1,80 @@
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
+
 import numpy as np
 import optuna
 import pytest
 from toy_task import ToyTask, pairwise_front
 
 from mcu_nas_moo.benchmark.results.optuna_export import open_storage
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.problem.task import Task
+from mcu_nas_moo.search import run_search
 from mcu_nas_moo.search.front import on_front
-from mcu_nas_moo.search.study_journal import open_journal
-from mcu_nas_moo.search.study_search import (
-    ALGORITHMS,
+from mcu_nas_moo.search.lease import this_process
+from mcu_nas_moo.search.run_search import check_algorithm, search
+from mcu_nas_moo.search.search_study import (
     finished_trials,
     load_study,
-    make_sampler,
     open_study,
-    search,
     starts_of,
-    storage_for_reading,
     subnets_of,
 )
+from mcu_nas_moo.search.streams import OWNER
+from mcu_nas_moo.search.study_storage import open_journal, storage_for_reading
 from mcu_nas_moo.spaces import Gene, SearchSpace
+
+#: Ends with its budget; the second one's genotypes differ.
+PLANNER = """
+import numpy as np
+
+class Planner:
+    made = 0
+
+    def __init__(self, setting):
+        self.left = setting.budget
+        self.first = int(setting.seed != 0)
+
+    def ask(self):
+        X = np.tile([self.first, 0], (self.left, 1))
+        self.left = 0
+        return X
+
+    def tell(self, X, F, G):
+        pass
+"""
+#: A search that is killed while it evaluates.
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import test_run_search as tests
+
+class Deadly(tests.SearchedTask):
+    left = 20
+
+    def metrics(self, X):
+        if len(X) == 1:
+            self.left -= 1
+            if self.left < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return super().metrics(X)
+
+task = Deadly()
+study = tests.open_study(tests.open_journal(Path(sys.argv[1])), "s", task)
+tests.search(study, task, "local-search", 40)
+"""
+FAILING = """class Search:
+    def ask(self):
+        return {}[7]
+
+    def tell(self, X, F, G):
+        pass
+"""
 
 
 class SearchedTask(ToyTask):
@@ -64,11 +118,15 @@ def in_memory(task, name="s"):
     return open_study(optuna.storages.InMemoryStorage(), name, task)
 
 
+def with_tests_on_path():
+    return os.environ | {"PYTHONPATH": os.pathsep.join(place or os.getcwd() for place in sys.path)}
+
+
 def drawn(study):
     return [tuple(trial.params.values()) for trial in finished_trials(study)]
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", ["ppo", "nsga2", "ga", "tpe", "random"])
 def test_each_algorithm_fills_the_study_with_what_the_task_says(algorithm, task):
     study = in_memory(task)
     progress = search(study, task, algorithm, 30)
@@ -98,30 +156,68 @@ def test_front_of_the_study_is_that_of_optuna_and_of_all_pairs(task):
     assert {tuple(f) for f in progress.front} == found
 
 
-def test_a_continued_search_finishes_the_number_and_draws_new_trials(task, tmp_path):
-    path = tmp_path / "study.journal"
-    search(open_study(open_journal(path), "s", task), task, "random", 15, seed=3)
-    study = open_study(open_journal(path), "s", task)
-    first = drawn(study)
-    assert len(first) == 15
-    search(study, task, "random", 40, seed=3)
-    both = drawn(open_study(open_journal(path), "s", task))
-    assert len(both) == 40
-    assert both[:15] == first
-    # The same seed once more would propose the same trials again.
-    assert both[15:30] != first
-    assert [start["from_trial"] for start in starts_of(study)] == [0, 15]
+@pytest.mark.parametrize(
+    "algorithm", ["random", "local-search", "regularised-evolution", "nsga2", "optuna-nsga3", "ppo"]
+)
+def test_a_search_in_parts_equals_an_unbroken_one(algorithm, task, tmp_path):
+    unbroken = in_memory(task)
+    search(unbroken, task, algorithm, 60, seed=3)
+    for trials in (25, 60):
+        study = open_study(open_journal(tmp_path / "study.journal"), "s", task)
+        search(study, task, algorithm, trials, seed=3)
+    assert drawn(study) == drawn(unbroken)
+    assert [trial.values for trial in study.trials] == [trial.values for trial in unbroken.trials]
+    assert [start["from_trial"] for start in starts_of(study)] == [0, 25]
     # Complete: nothing is added, whatever the algorithm.
-    assert search(study, task, "ppo", 40).finished == 40
-    assert drawn(study) == both
+    assert search(study, task, "tpe", 40).finished == 60
     assert len(starts_of(study)) == 2
 
 
-def test_ppo_repeats_no_trial_when_it_continues(task, tmp_path):
-    for trials in (20, 50):
-        study = open_study(open_journal(tmp_path / "study.journal"), "s", task)
-        search(study, task, "ppo", trials)
-    assert len(set(drawn(study))) == 50
+def test_a_replay_takes_the_stored_values(task):
+    calls = []
+
+    class Counted(SearchedTask):
+        def metrics(self, X):
+            calls.append(len(X))
+            return super().metrics(X)
+
+    study = in_memory(task)
+    search(study, task, "local-search", 60)
+    search(study, Counted(), "local-search", 75)
+    assert sum(calls) == 15
+
+
+def test_ppo_learns_from_all_trials_and_its_replay_hears_of_them_in_the_same_order(task):
+    def searched(*parts):
+        study = in_memory(task)
+        search(study, task, "random", 40)
+        for trials in parts:
+            search(study, task, "ppo", trials)
+        return drawn(study)
+
+    whole = searched(110)
+    assert searched(60, 75, 110) == whole
+    assert len(set(whole[40:])) == 70
+    assert not set(whole[40:]) & set(whole[:40])
+
+
+def test_a_plan_that_is_used_up_is_followed_by_another(tmp_path, monkeypatch):
+    (tmp_path / "planner.py").write_text(PLANNER)
+    monkeypatch.chdir(tmp_path)
+    task, lines = TwoGenesTask(), []
+    study = in_memory(task)
+    search(study, task, "planner:Planner", 4, say=lines.append)
+    progress = search(study, task, "planner:Planner", 9, say=lines.append)
+    assert progress.finished == 9
+    assert [trial.params["a"] for trial in study.trials] == [1, 1, 1, 1, 2, 2, 2, 2, 2]
+    assert "planner:Planner has planned for 4 trials, and goes on beyond them" in lines
+
+
+def test_what_a_user_s_algorithm_raises_is_one_line(tmp_path, monkeypatch, task):
+    (tmp_path / "failing.py").write_text(FAILING)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"failing:Search failed: KeyError: 7 \(failing.py:3\)"):
+        search(in_memory(task), task, "failing:Search", 4)
 
 
 def test_same_seed_same_trials(task):
@@ -180,13 +276,14 @@ def test_trials_of_another_process_count(task, tmp_path, kind):
 
     def watch(progress, changed):
         seen.append(progress.finished)
-        if len(seen) == 3:  # in between, and under another seed
-            search(opened(), task, "random", 7, seed=9)
+        if len(seen) == 3:  # in between, of the same seed
+            search(opened(), task, "random", 7)
 
     study = opened()
     progress = search(study, task, "random", 10, watch=watch)
-    assert seen == [0, 1, 2, 8, 9, 10, 10]
-    assert len(finished_trials(study)) == progress.finished == 10
+    assert seen == [0, 1, 2, 8, 9, 10]
+    assert len(study.trials) == len(finished_trials(study)) == progress.finished == 10
+    assert len(set(drawn(study))) == 10
     subnets = subnets_of(study)
     rows = np.flatnonzero(subnets.feasible)
     truth = rows[pairwise_front(subnets.objective_values[rows])]
@@ -196,15 +293,76 @@ def test_trials_of_another_process_count(task, tmp_path, kind):
     )
 
 
-def test_a_trial_that_never_ends_is_said_to_be_under_way():
-    task = TwoGenesTask()
+def running(study, owner=None):
+    """A trial at work, of a process or of nobody."""
+    study.add_trial(
+        optuna.trial.create_trial(
+            state=optuna.trial.TrialState.RUNNING,
+            system_attrs={} if owner is None else {OWNER: owner},
+        )
+    )
+
+
+def test_trials_of_dead_processes_are_closed_and_others_waited_for(task, monkeypatch):
+    here = this_process()
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    owners = [
+        here | {"pid": ended.pid},
+        here | {"started": here["started"] - 100},  # the number was given again
+        here | {"host": "elsewhere", "since": here["since"] - 2 * 86400},
+        here | {"host": "elsewhere"},
+        None,
+    ]
     study = in_memory(task)
-    study.enqueue_trial({"a": 1, "b": 4})
-    killed = study.ask()
-    killed.suggest_int("a", 1, 3)
-    killed.suggest_categorical("b", (1, 2, 4, 8))
-    progress = search(study, task, "ppo", 1000)
-    assert (progress.finished, progress.under_way) == (11, {0})
+    for owner in owners:
+        running(study, owner)
+    seen, lines = [], []
+
+    def watch(progress, changed):
+        seen.append(progress.finished)
+        if len(seen) == 8:
+            assert [trial.state.name for trial in study.trials[3:]] == [
+                *2 * ["RUNNING"],
+                *2 * ["COMPLETE"],
+            ]
+            study.tell(3, state=optuna.trial.TrialState.FAIL)
+
+    monkeypatch.setattr(run_search, "TOLD_S", 0.01)
+    search(study, task, "random", 3, watch=watch, say=lines.append)
+    assert seen[:8] == [0, 1, *6 * [2]]
+    states = [trial.state.name for trial in study.trials]
+    assert states == [*4 * ["FAIL"], "RUNNING", *3 * ["COMPLETE"]]
+    assert lines == ["waiting for 1 trials that other processes have begun"]
+
+
+def test_a_stream_is_left_to_its_process_and_taken_up_when_that_is_dead(task, tmp_path):
+    unbroken = in_memory(task)
+    search(unbroken, task, "local-search", 40)
+    script = tmp_path / "killed.py"
+    script.write_text(KILLED)
+    path = tmp_path / "study.journal"
+    done = subprocess.run([sys.executable, script, path], env=with_tests_on_path(), check=False)
+    assert done.returncode == -signal.SIGKILL
+    study = open_study(open_journal(path), "s", task)
+    assert [trial.state.name for trial in study.trials] == [*20 * ["COMPLETE"], "RUNNING"]
+    search(study, task, "local-search", 40)
+    assert study.trials[20].state.name == "FAIL"
+    assert drawn(study) == drawn(unbroken)
+
+
+def test_a_lock_that_a_killed_process_left_is_taken_over_and_told(task, tmp_path):
+    path, lines = tmp_path / "study.journal", []
+    search(open_study(open_journal(path), "s", task), task, "random", 3)
+    for leave in (lambda lock: lock.symlink_to(path), lambda lock: lock.write_text("")):
+        leave(tmp_path / "study.journal.lock")
+        begin = time.monotonic()
+        study = open_study(open_journal(path, lines.append), "s", task)
+        search(study, task, "random", len(study.trials) + 1)
+        assert time.monotonic() - begin < 3
+    assert len(lines) == 2
+    assert "study.journal.lock, which a killed process left" in lines[0]
+    assert os.listdir(tmp_path) == ["study.journal"]
 
 
 def test_half_a_line_at_the_end_is_cut_off(task, tmp_path):
@@ -302,7 +460,9 @@ def test_a_foreign_trial_is_named(task):
 
 def test_bad_algorithms_and_storages(task, tmp_path):
     with pytest.raises(ValueError, match="did you mean 'nsga2'"):
-        make_sampler("nsga22", task, 10, 0)
+        check_algorithm("nsga22", task, 10, 0)
+    with pytest.raises(ValueError, match="exhaustive needs a budget"):
+        check_algorithm("exhaustive", task, 10, 0)
     path = tmp_path / "study.journal"
     path.write_text('{"op_code": 0}\nnonsense\n{}\n')
     with pytest.raises(ValueError, match="cannot be read"):
