@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
-from mcu_nas_moo.benchmark.results.optuna_export import open_storage
+from mcu_nas_moo.benchmark.results.optuna_export import is_url, open_storage
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.text import without_passwords
 from mcu_nas_moo.search.lease import alone_in
@@ -149,7 +149,7 @@ def storage_folder(storage: str | Path) -> Path | None:
     """Where the file of a storage lies; None for a server, or if there is no such folder."""
     path = str(storage).removeprefix("sqlite:///").partition("?")[0]
     folder = Path(path).parent
-    return folder if "://" not in path and folder.is_dir() else None
+    return folder if not is_url(path) and folder.is_dir() else None
 
 
 def storage_for_searching(
@@ -164,7 +164,7 @@ def storage_for_searching(
     Raises:
         InputError: if it cannot be opened.
     """
-    if "://" not in str(storage) and storage_folder(storage) is not None:
+    if not is_url(str(storage)) and storage_folder(storage) is not None:
         return open_journal(Path(storage), say)
     with alone_in(storage_folder(storage)):  # two at once would make the same tables
         return open_storage(str(storage))
@@ -178,7 +178,7 @@ def storage_for_reading(storage: str) -> BaseStorage:
             an empty one.
     """
     path = storage.removeprefix("sqlite:///").partition("?")[0]
-    if "://" not in path and not Path(path).is_file():
+    if not is_url(path) and not Path(path).is_file():
         shown = without_passwords(storage, storage)
         raise InputError(f"there is no storage {shown}; check --storage")
     return open_storage(storage)

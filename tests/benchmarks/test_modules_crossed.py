@@ -18,7 +18,7 @@ def test_a_search_enters_from_above_and_ends_in_the_costs(tmp_path):
     names = list(floors)
     assert names[0].startswith("cli.")
     assert floors[names[0]] == max(floors.values())
-    assert floors["spaces.mbconv"] < floors["problem.task"] < floors["search.study_search"]
+    assert floors["spaces.mbconv"] < floors["problem.task"] < floors["search.run_search"]
     # The problem is read first; networks and their costs come with the evaluation.
     assert names.index("problem.task") < names.index("networks.layer_table")
     assert names[-1].startswith("hardware.cost_model.")

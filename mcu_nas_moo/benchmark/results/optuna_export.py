@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from mcu_nas_moo.spaces.genes import Gene
 
 
+def is_url(storage: str) -> bool:
+    """Whether a storage is a URL, and no path, be it with a drive of Windows."""
+    return re.match(r"[\w+]{2,}:", storage) is not None
+
+
 def open_storage(storage: str) -> BaseStorage:
     """The storage at a URL such as ``sqlite:///runs.db``, or the journal in a file.
 
@@ -35,7 +40,7 @@ def open_storage(storage: str) -> BaseStorage:
     try:
         if storage.startswith("sqlite"):  # which serves one process at a time; others wait
             return RDBStorage(storage, engine_kwargs={"connect_args": {"timeout": 60}})
-        if re.match(r"[\w+]{2,}:", storage):  # no drive of Windows
+        if is_url(storage):
             return RDBStorage(storage)
         return JournalStorage(JournalFileBackend(storage))
     except Exception as error:

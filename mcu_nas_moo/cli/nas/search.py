@@ -103,7 +103,6 @@ def search(
     import optuna
 
     from mcu_nas_moo.benchmark.references.reference import known_reference
-    from mcu_nas_moo.common.processes import stopped_by_signals
     from mcu_nas_moo.search.lease import alone_in
     from mcu_nas_moo.search.parallel import search_in_processes
     from mcu_nas_moo.search.run_search import check_algorithm
@@ -127,7 +126,7 @@ def search(
         study = open_study(opened, name, task)
     bars, watch = _bars(algo, trials, reference, console)
     try:
-        with stopped_by_signals(), bars:
+        with bars:
             if jobs > 1:
                 progress = search_in_processes(
                     place, study, task, algo, trials, seed, jobs, watch, _note

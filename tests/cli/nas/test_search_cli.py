@@ -126,16 +126,16 @@ def trials_of(storage):
 @pytest.mark.parametrize("kind", ["journal", "sqlite"])
 def test_searches_at_once_on_a_new_storage_finish_the_trials_exactly(kind, tmp_path):
     storage = tmp_path / "study.journal" if kind == "journal" else f"sqlite:///{tmp_path}/study.db"
-    words = ("--trials", 40, "--algo", "nsga2", "--storage", storage)
-    searches = [started(*words) for _ in range(4)]
+    words = ("--trials", 24, "--algo", "nsga2", "--storage", storage)
+    searches = [started(*words) for _ in range(3)]
     for process in searches:
         output = process.communicate()[0]
         assert process.returncode == 0, output
-        assert "40 trials: " in output
+        assert "24 trials: " in output
     trials = trials_of(storage)
-    assert [trial.state.name for trial in trials] == 40 * ["COMPLETE"]
+    assert [trial.state.name for trial in trials] == 24 * ["COMPLETE"]
     # The same seed, and yet none repeats what another does.
-    assert len({tuple(trial.params.values()) for trial in trials}) == 40
+    assert len({tuple(trial.params.values()) for trial in trials}) == 24
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
