@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mcu_nas_moo.common.files import write_atomically
+from mcu_nas_moo.common.text import picture_text
 from mcu_nas_moo.contracts.metrics import OBJECTIVES
 from mcu_nas_moo.search.front_page import main_axes
 
@@ -92,6 +93,6 @@ def draw_front(
         )
     axes.set(xlabel=pair[0].label, ylabel=pair[1].label)
     part = "" if joined else f" (2 of {len(problem.objectives)} objectives)"
-    axes.set_title(f"Feasible Pareto front{part}, {problem.title}")
+    axes.set_title(picture_text(f"Feasible Pareto front{part}, {problem.title}"))
     axes.legend(frameon=False)
     write_atomically(path, lambda partial: figure.savefig(partial, dpi=160, format="png"))

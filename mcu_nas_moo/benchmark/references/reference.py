@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
@@ -177,7 +178,8 @@ def remake_command(task: Task) -> str:
 
     if not can_enumerate(task):
         return "python benchmarks/make_references.py"
-    parts = ["mcu-nas enumerate", f"--space {task.space.name}", f"--profile {task.profile.name}"]
+    names = shlex.quote(task.space.name), shlex.quote(task.profile.name)
+    parts = ["mcu-nas enumerate --space {} --profile {}".format(*names)]
     parts.append(f"--objectives {','.join(task.objectives)}")
     changed = task.changed_limits.items()
     return " ".join(parts + [f"--{name.replace('_', '-')} {limit:g}" for name, limit in changed])

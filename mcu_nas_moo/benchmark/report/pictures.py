@@ -10,6 +10,7 @@ import numpy as np
 
 from mcu_nas_moo.benchmark.report.appearance import REFERENCE_COLOUR, axes_of
 from mcu_nas_moo.common.files import write_atomically
+from mcu_nas_moo.common.text import picture_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence, Sized
@@ -182,7 +183,7 @@ def save_attainment_difference(
             rasterized=True,
         )
         bar = figure.colorbar(mesh, ax=axes)
-        bar.set_label(f"share of runs: {first} − {second}")
+        bar.set_label(picture_text(f"share of runs: {first} − {second}"))
         axes.grid(visible=False)
         axes.set(xlabel=across.label, ylabel=upwards.label)
         when = f"after {attainment.evaluations:,} evaluations"
@@ -254,7 +255,7 @@ def save_critical_difference(stem: Path, ranks: Ranks) -> None:
             axes.text(
                 end - 0.03 * margin if left else end + 0.03 * margin,
                 level,
-                f"{name}  {value:.2f}" if left else f"{value:.2f}  {name}",
+                picture_text(f"{name}  {value:.2f}" if left else f"{value:.2f}  {name}"),
                 ha="right" if left else "left",
                 va="center",
                 fontsize=8.5,
@@ -311,7 +312,7 @@ def save_ranks(stem: Path, ranks: Sequence[Ranks], looks: Mapping[str, Look]) ->
         places = _apart([y for _, y in ends.values()], 0.042 * abs(low - high))
         for (name, (x, y)), place in zip(ends.items(), places, strict=True):
             axes.annotate(
-                name,
+                picture_text(name),
                 (x, y),
                 xytext=(1.03, place),
                 textcoords=("axes fraction", "data"),
@@ -344,7 +345,7 @@ def _apart(values: Sequence[float], distance: float) -> list[float]:
 
 
 def _title(figure: Figure, what: str, results: ProblemResults) -> None:
-    figure.suptitle(f"{what}\n{results.title}", fontsize=9.5)
+    figure.suptitle(picture_text(f"{what}\n{results.title}"), fontsize=9.5)
 
 
 def _height(least: float, names: Sized) -> float:
@@ -357,7 +358,7 @@ def _legend(figure: Figure, axes: Axes, markerscale: float = 1.0) -> None:
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(
         handles,
-        labels,
+        [picture_text(label) for label in labels],
         loc="outside right center",
         frameon=False,
         handlelength=2.4,

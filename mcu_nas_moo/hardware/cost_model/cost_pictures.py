@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mcu_nas_moo.common.files import write_atomically
+from mcu_nas_moo.common.text import picture_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,10 +59,10 @@ def draw_memory(path: Path, estimate: CostEstimate) -> None:
     _mark_peak(axes, estimate)
     axes.set_ylabel("SRAM while the layer runs, KiB")
     above = "" if limit <= top else f", limit {limit:g} KiB"
-    name = _short(estimate.model, 40)
+    name, profile = _short(estimate.model, 40), estimate.profile
+    device = picture_text(f"{profile.name} ({profile.runtime}{above})")
     figure.suptitle(
-        f"{name} on {estimate.profile.name} ({estimate.profile.runtime}{above})\n"
-        f"{_peak_in_words(estimate)}",
+        f"{name} on {device}\n{_peak_in_words(estimate)}",
         fontsize=9.5,
     )
     columns = 6 if figure.get_figwidth() > 10 else 3
@@ -129,7 +130,7 @@ def _peak_in_words(estimate: CostEstimate) -> str:
 
 def _short(name: str, width: int) -> str:
     """The end of a long name, which says more than its beginning."""
-    return name if len(name) <= width else f"…{name[1 - width :]}"
+    return picture_text(name if len(name) <= width else f"…{name[1 - width :]}")
 
 
 def _figure(layers: int) -> tuple[Figure, Any]:
