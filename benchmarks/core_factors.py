@@ -1,11 +1,12 @@
 """How many cycles a core needs beside a Cortex-M7, and what power a board draws, from publications.
 
-The facts stand in the package under ``hardware/calibration/published/``: the int8
-image-classification runs of MLPerf Tiny on Cortex-M without an accelerator (``mlperf_tiny.csv``),
-networks of the ST model zoo, of which some ran on two boards under one version of the runtime (``stm32_modelzoo.csv``), and figures of chip makers
-(``chips.csv``). Values are copied as printed. Cycles are latency times clock. Two boards compare
-only where the same submitter ran the same network under the same version of the same runtime in
-the same round; a factor is the median of such ratios, and its range is part of the answer.
+The facts stand in the package under ``hardware/calibration/published/``: the int8 image-
+classification runs of MLPerf Tiny on Cortex-M without an accelerator (``mlperf_tiny.csv``),
+networks of the ST model zoo, of which some ran on two boards under one version of the runtime
+(``stm32_modelzoo.csv``), and figures of chip makers (``chips.csv``). Values are copied as printed.
+Cycles are latency times clock. Two boards compare only where the same submitter ran the same
+network under the same version of the same runtime in the same round; a factor is the median of such
+ratios, and its range is part of the answer.
 
 The figures in ``devices/*.yaml`` are those of this module, rounded; a test holds them together.
 """
