@@ -61,3 +61,19 @@ def row_keys(X: Genotypes) -> list[bytes]:
     X = np.ascontiguousarray(X, dtype=np.int64)
     data, width = X.tobytes(), X.itemsize * X.shape[1]
     return [data[start : start + width] for start in range(0, len(data), width)]
+
+
+def distinct_rows(X: Genotypes) -> tuple[Genotypes, IntArray, IntArray]:
+    """The different rows of natural numbers ``X`` ``(N, n_genes)``, in lexicographic order.
+
+    What ``numpy.unique`` says of rows, in a tenth of the time where the numbers are small.
+
+    Returns:
+        the rows ``(U, n_genes)``, for each the place of its first one in ``X`` ``(U,)``, and for
+        each row of ``X`` which one it is ``(N,)``.
+    """
+    # As bytes, the highest first, they are in the order of the numbers.
+    small = X.astype(np.min_scalar_type(int(X.max(initial=0))).newbyteorder(">"))
+    keys = np.ascontiguousarray(small).view(np.dtype((np.void, small.itemsize * X.shape[1])))
+    _, first, row = np.unique(keys.ravel(), return_index=True, return_inverse=True)
+    return X[first], first, row.ravel()

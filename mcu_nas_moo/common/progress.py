@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from threading import Event, Thread
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,22 @@ class Bars(Progress):
         self._unit = unit
         self._told = self._start = monotonic()
         self._done_before: float | None = None
+        self._stopped = Event()
+
+    def start(self) -> None:
+        super().start()
+        if not (self.disable or self.console.is_terminal):
+            Thread(target=self._tell_now_and_then, daemon=True).start()
+
+    def stop(self) -> None:
+        super().stop()
+        self._stopped.set()
+
+    def _tell_now_and_then(self) -> None:
+        """Lines also while nothing gets finished."""
+        while not self._stopped.wait(LINE_EVERY_S / 5):
+            if self.tasks:
+                self._tell(self.tasks[-1].id)
 
     def update(self, task_id: TaskID, **changes: Any) -> None:
         super().update(task_id, **changes)

@@ -1,6 +1,7 @@
 "use strict";
 // Draws the front over any two figures. All numbers come from the JSON in the page.
-(() => {
+(async () => {
+  await loadPlotly();
   const byId = (id) => document.getElementById(id);
   const data = JSON.parse(byId("data").textContent);
   const { axes, subnets, reference } = data;

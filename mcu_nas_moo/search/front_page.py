@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from html import escape
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from mcu_nas_moo.common.files import write_text_atomically
+from mcu_nas_moo.common.pages import fill
 from mcu_nas_moo.common.text import script_json
 from mcu_nas_moo.contracts.metrics import METRICS, OBJECTIVES
 from mcu_nas_moo.search.front import knee, on_front
@@ -41,28 +41,14 @@ def write_front_page(
         front: those on the feasible front, in the order of the table; at least one.
         reference: front to show behind the one found.
     """
-    from plotly.offline import get_plotlyjs
-
-    here = files("mcu_nas_moo.search")
-    style = (files("mcu_nas_moo.benchmark.report") / "page.css").read_text(encoding="utf-8")
     problem = subnets.problem
     parts = {
         "title": escape(f"Pareto front of {problem.title}"),
         "lead": escape(_lead(problem, reference)),
         "facts": _facts(subnets, front),
-        "style": style,
         "data": script_json(page_data(task, subnets, front, reference)),
-        "plotly": get_plotlyjs(),
-        "script": (here / "front_page.js").read_text(encoding="utf-8"),
     }
-    # One pass, so that no text of a user is taken for a place to fill.
-    first, *pieces = (here / "front_page.html").read_text(encoding="utf-8").split("{{")
-    text = [first]
-    for piece in pieces:
-        name, rest = piece.split("}}", 1)
-        text += [parts[name], rest]
-    page = "".join(text)
-    write_text_atomically(path, page)
+    write_text_atomically(path, fill("mcu_nas_moo.search", "front_page", parts))
 
 
 def page_data(

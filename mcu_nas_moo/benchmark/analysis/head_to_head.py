@@ -74,13 +74,12 @@ class _Samples:
     second: list[float]
 
 
-def compare_algorithms(results: Results, first: str, second: str, jobs: int = 1) -> list[Duel]:
+def compare_algorithms(results: Results, first: str, second: str) -> list[Duel]:
     """Compare two algorithms on all problems that both ran on.
 
     Args:
         results: of any problems.
         first, second: names of algorithms in them.
-        jobs: processes that score.
 
     Raises:
         InputError: if an algorithm is in none of the results, or no problem has both.
@@ -92,17 +91,16 @@ def compare_algorithms(results: Results, first: str, second: str, jobs: int = 1)
     cases: list[_Samples] = []
     for problem in results.problems:
         if first in problem.algorithms and second in problem.algorithms:
-            analysis = analyse(_only(problem, (first, second)), jobs)
+            analysis = analyse(_only(problem, (first, second)))
             cases += _cases((problem.title, ""), (analysis, first), (analysis, second))
     return _duels(cases, f"no problem has runs of both {first} and {second}")
 
 
-def compare_results(first: Results, second: Results, jobs: int = 1) -> list[Duel]:
+def compare_results(first: Results, second: Results) -> list[Duel]:
     """Compare what two collections of results have in common: problems and algorithms.
 
     Args:
         first, second: such as the results of yesterday and of today.
-        jobs: processes that score.
 
     Raises:
         InputError: if they have nothing in common.
@@ -117,8 +115,8 @@ def compare_results(first: Results, second: Results, jobs: int = 1) -> list[Duel
         if not names:
             continue
         # One reference for both sides.
-        first_analysis = analyse(_only(problem, names), jobs)
-        second_analysis = analyse(replace(_only(other, names), reference=problem.reference), jobs)
+        first_analysis = analyse(_only(problem, names))
+        second_analysis = analyse(replace(_only(other, names), reference=problem.reference))
         for name in names:
             cases += _cases((problem.title, name), (first_analysis, name), (second_analysis, name))
     return _duels(cases, "the two have no algorithm on a problem in common")

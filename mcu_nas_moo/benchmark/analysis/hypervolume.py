@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
-    from mcu_nas_moo.common.arrays import FloatArray
+    from mcu_nas_moo.common.arrays import FloatArray, IntArray
 
 #: Digits after the point of a hypervolume ratio. Sums in another order differ by rounding, some
 #: 1e-15; equal archives are to be equally good, however they were found.
 RATIO_DIGITS = 12
-#: The archive forgets dominated points only now and then: they change nothing and cost little.
-_POINTS_BETWEEN_CLEANINGS = 256
+#: Points that are looked at together; only then the archive forgets those that are dominated.
+_BLOCK = 64
+#: How often the limits of a box are thinned; few are left then, and few of them in vain.
+_PASSES = 4
 
 
 def growing_hypervolume(points: FloatArray, reference_point: FloatArray) -> FloatArray:
@@ -85,28 +90,55 @@ def _exclusive_volumes(points: FloatArray, reference_point: FloatArray) -> Float
     """What each point of any number of objectives adds, all inside the reference box."""
     import moocore
 
-    hypervolume = moocore.hypervolume
-    boxes = (reference_point - points).prod(axis=1)
-    added = np.zeros(len(points))
-    # One row per objective keeps comparisons of whole archives fast.
-    archive = np.empty((points.shape[1], len(points)))
-    size = 0
-    for number, point in enumerate(points):
-        if number % _POINTS_BETWEEN_CLEANINGS == 0 and size:
-            front = archive[:, :size][:, moocore.is_nondominated(archive[:, :size].T)]
-            size = front.shape[1]
-            archive[:, :size] = front
-        column = point[:, None]
-        limits = np.maximum(archive[:, :size], column)
-        if limits.shape[1] > 1:
-            # The limit nearest to the point dominates most of the others.
-            nearest = limits.sum(axis=0).argmin()
-            kept = (limits < limits[:, nearest, None]).any(axis=0)
-            kept[nearest] = True
-            limits = limits[:, kept]
-        shared = hypervolume(limits.T, ref=reference_point) if limits.shape[1] else 0.0
-        # Rounding may make the difference of equal volumes a little negative.
-        added[number] = max(boxes[number] - shared, 0.0)
-        archive[:, size] = point
-        size += 1
+    hypervolume = moocore.Hypervolume(reference_point)
+    added = (reference_point - points).prod(axis=1)
+    # Whether points dominate each other shows in their ranks, small numbers that compare fast.
+    n, n_obj = points.shape
+    kind = np.int16 if n * n_obj < np.iinfo(np.int16).max else np.int32
+    ranks = [np.unique(column, return_inverse=True)[1].astype(kind) for column in points.T]
+    archive = np.zeros(0, dtype=np.int64)
+    for start in range(0, n, _BLOCK):
+        block = np.arange(start, min(start + _BLOCK, n))
+        known = np.concatenate([archive, block])
+        row, column = _limiting(ranks, known, block)
+        limits = np.maximum(points[known[column]], points[block[row]])
+        ends = np.searchsorted(row, np.arange(len(block) + 1)).tolist()
+        for number, (first, last) in enumerate(pairwise(ends), start=start):
+            if first < last:
+                # Rounding may make the difference of equal volumes a little negative.
+                added[number] = max(added[number] - hypervolume(limits[first:last]), 0.0)
+        archive = known[moocore.is_nondominated(points[known])]
     return added
+
+
+def _limiting(
+    ranks: Sequence[IntArray], known: IntArray, block: IntArray
+) -> tuple[IntArray, IntArray]:
+    """Which of the ``known`` points bound what points of a block add.
+
+    Args:
+        ranks: of all points in each objective.
+        known: numbers of points ``(k,)``, those of the block last.
+        block: numbers of points ``(b,)``, in the order of their arrival.
+
+    Returns:
+        places in ``block`` and in ``known``, by the former.
+    """
+    # The archive limited to the box of each point, (b, k); what comes later does not count.
+    limits = [np.maximum(own[known], own[block][:, None]) for own in ranks]
+    never = np.iinfo(limits[0].dtype).max
+    sums = np.add.reduce(limits, dtype=limits[0].dtype)
+    places = np.arange(len(block))
+    earlier = np.arange(len(known)) < (len(known) - len(block) + places)[:, None]
+    sums[~earlier] = never
+    kept = np.zeros_like(earlier)
+    for _ in range(_PASSES):
+        # A limit near to the point dominates most of the others.
+        nearest = sums.argmin(axis=1)
+        kept[places, nearest] = True
+        beyond = limits[0] < limits[0][places, nearest][:, None]
+        for own in limits[1:]:
+            beyond |= own < own[places, nearest][:, None]
+        sums[~beyond] = never
+    rows, columns = np.nonzero((kept | (sums < never)) & earlier)
+    return rows, columns

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -31,7 +31,7 @@ from mcu_nas_moo.benchmark.analysis.statistics import (
 from mcu_nas_moo.common.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
@@ -127,12 +127,11 @@ class Analysis:
     cautions: tuple[str, ...]
 
 
-def analyse(results: ProblemResults, jobs: int = 1) -> Analysis:
+def analyse(results: ProblemResults) -> Analysis:
     """Score all runs on a problem and compare the algorithms.
 
     Args:
         results: at least one run that is judged somewhere.
-        jobs: processes. Two objectives take less time than starting these, and take none.
 
     Raises:
         InputError: if no run is judged.
@@ -147,7 +146,7 @@ def analyse(results: ProblemResults, jobs: int = 1) -> Analysis:
     if not judged:
         raise InputError(f"{results.title}: no run is as long as a number of evaluations to judge")
     grid = log_spaced(max(results.budgets), CURVE_POINTS, results.budgets)
-    measured = dict(zip(judged, _measure_all(results, judged, grid, jobs), strict=True))
+    measured = dict(zip(judged, _measure(judged, results.reference, grid), strict=True))
 
     scores = pd.DataFrame([row for measures in measured.values() for row in measures.scores])
     place = {name: number for number, name in enumerate(results.algorithms)}
@@ -189,7 +188,7 @@ def analyse(results: ProblemResults, jobs: int = 1) -> Analysis:
 
 
 class _Measures(NamedTuple):
-    """What is computed of one run, in whatever process."""
+    """What is computed of one run."""
 
     ratios: FloatArray
     reached: FloatArray
@@ -197,31 +196,12 @@ class _Measures(NamedTuple):
     scores: list[dict[str, Any]]
 
 
-def _measure_all(
-    results: ProblemResults, judged: dict[Trajectory, list[int]], grid: IntArray, jobs: int
-) -> list[_Measures]:
-    reference = results.reference
-    if jobs == 1 or reference.F.shape[1] <= 2:
-        return _measure(list(judged.items()), reference, grid)
-    from joblib import Parallel, delayed, parallel_config
-
-    # Processes get what they need and no more; several parts each even out their work.
-    light = [(replace(run, X=run.X[:0], metadata={}), counts) for run, counts in judged.items()]
-    parts = np.array_split(np.arange(len(light)), min(8 * abs(jobs), len(light)))
-    bare = replace(reference, X=reference.X[:0])
-    with parallel_config(backend="loky", inner_max_num_threads=1):
-        done = Parallel(n_jobs=jobs)(
-            delayed(_measure)([light[index] for index in part], bare, grid) for part in parts
-        )
-    return [measures for part in done for measures in part]
-
-
 def _measure(
-    runs: Sequence[tuple[Trajectory, list[int]]], reference: Reference, grid: IntArray
+    runs: Mapping[Trajectory, Sequence[int]], reference: Reference, grid: IntArray
 ) -> list[_Measures]:
     second_whole = hypervolume_beyond(reference.F, reference, SECOND_MARGIN)
     measures = []
-    for run, counts in runs:
+    for run, counts in runs.items():
         curve = any_time_curve(run, reference)
         rows = []
         for count in counts:

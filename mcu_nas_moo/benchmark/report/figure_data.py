@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from mcu_nas_moo.benchmark.analysis.attainment import attainment_surfaces, box_corner
+from mcu_nas_moo.common.genotypes import distinct_rows
 
 if TYPE_CHECKING:
     from mcu_nas_moo.benchmark.analysis.problem_analysis import Analysis
@@ -86,7 +87,7 @@ def fronts(analysis: Analysis) -> Fronts:
             continue
         X = np.concatenate([run.X[rows] for run, rows in archives])
         F = np.concatenate([run.F[rows] for run, rows in archives])
-        X, first = np.unique(X, axis=0, return_index=True)
+        X, first, _ = distinct_rows(X)
         F = F[first]
         best = moocore.is_nondominated(F, keep_weakly=True)
         shown = _thinned(F[best], most)
@@ -95,9 +96,9 @@ def fronts(analysis: Analysis) -> Fronts:
     n_genes, n_obj = results.reference.X.shape[1], results.reference.F.shape[1]
     X = np.concatenate([np.zeros((0, n_genes), np.int64), *(X for X, _ in points.values())])
     F = np.concatenate([np.zeros((0, n_obj)), *(F for _, F in points.values())])
-    unique, first, row = np.unique(X, axis=0, return_index=True, return_inverse=True)
+    unique, first, row = distinct_rows(X)
     ends = np.cumsum([len(own) for own, _ in points.values()])[:-1]
-    rows = dict(zip(points, np.split(row.ravel(), ends), strict=True)) if points else {}
+    rows = dict(zip(points, np.split(row, ends), strict=True)) if points else {}
     known = _thinned(results.reference.F, REFERENCE_POINTS)
     left_out += len(results.reference.F) - len(known)
     return Fronts(count, results.reference.F[known], unique, F[first], rows, left_out)

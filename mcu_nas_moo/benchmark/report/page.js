@@ -1,9 +1,11 @@
 "use strict";
 // Draws the figures of the problem that is chosen. All numbers come from the JSON in the page.
-(() => {
-  const read = (id) => JSON.parse(document.getElementById(id).textContent);
+(async () => {
   const byId = (id) => document.getElementById(id);
-  const overview = read("data-overview");
+  await loadPlotly();
+  const overview = JSON.parse(await unpack("data-overview"));
+  const all = async (kind) => Promise.all([...byId("choose-problem").options].map((one) => unpack(`${kind}-${one.value}`)));
+  const [texts, tables] = [await all("data"), await all("tables")];
   const looks = overview.looks;
   const hidden = new Set();
   const problems = new Map();
@@ -203,7 +205,7 @@
 
   function chooseProblem() {
     const number = Number(byId("choose-problem").value);
-    if (!problems.has(number)) problems.set(number, read(`data-${number}`));
+    if (!problems.has(number)) problems.set(number, JSON.parse(texts[number]));
     problem = problems.get(number);
     byId("problem-title").textContent = problem.title;
     byId("problem-facts").textContent = problem.facts;
@@ -227,7 +229,7 @@
       }
     }
     byId("any-time-bands").checked = problem.ranking.length <= 8;
-    byId("problem-tables").replaceChildren(byId(`tables-${number}`).content.cloneNode(true));
+    byId("problem-tables").innerHTML = tables[number];
     chooseCount();
     drawProblem();
   }

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from html import escape
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from mcu_nas_moo.benchmark.report.contents import RANKS_NOTE
+from mcu_nas_moo.common.pages import fill, packed
 from mcu_nas_moo.common.text import script_json
 
 if TYPE_CHECKING:
@@ -57,12 +57,7 @@ class Page:
 
 def render(page: Page) -> str:
     """The file's text. All that a user named is escaped."""
-    from plotly.offline import get_plotlyjs
-
-    here = files("mcu_nas_moo.benchmark.report")
-    style = (here / "page.css").read_text(encoding="utf-8")
-    script = (here / "page.js").read_text(encoding="utf-8")
-    body = (here / "page.html").read_text(encoding="utf-8")
+    problem_tables = [_problem_tables(own) for own in page.problem_tables]
     parts = {
         "title": escape(_title(page)),
         "lead": escape(_lead(page)),
@@ -81,23 +76,13 @@ def render(page: Page) -> str:
         "settings": _settings(page.analyses),
         "tasks": _tasks([one.results for one in page.analyses]),
         "reproduce": _reproduce(page.command, page.records),
-        "templates": "".join(
-            f'<template id="tables-{number}">{_problem_tables(own)}</template>\n'
-            for number, own in enumerate(page.problem_tables)
+        "data": packed("data-overview", script_json(page.overview))
+        + "".join(
+            packed(f"data-{number}", script_json(own)) + packed(f"tables-{number}", tables)
+            for number, (own, tables) in enumerate(zip(page.problems, problem_tables, strict=True))
         ),
-        "data": _data("data-overview", page.overview)
-        + "".join(_data(f"data-{number}", own) for number, own in enumerate(page.problems)),
-        "style": style,
-        "plotly": get_plotlyjs(),
-        "script": script,
     }
-    pieces = body.split("{{")
-    text = [pieces[0]]
-    # One pass, so that no text of a user is taken for a place to fill.
-    for piece in pieces[1:]:
-        name, rest = piece.split("}}", 1)
-        text += [parts[name], rest]
-    return "".join(text)
+    return fill("mcu_nas_moo.benchmark.report", "page", parts)
 
 
 def _first_count(page: Page) -> int:
@@ -184,10 +169,6 @@ def _problem_tables(tables: Mapping[int | None, Sequence[Table]]) -> str:
         "".join(table.to_html() for table in own) if count is None else _counted(count, own)
         for count, own in tables.items()
     )
-
-
-def _data(name: str, data: Mapping[str, Any]) -> str:
-    return f'<script type="application/json" id="{name}">{script_json(data)}</script>\n'
 
 
 def _settings(analyses: Sequence[Analysis]) -> str:

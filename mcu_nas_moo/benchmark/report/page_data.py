@@ -60,7 +60,6 @@ def problem_data(
     functions: Mapping[str, Mapping[float | None, Steps]],
     fronts: Fronts,
     attainment: Attainment | None,
-    cautions: Sequence[str],
 ) -> dict[str, Any]:
     """Data of the part about one problem."""
     results = analysis.results
@@ -84,7 +83,6 @@ def problem_data(
         "title": results.title,
         "facts": f"{seeds} seed{'' if seeds == 1 else 's'}; {kind} reference front; algorithms "
         f"ordered by their median after {analysis.compared_at:,} evaluations.",
-        "cautions": list(cautions),
         "ranking": list(analysis.ranking),
         "budgets": list(results.budgets),
         "axes": [axis.label for axis in axes],

@@ -18,6 +18,7 @@ from mcu_nas_moo.benchmark.references.reference import Reference, shipped_refere
 from mcu_nas_moo.benchmark.results.trajectory import Trajectory
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import parsing, write_atomically
+from mcu_nas_moo.common.genotypes import distinct_rows
 from mcu_nas_moo.common.json_files import parse_mapping
 from mcu_nas_moo.common.npz_files import read_npz
 from mcu_nas_moo.common.yaml_files import Facts, validate
@@ -179,10 +180,10 @@ def trajectories_of(file: CompactFile, task: Task) -> tuple[Trajectory, ...]:
     """
     facts, arrays = file.facts, file.arrays
     with parsing(file.path, kind=KIND):
-        X = task.space.check(arrays["X"].astype(np.int64))
         # Runs find the same networks again and again; each is computed once.
-        unique, place = np.unique(X, axis=0, return_inverse=True)
-        F = task.evaluate(unique).F[place.ravel()]
+        X = arrays["X"]
+        unique, _, place = distinct_rows(X)
+        F = task.evaluate(unique).F[place]
         runs, start = [], 0
         for run in facts["runs"]:
             rows = slice(start, start := start + run["rows"])

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mcu_nas_moo.benchmark.references.reference import known_reference
 from mcu_nas_moo.benchmark.results.compact import same_front
-from mcu_nas_moo.benchmark.results.problem_results import ProblemResults, Results
+from mcu_nas_moo.benchmark.results.problem_results import ProblemResults, Results, nothing_there
 from mcu_nas_moo.benchmark.results.result_files import find_results, suite_budgets
-from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.benchmark.results.trajectory import Trajectory
+from mcu_nas_moo.common.workpool import WorkPool
 from mcu_nas_moo.problem.facts import difference
 from mcu_nas_moo.problem.task import Task
 
@@ -20,10 +22,7 @@ if TYPE_CHECKING:
 
     from mcu_nas_moo.benchmark.references.reference import Reference
     from mcu_nas_moo.benchmark.results.result_files import Found, Warn
-    from mcu_nas_moo.benchmark.results.trajectory import Trajectory
-
-#: Most reasons in a message that nothing is left.
-REASONS = 5
+    from mcu_nas_moo.benchmark.runs.study import Run, Study
 
 
 def load_results(folders: Sequence[Path], jobs: int = 1) -> Results:
@@ -41,35 +40,64 @@ def load_results(folders: Sequence[Path], jobs: int = 1) -> Results:
     Raises:
         InputError: if a folder does not exist, or if nothing is left.
     """
+    sources, warnings = find_problems(folders)
+    loaded = WorkPool(jobs).map(ProblemSource.__call__, sources)
+    for _, more in loaded:
+        warnings += more
+    problems = tuple(problem for problem, _ in loaded if problem is not None)
+    if not problems:
+        raise nothing_there(", ".join(map(str, folders)), warnings)
+    return Results(problems, tuple(warnings))
+
+
+def results_of_study(
+    study: Study, runs: Sequence[Run], reference: Reference
+) -> tuple[ProblemResults, tuple[str, ...]]:
+    """The finished ones of ``runs`` of a study, whose task is at hand; there are no warnings.
+
+    Raises:
+        InputError: if a file is damaged, or of another study.
+    """
+    canonical = study.task.space.canonical
+    kept = tuple(Trajectory.of(history, canonical) for history in study.histories(runs))
+    return ProblemResults(study.task, reference, (study.budget,), kept), ()
+
+
+@dataclass(frozen=True, eq=False)
+class ProblemSource:
+    """Where the runs on one problem lie; calling it loads them."""
+
+    name: str
+    files: tuple[Found, ...]
+
+    def __call__(self) -> tuple[ProblemResults | None, list[str]]:
+        """The runs, None if there are none, and warnings for the reader."""
+        warnings: list[str] = []
+        return _merged(self.name, self.files, warnings), warnings
+
+    @property
+    def size(self) -> float:
+        """About how much work its runs are, in no unit."""
+        return sum(file.size for file in self.files)
+
+
+def find_problems(folders: Sequence[Path]) -> tuple[list[ProblemSource], list[str]]:
+    """Where the runs on each problem are, and warnings about what is none; see `load_results`."""
     warnings: list[str] = []
     groups: dict[str, list[Found]] = {}
     for found in find_results(folders, warnings.append):
         groups.setdefault(found.problem.name, []).append(found)
-    problems = []
-    for name, own in groups.items():
-        problem = _merged(name, own, jobs, warnings)
-        if problem is not None:
-            problems.append(problem)
-    if not problems:
-        where = ", ".join(str(folder) for folder in folders)
-        shown = warnings[:REASONS]
-        if len(warnings) > REASONS:
-            shown.append(f"and {len(warnings) - REASONS} more")
-        reasons = f"; {'; '.join(shown)}" if shown else ""
-        raise InputError(f"no finished runs in {where}{reasons}")
-    return Results(tuple(problems), tuple(warnings))
+    return [ProblemSource(name, tuple(files)) for name, files in groups.items()], warnings
 
 
-def _merged(
-    name: str, group: Sequence[Found], jobs: int, warnings: list[str]
-) -> ProblemResults | None:
+def _merged(name: str, files: Sequence[Found], warnings: list[str]) -> ProblemResults | None:
     """The runs of all files about one problem; None if there are none."""
-    group, task = _one_task(name, group, warnings)
+    group, task = _one_task(name, files, warnings)
     if task is None:
         return None
     merge = _Merge(name)
     for found in group:
-        merge.add(found.trajectories(task, jobs, warnings.append), warnings.append)
+        merge.add(found.trajectories(task, warnings.append), warnings.append)
     if not merge.runs:
         return None
     reference = _reference(name, group, task, warnings)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from mcu_nas_moo.common.errors import InputError
 
 if TYPE_CHECKING:
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
     from mcu_nas_moo.benchmark.references.reference import Reference
     from mcu_nas_moo.benchmark.results.trajectory import Trajectory
     from mcu_nas_moo.problem.task import Task
+
+#: Most reasons in a message that nothing is left.
+REASONS = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +44,14 @@ class ProblemResults:
     @property
     def title(self) -> str:
         """For people."""
-        task = self.task
-        return f"{task.space.name} on {task.profile.name}, {' and '.join(task.objectives)}"
+        return f"{self.task.title}, {' and '.join(self.task.objectives)}"
+
+    def without_rows(self) -> ProblemResults:
+        """The same runs without what they evaluated, which is most of them."""
+        X, F = self.reference.X[:0], self.reference.F[:0]
+        at = np.zeros(0, dtype=np.int64)
+        runs = (replace(run, at=at, X=X, F=F) for run in self.trajectories)
+        return replace(self, trajectories=tuple(runs))
 
     @property
     def algorithms(self) -> tuple[str, ...]:
@@ -103,3 +114,12 @@ def chosen_runs(
         known = dict.fromkeys(name for one in results.problems for name in one.algorithms)
         raise InputError(f"no such runs; there are runs of {', '.join(known)}")
     return replace(results, problems=tuple(problems))
+
+
+def nothing_there(where: str, warnings: Sequence[str]) -> InputError:
+    """The error to raise if no problem is left, with the first reasons."""
+    shown = [*warnings[:REASONS]]
+    if len(warnings) > REASONS:
+        shown.append(f"and {len(warnings) - REASONS} more")
+    reasons = f"; {'; '.join(shown)}" if shown else ""
+    return InputError(f"no finished runs in {where}{reasons}")

@@ -20,6 +20,7 @@ from mcu_nas_moo.benchmark.runs.study import RUNS, STUDY_FILE, read_study
 from mcu_nas_moo.benchmark.runs.suite_folder import SUITE_FILE
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import write_text_atomically
+from mcu_nas_moo.common.genotypes import distinct_rows
 from mcu_nas_moo.common.json_files import read_json
 from mcu_nas_moo.common.yaml_files import Facts, validate
 
@@ -59,25 +60,22 @@ class FoundStudy:
         return (self.budget,)
 
     @property
+    def size(self) -> float:
+        """About how much work its runs are, in no unit."""
+        return float(len(self.run_files) * self.budget * len(self.problem.objectives) ** 2)
+
+    @property
     def run_files(self) -> list[Path]:
         """Of its finished runs."""
         return sorted((self.source.parent / RUNS).glob("[!.]*.npz"))
 
-    def trajectories(self, task: Task, jobs: int, warn: Warn) -> list[tuple[Trajectory, Path]]:
+    def trajectories(self, task: Task, warn: Warn) -> list[tuple[Trajectory, Path]]:
         """Its runs and their files; those that are damaged or foreign are left out."""
-        from joblib import Parallel, delayed, parallel_config
-
-        files = self.run_files
-        with parallel_config(backend="loky", inner_max_num_threads=1):
-            read = Parallel(n_jobs=min(jobs, len(files)) or 1)(
-                # Processes kept from earlier work may be in another current folder.
-                delayed(_read_run)(path.absolute(), self, task.space, task.n_obj)
-                for path in files
-            )
         kept = []
-        for path, run in zip(files, read, strict=True):
+        for path in self.run_files:
+            run = _read_run(path, self, task.space, task.n_obj)
             if isinstance(run, str):
-                warn(f"left out: {run.replace(str(path.absolute()), str(path))}")
+                warn(f"left out: {run}")
             else:
                 kept.append((run, path))
         return _true_runs(kept, task, warn)
@@ -97,7 +95,12 @@ class FoundStudy:
 
 @dataclass(frozen=True, eq=False)
 class FoundCompact:
-    """A compact file of runs of one task."""
+    """A compact file of runs of one task, whose rows are read when they are needed.
+
+    Attributes:
+        source: the file.
+        file: without its rows.
+    """
 
     source: Path
     file: compact.CompactFile
@@ -112,17 +115,24 @@ class FoundCompact:
         """Numbers of evaluations at which its runs are judged."""
         return tuple(self.file.facts["budgets"])
 
-    def trajectories(self, task: Task, jobs: int, warn: Warn) -> list[tuple[Trajectory, Path]]:
+    @property
+    def size(self) -> float:
+        """About how much work its runs are, in no unit."""
+        runs = sum(run["budget"] for run in self.file.facts["runs"])
+        return float(runs * len(self.problem.objectives) ** 2)
+
+    def trajectories(self, task: Task, warn: Warn) -> list[tuple[Trajectory, Path]]:
         """Its runs, with the file."""
         try:
-            return [(run, self.source) for run in compact.trajectories_of(self.file, task)]
+            file = compact.read_compact(self.source)
+            return [(run, self.source) for run in compact.trajectories_of(file, task)]
         except ValueError as error:
             warn(f"left out: {error}")
             return []
 
     def reference(self, task: Task, warn: Warn) -> Reference | None:
         """What its runs were scored against, None if that is the shipped reference."""
-        return compact.reference_in(self.file, task)
+        return compact.reference_in(compact.read_compact(self.source), task)
 
 
 Found: TypeAlias = FoundStudy | FoundCompact
@@ -149,7 +159,8 @@ def find_results(folders: Sequence[Path], warn: Warn) -> list[Found]:
                 if path.name == STUDY_FILE:
                     found.append(FoundStudy(path, *read_study(path)))
                 else:
-                    found.append(FoundCompact(path, compact.read_compact(path)))
+                    file = compact.read_compact(path)
+                    found.append(FoundCompact(path, file._replace(arrays={})))
             except ValueError as error:
                 warn(f"left out: {error}")
     return found
@@ -228,8 +239,8 @@ def _true_runs(
     if not len(X):
         return runs
     # Runs find the same networks again and again; each is computed once.
-    unique, place = np.unique(X, axis=0, return_inverse=True)
-    F, G = (values[place.ravel()] for values in task.evaluate(unique))
+    unique, _, place = distinct_rows(X)
+    F, G = (values[place] for values in task.evaluate(unique))
     true, start = [], 0
     for run, path in runs:
         rows = slice(start, start := start + len(run.X))

@@ -52,7 +52,7 @@ def compare(first: str, second: str, folders: tuple[Path, ...], jobs: int) -> No
             raise InputError("A and B are folders already; there is nothing to take from others")
         old, new = (read_results([Path(side)], jobs, console) for side in (first, second))
         with console.status("Scoring the runs ..."):
-            duels = compare_results(old, new, jobs)
+            duels = compare_results(old, new)
         if Path(first).name != Path(second).name:
             first, second = Path(first).name, Path(second).name
     else:
@@ -60,7 +60,7 @@ def compare(first: str, second: str, folders: tuple[Path, ...], jobs: int) -> No
             raise InputError(f"there is no {RESULTS} here; name the folders of the results")
         results = read_results(folders or [RESULTS], jobs, console)
         with console.status("Scoring the runs ..."):
-            duels = compare_algorithms(results, first, second, jobs)
+            duels = compare_algorithms(results, first, second)
     console.print()
     for table in duel_tables(duels, first, second):
         console.print(table)

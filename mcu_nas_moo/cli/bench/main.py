@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,7 @@ import click
 
 from mcu_nas_moo.cli.bench.compare import compare
 from mcu_nas_moo.cli.bench.export_results import export
-from mcu_nas_moo.cli.bench.report import report
+from mcu_nas_moo.cli.bench.report import report, show_report
 from mcu_nas_moo.cli.bench.run_progress import Remark, grouped
 from mcu_nas_moo.cli.bench.suite import suite
 from mcu_nas_moo.cli.bench.tune import tune
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from mcu_nas_moo.benchmark.references.reference import Reference
-    from mcu_nas_moo.benchmark.report.study_summary import Standing
+    from mcu_nas_moo.benchmark.report.common_front import CommonFront
     from mcu_nas_moo.benchmark.runs.study import Run, Study
     from mcu_nas_moo.problem.task import Task
 
@@ -143,7 +145,6 @@ def main(
     if listing:
         _show_choices(console)
         return
-    from mcu_nas_moo.benchmark.report.study_report import write_report
     from mcu_nas_moo.benchmark.runs.study import Run, Study
     from mcu_nas_moo.common.naming import file_name
     from mcu_nas_moo.optimisers.register import check_optimiser
@@ -181,8 +182,7 @@ def main(
             study.fix_reference(reference)
         study.histories(runs)  # damaged files are said before the work begins
         problems += _make_runs(study, runs, reference, jobs, console)
-        _show_ranking(study, write_report(study, runs, reference), console)
-        _show_distance(study, runs, console)
+        _show_report(study, runs, reference, jobs, console)
         found = study.notes(runs).items()
         notes += [Remark(task.title, run, budget, note) for run, note in found]
     for line in grouped(notes):
@@ -316,37 +316,35 @@ def _make_runs(
     return grouped(failures, "failed")
 
 
-def _show_distance(study: Study, runs: Sequence[Run], console: Console) -> None:
+def _show_report(
+    study: Study, runs: Sequence[Run], reference: Reference, jobs: int, console: Console
+) -> None:
+    """Report the finished ones of ``runs``, in the folder of the study."""
+    from mcu_nas_moo.benchmark.results.loading import results_of_study
+    from mcu_nas_moo.benchmark.runs.study import RUNS
+
+    if len(study.missing(runs)) == len(runs):
+        console.print("No run has finished.")
+        return
+    source = partial(results_of_study, study, runs, reference)
+    command = shlex.join(["mcu-nas-bench", "report", study.folder.as_posix()])
+    written = show_report([source], study.folder, console, jobs=jobs, command=command)
+    console.print(f"The histories are in {study.folder / RUNS}{os.sep}")
+    _show_distance(written.problems[0].front, console)
+
+
+def _show_distance(front: CommonFront, console: Console) -> None:
     """With learned costs: what the analytic model says to the networks that were found."""
-    from mcu_nas_moo.benchmark.report.study_summary import pooled_front
     from mcu_nas_moo.problem.evaluators.cost_errors import exceeds_by_analytic_model
 
-    task, histories = study.task, study.histories(runs)
-    if not task.learned_metrics or not histories:
+    task = front.task
+    if not task.learned_metrics:
         return
-    front = pooled_front(task, histories).X
-    exceeding = int(exceeds_by_analytic_model(task.space, task.profile, front).sum())
+    exceeding = int(exceeds_by_analytic_model(task.space, task.profile, front.X).sum())
     console.print(
         f"Learned by an MLP: {', '.join(task.learned_metrics)}. By the analytic cost model, "
-        f"{exceeding} of the {len(front)} subnets on the common front exceed a limit."
+        f"{exceeding} of the {len(front.X)} subnets on the common front exceed a limit."
     )
-
-
-def _show_ranking(study: Study, standings: Sequence[Standing], console: Console) -> None:
-    from mcu_nas_moo.benchmark.analysis.statistics import caution
-    from mcu_nas_moo.benchmark.report.study_summary import ranked_table, verdict
-
-    task = study.task
-    title = f"{task.title}: {' and '.join(task.objectives)}, {study.budget:,} evaluations"
-    console.print()
-    console.print(ranked_table(standings, title))
-    console.print(verdict(standings), style="bold")
-    warning = caution(min((standing.seeds for standing in standings), default=0))
-    if warning and standings:
-        console.print(warning)
-    console.print(f"Tables, pictures and histories are in {study.folder}{os.sep}")
-    if standings:
-        console.print(f"A page with more: mcu-nas-bench report {study.folder}")
 
 
 for command in (suite, report, compare, export, tune):

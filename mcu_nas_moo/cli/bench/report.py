@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from mcu_nas_moo.benchmark.report.problem_report import Source
+    from mcu_nas_moo.benchmark.report.writing import Report
     from mcu_nas_moo.benchmark.results.problem_results import Results
 
 folders_argument = click.argument(
@@ -45,10 +47,9 @@ def report(folders: tuple[Path, ...], out: Path | None, jobs: int) -> None:
     """
     one_thread_per_process()
     console = plain_console()
-    results = read_results(folders, jobs, console)
     folder = out or _folder_of_runs(folders) or Path("bench-results") / "report"
     command = shlex.join(["mcu-nas-bench", "report", *(path.as_posix() for path in folders)])
-    show_report(results, folders, folder, jobs, command, console)
+    report_folders(folders, folder, jobs, command, console)
 
 
 def _folder_of_runs(folders: Sequence[Path]) -> Path | None:
@@ -77,34 +78,71 @@ def read_results(folders: Sequence[Path], jobs: int, console: Console) -> Result
     return results
 
 
-def show_report(
-    results: Results,
-    sources: Sequence[Path],
+def report_folders(
+    folders: Sequence[Path],
     folder: Path,
     jobs: int,
     command: str,
     console: Console,
+    *,
+    quiet: bool = False,
 ) -> None:
-    """Write the report of ``results``, read from ``sources``, into ``folder``; show the ranking."""
-    from mcu_nas_moo.benchmark.analysis.overall import overall_tables
-    from mcu_nas_moo.benchmark.analysis.overall_cautions import serious_cautions
-    from mcu_nas_moo.benchmark.analysis.problem_analysis import analyse
-    from mcu_nas_moo.benchmark.report.writing import write_analyses
+    """Report all results in ``folders``, into ``folder``; warnings go to stderr.
+
+    Raises:
+        InputError: if there are none, or they cannot stand together.
+    """
+    from mcu_nas_moo.benchmark.results.loading import find_problems
     from mcu_nas_moo.benchmark.results.result_files import suite_records
 
-    with console.status("Scoring the runs ..."):
-        analyses = [analyse(problem, jobs) for problem in results.problems]
-    with console.status("Writing the report ..."):
-        page = write_analyses(
-            analyses,
+    sources, warnings = find_problems(folders)
+    show_report(
+        sources,
+        folder,
+        console,
+        quiet=quiet,
+        jobs=jobs,
+        command=command,
+        warnings=warnings,
+        records=suite_records(folders),
+        where=", ".join(map(str, folders)),
+    )
+
+
+def show_report(
+    sources: Sequence[Source],
+    folder: Path,
+    console: Console,
+    *,
+    quiet: bool = False,
+    **options: Any,
+) -> Report:
+    """Write the report into ``folder`` and show the ranking; options are of ``make_report``."""
+    from mcu_nas_moo.benchmark.analysis.overall import overall_tables
+    from mcu_nas_moo.benchmark.analysis.overall_cautions import serious_cautions
+    from mcu_nas_moo.benchmark.report.ranking import ranking_table, verdict
+    from mcu_nas_moo.benchmark.report.writing import make_report
+    from mcu_nas_moo.common.progress import Bars
+
+    with Bars("steps", console, quiet=quiet, transient=True) as bars:
+        bar = bars.add_task("Report", total=None)
+        report = make_report(
+            sources,
             folder,
-            warnings=results.warnings,
-            command=command,
-            records=suite_records(sources),
+            watch=lambda done, total: bars.update(bar, completed=done, total=total),
+            **options,
         )
+    for warning in report.warnings:
+        click.echo(f"Warning: {warning}", err=True)
     console.print()
-    for table in overall_tables(analyses):
-        console.print(table)
+    analyses = report.analyses
+    if len(analyses) == 1 and len(analyses[0].results.budgets) == 1:
+        console.print(ranking_table(analyses[0]))
+        console.print(verdict(analyses[0]), style="bold", markup=False)
+    else:
+        for table in overall_tables(analyses):
+            console.print(table)
     for sentence in serious_cautions(analyses):
         console.print(sentence, markup=False)
-    console.print(f"The report is {page}; its tables and pictures are beside it.")
+    console.print(f"The report is {report.page}; its tables and pictures are beside it.")
+    return report

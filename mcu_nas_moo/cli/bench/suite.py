@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from mcu_nas_moo.cli.bench.report import show_report
+from mcu_nas_moo.cli.bench.report import report_folders
 from mcu_nas_moo.cli.bench.run_progress import Remark, grouped
 from mcu_nas_moo.cli.problem_options import (
     jobs_option,
@@ -73,7 +73,6 @@ def suite(
     """  # noqa: D301
     one_thread_per_process()
     console = plain_console()
-    from mcu_nas_moo.benchmark.results.loading import load_results
     from mcu_nas_moo.benchmark.runs.suite import load_suite, plan
     from mcu_nas_moo.benchmark.runs.suite_folder import write_record
     from mcu_nas_moo.common.naming import file_name
@@ -89,11 +88,7 @@ def suite(
     write_record(folder, chosen, file.read_text(encoding="utf-8"), planned, command)
     problems = _make_runs(everything, folder, jobs, console, quiet)
     if not no_report:
-        with console.status("Reading the runs ..."):
-            results = load_results([folder], jobs)
-        for warning in results.warnings:
-            click.echo(f"Warning: {warning}", err=True)
-        show_report(results, [folder], folder, jobs, command, console)
+        report_folders([folder], folder, jobs, command, console, quiet=quiet)
     for line in _notes(everything):
         console.print(f"Note: {line}")
     for problem in problems:

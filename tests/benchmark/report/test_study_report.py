@@ -6,12 +6,12 @@ import struct
 
 import numpy as np
 import pytest
+from mcu_nas_moo.benchmark.report.study_report import write_report
+from mcu_nas_moo.benchmark.report.study_summary import pooled_front, rank, ranked_table, verdict
 from rich.console import Console
 from toy_task import ToyTask, brute_force_reference, pairwise_front
 
 from mcu_nas_moo.benchmark.analysis.indicators import Score
-from mcu_nas_moo.benchmark.report.study_report import write_report
-from mcu_nas_moo.benchmark.report.study_summary import pooled_front, rank, ranked_table, verdict
 from mcu_nas_moo.benchmark.runs.history import History
 from mcu_nas_moo.benchmark.runs.study import Run, Study
 
