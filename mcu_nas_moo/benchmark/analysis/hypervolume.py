@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -91,7 +91,7 @@ def _exclusive_volumes(points: FloatArray, reference_point: FloatArray) -> Float
     import moocore
 
     hypervolume = moocore.Hypervolume(reference_point)
-    added = (reference_point - points).prod(axis=1)
+    added: FloatArray = (reference_point - points).prod(axis=1)
     # Whether points dominate each other shows in their ranks, small numbers that compare fast.
     n, n_obj = points.shape
     kind = np.int16 if n * n_obj < np.iinfo(np.int16).max else np.int32
@@ -112,7 +112,7 @@ def _exclusive_volumes(points: FloatArray, reference_point: FloatArray) -> Float
 
 
 def _limiting(
-    ranks: Sequence[IntArray], known: IntArray, block: IntArray
+    ranks: Sequence[npt.NDArray[Any]], known: IntArray, block: IntArray
 ) -> tuple[IntArray, IntArray]:
     """Which of the ``known`` points bound what points of a block add.
 

@@ -53,12 +53,8 @@ def report_problem(source: Source) -> tuple[ProblemReport | None, Sequence[str]]
     if results is None or not results.trajectories:
         return None, warnings
     one = analyse(results)
-    figures = {
-        "bands": figure_data.any_time(one),
-        "functions": figure_data.reached(one),
-        "fronts": figure_data.fronts(one),
-        "attainment": figure_data.attainment(one),
-    }
+    bands, functions = figure_data.any_time(one), figure_data.reached(one)
+    fronts, attainment = figure_data.fronts(one), figure_data.attainment(one)
     tables: dict[int | None, list[Table]] = {
         count: [
             contents.comparison_table(one, count),
@@ -71,9 +67,12 @@ def report_problem(source: Source) -> tuple[ProblemReport | None, Sequence[str]]
     shown = ProblemReport(
         analysis=replace(one, results=results.without_rows()),
         front=common_front(results),
-        data=problem_data(one, **figures),
+        bands=bands,
+        functions=functions,
+        fronts=fronts,
+        attainment=attainment,
+        data=problem_data(one, bands, functions, fronts, attainment),
         tables=tables,
-        **figures,
     )
     return shown, warnings
 

@@ -49,7 +49,7 @@ def test_every_step_equals_recomputation_from_scratch(seed, n, n_obj, coarse):
 @pytest.mark.parametrize("n_obj", [2, 3, 4])
 def test_long_runs_agree_with_pymoo(n_obj):
     rng = np.random.default_rng(n_obj)
-    n = 3 * hypervolume._POINTS_BETWEEN_CLEANINGS  # the archive forgets dominated points twice
+    n = 12 * hypervolume._BLOCK  # the archive forgets dominated points in between
     # Points approach the front, as in a search.
     points = rng.dirichlet(np.ones(n_obj), n) + np.linspace(0.5, 0.0, n)[:, None]
     corner = np.full(n_obj, 1.2)

@@ -88,7 +88,7 @@ def test_figures_are_drawn_without_complaint_or_network(opened, path):
 @pytest.mark.timeout(900)
 def test_the_page_of_the_suite_full(browser, tmp_path, monkeypatch):
     # Pictures take longest, and the page has figures of its own.
-    monkeypatch.setattr(writing, "_draw", lambda *_: None)
+    monkeypatch.setattr(writing, "draw", lambda *_: None)
     results = load_results([FULL])
     opened = Opened(browser, write_report(results, tmp_path), 1280)
     page = opened.page

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import re
 import struct
@@ -31,7 +32,7 @@ class Page(HTMLParser):
         self.elements.append((tag, dict(attrs)))
         if tag in {"script", "style"}:
             self.inside = tag
-            if dict(attrs).get("type") == "application/json":
+            if dict(attrs).get("type") == "application/gzip":
                 self.json = dict(attrs)["id"]
 
     def handle_endtag(self, tag):
@@ -40,7 +41,13 @@ class Page(HTMLParser):
 
     def handle_data(self, data):
         if self.json:
-            self.data[self.json] = json.loads(data)
+            text = gzip.decompress(base64.b64decode(data)).decode()
+            if self.json.startswith("data-"):
+                self.data[self.json] = json.loads(text)
+            elif self.json.startswith("tables-"):
+                inside = Page(text)
+                self.elements += inside.elements
+                self.text += inside.text
         elif not self.inside:
             self.text += data
 
@@ -176,7 +183,7 @@ def test_files_for_papers(report, results, analysis):
 
 
 def test_csv_files_hold_the_analysis(report, analysis, results):
-    scores = pd.read_csv(report / "scores.csv")
+    scores = pd.read_csv(report / "results.csv")
     own = scores[scores["problem"] == results.name].drop(columns="problem").reset_index(drop=True)
     pd.testing.assert_frame_equal(own, analysis.scores, rtol=1e-6, check_dtype=False)
     pairs = pd.read_csv(report / "pairs.csv")

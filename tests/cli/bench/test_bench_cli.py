@@ -41,14 +41,15 @@ def test_a_small_study_from_end_to_end_and_again(tmp_path):
     assert result.output.index("hypervolume") < result.output.index("leads with")
     folder = tmp_path / "bench-results" / "mbconv-stage-cortex-m7-40"
     assert {path.name for path in folder.iterdir()} == {
-        "hypervolume.png",
+        "figures",
+        "pairs.csv",
         "pareto.csv",
-        "pareto_front.html",
-        "pareto_front.png",
         "reference.npz",
+        "report.html",
         "results.csv",
         "runs",
         "study.json",
+        "tables",
     }
     histories = {path: path.read_bytes() for path in (folder / "runs").iterdir()}
     assert len(histories) == 4

@@ -271,7 +271,7 @@ def test_report_puts_folders_and_compact_files_together(finished):
     assert result.exit_code == 0, result.output
     assert result.stderr == ""
     files = {path.name for path in Path("report").iterdir()}
-    assert {"report.html", "scores.csv", "figures", "tables"} <= files
+    assert {"report.html", "results.csv", "figures", "tables"} <= files
     assert max(len(line) for line in result.stdout.splitlines()) <= 100
     page = Path("report/report.html").read_text()
     assert "mcu-nas-bench report" in page

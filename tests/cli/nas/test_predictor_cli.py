@@ -100,7 +100,7 @@ def test_a_study_with_learned_costs_says_so_everywhere(tmp_path):
     command = (*command, "--predictors", "mlp")
     output = run(bench, *command)
     assert "No reference front is known" in output
-    assert "mbconv-stage on cortex-m7, learned costs:" in output
+    assert "mbconv-stage on cortex-m7, learned costs, error and latency" in output
     assert "Learned by an MLP: flash_kib, sram_kib, latency_ms, energy_mj." in output
     folder = tmp_path / "bench-results" / "mbconv-stage-cortex-m7-learned-mlp-40"
     facts = json.loads((folder / "study.json").read_text())
@@ -110,7 +110,7 @@ def test_a_study_with_learned_costs_says_so_everywhere(tmp_path):
         assert {row["learned_metrics"] for row in csv.DictReader(file)} == {
             "flash_kib sram_kib latency_ms energy_mj"
         }
-    assert "learned costs" in (folder / "pareto_front.html").read_text()
+    assert "learned costs" in (folder / "report.html").read_text()
     assert "1 of 1 runs are finished already" in run(bench, *command)
     # The same folder is not continued with the cost model.
     command = (*command[:-2], "--out", folder)
