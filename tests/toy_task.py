@@ -55,16 +55,12 @@ class ToyTask:
     n_con = 3
     constraint_names = ("flash", "sram", "latency")
     learned_metrics = ()
-<<<<<<< HEAD
     changed_limits: ClassVar = {}
-    title = "toy on toy-board"
     name = property(lambda self: self.facts().name)
-=======
 
     @property
     def title(self):
         return f"toy on {self.profile.name}"
->>>>>>> 5aa13f3 (Tests of the one report pipeline)
 
     @property
     def n_genes(self):

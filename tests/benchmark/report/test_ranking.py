@@ -13,16 +13,11 @@ from mcu_nas_moo.benchmark.report.ranking import ranking_table, verdict
 
 def ranked(analysis, **quartiles):
     """The analysis with other quartiles of the hypervolume ratio, best algorithm first."""
+    columns = ("lower", "median", "upper")
     rows = [
-        {
-            "algorithm": name,
-            "evaluations": analysis.compared_at,
-            "lower": a,
-            "median": b,
-            "upper": c,
-        }
+        {"algorithm": name, "evaluations": analysis.compared_at}
+        | dict(zip(columns, own, strict=True))
         for name, own in quartiles.items()
-        for q in [dict(zip(("lower", "median", "upper"), own, strict=True))]
     ]
     return replace(analysis, ranking=tuple(quartiles), medians=pd.DataFrame(rows))
 
