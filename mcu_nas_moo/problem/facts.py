@@ -150,8 +150,9 @@ def difference(there: ProblemFacts, here: ProblemFacts) -> str | None:
         return None
     for name in ("space", "profile", "objectives", "limits", "learned_metrics"):
         before, now = getattr(there, name), getattr(here, name)
-        if before != now:
-            return f"{name.replace('_', ' ')}: {_in_words(before)} there, {_in_words(now)} here"
+        if before and before != now:  # a file may not tell
+            first, second = _in_words(before, now), _in_words(now, before)
+            return f"{name.replace('_', ' ')}: {first} there, {second} here"
     changed = changed_parts(there.fingerprints, here.fingerprints).values()
     return " and ".join(changed) or (
         "a predictor, the cost model, the space or the profile: fingerprint "
@@ -159,7 +160,7 @@ def difference(there: ProblemFacts, here: ProblemFacts) -> str | None:
     )
 
 
-def _in_words(value: Any) -> str:
+def _in_words(value: Any, other: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{name} {number:g}" for name, number in value.items())
+        return ", ".join(f"{n} {v:g}" for n, v in sorted(value.items() - other.items()))
     return ",".join(value) if isinstance(value, tuple) else str(value)

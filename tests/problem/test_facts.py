@@ -146,7 +146,11 @@ def test_differences_in_words():
     assert difference(usual, Task("mbconv-block").facts()) == (
         "space: mbconv-stage there, mbconv-block here"
     )
-    assert difference(usual, Task(limits={"sram_kib": 50}).facts()).startswith("limits: ")
+    assert difference(usual, Task(limits={"sram_kib": 50}).facts()) == (
+        "limits: sram_kib 48 there, sram_kib 50 here"
+    )
+    untold = usual.model_copy(update={"limits": {}, "fingerprints": {}, "fingerprint": "old"})
+    assert difference(untold, usual).endswith(f"fingerprint old there, {usual.fingerprint} here")
     wider = Task(objectives=("error", "sram", "latency")).facts()
     assert difference(wider, usual) == "objectives: error,sram,latency there, error,latency here"
     mine = Task(predictor=random_predictor(SPACE)).facts()
