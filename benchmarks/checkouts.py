@@ -23,5 +23,9 @@ def entry_point(checkout: Path, program: str) -> tuple[str, str]:
 
 
 def environment(checkout: Path) -> dict[str, str]:
-    """Variables with which a Python process imports the package of the checkout."""
-    return {**os.environ, "PYTHONPATH": str(checkout.resolve())}
+    """Variables with which a Python process imports the package of the checkout.
+
+    Modules are compiled once, as they are for users, even where the caller keeps no bytecode.
+    """
+    variables = {"PYTHONPATH": str(checkout.resolve()), "PYTHONDONTWRITEBYTECODE": ""}
+    return {**os.environ, **variables}
