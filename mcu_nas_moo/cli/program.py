@@ -9,15 +9,12 @@ from __future__ import annotations
 import errno
 import os
 import sys
-import tempfile
-import traceback
 from pathlib import Path
 from typing import Any
 
 import click
 
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.common.files import cache_folder
 
 BAD_INPUT, FAULT, INTERRUPTED = 2, 3, 130
 #: As the shell tells of a program whose output nobody read on.
@@ -62,7 +59,7 @@ class Program(click.Group):
             if isinstance(error, OSError) and error.errno in _OF_THE_USER:
                 _end(f"Error: {one_line(error)}", BAD_INPUT)
             if ctx.meta.get("traceback"):
-                traceback.print_exc()
+                sys.excepthook(type(error), error, error.__traceback__)
             where = _kept_traceback(ctx)
             _end(
                 f"Error: a fault of {ctx.info_name}, not of your input: {type(error).__name__}"
@@ -93,6 +90,11 @@ def leave_the_pipe() -> None:
 
 def _kept_traceback(context: click.Context) -> Path:
     """The file in the cache, or else in the folder for temporary files, with the traceback."""
+    import tempfile
+    import traceback
+
+    from mcu_nas_moo.common.files import cache_folder
+
     name = f"{context.info_name}-{os.getpid()}.txt"
     for folder in (cache_folder() / "faults", Path(tempfile.gettempdir())):
         try:

@@ -23,6 +23,8 @@ SLOW = {
     "rich",
     "scipy",
     "stable_baselines3",
+    "subprocess",
+    "tempfile",
     "torch",
     "yaml",
 }
