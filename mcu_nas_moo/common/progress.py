@@ -36,10 +36,10 @@ class Bars(Progress):
         transient: bool = False,
     ) -> None:
         super().__init__(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn(unit),
+            TextColumn(unit, markup=False),
             TimeRemainingColumn(elapsed_when_finished=True),
             console=console,
             disable=quiet,

@@ -47,3 +47,10 @@ def test_several_bars_are_summed(clock):
         clock[0] += 10
         bars.advance(two)
     assert "5 of 20 runs, about 0:02:30 left" in out.getvalue()
+
+
+def test_names_are_no_markup():
+    console = Console(file=io.StringIO(), force_terminal=True, width=60)
+    with Bars("[/units]", console) as bars:
+        bars.advance(bars.add_task("[/x] [red]evil", total=1))
+    assert "[/x] [red]evil" in console.file.getvalue()

@@ -44,7 +44,7 @@ def calibrate(
     """
     from rich.console import Console
 
-    console = Console(highlight=False, width=None if Console().is_terminal else 100)
+    console = Console(highlight=False, markup=False, width=None if Console().is_terminal else 100)
     if measurements is None:
         if base is not None:
             raise InputError("--base is for a table of your own; name its CSV file")
