@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 
 import pytest
 from click.testing import CliRunner
 
+from mcu_nas_moo.cli.bench.main import main as bench
 from mcu_nas_moo.cli.nas.main import main as nas
 
 NAME = r"</script><script>alert(1)</script> $\frac$ %_&#~^{} |`<!-- ../café [1em] @" + "x" * 300
@@ -75,3 +77,21 @@ def test_a_search(folder):
     assert {path.parent for path in folder.glob("**/search.json")} == {
         *(folder / "hostile", folder / "plain", made)
     }
+
+
+def test_a_comparison_and_its_report(folder):
+    for name in ("plain", "hostile"):
+        options = ("--algos", "random,local-search", "--budget", 60, "--seeds", 2, "--jobs", 1)
+        run(bench, *options, "--profile", f"{name}.yaml", "--out", name)
+        run(bench, "report", name, "--out", f"{name}-report", "--jobs", 1)
+    check_pages(folder / "plain-report" / "report.html", folder / "hostile-report" / "report.html")
+    pictures = {path.suffix for path in (folder / "hostile-report").glob("**/figures/*")}
+    assert pictures == {".png", ".svg"}
+    tables = list((folder / "hostile-report").glob("**/tables/*.tex"))
+    assert any("script" in table.read_text("utf-8") for table in tables)
+    for table in tables:
+        for line in table.read_text("utf-8").splitlines():
+            assert not re.search(r"(?<!\\)[#_~^]|(?<!\\)%(?!$)", line.replace(r"\label", "")), line
+    for path in folder.rglob("*"):
+        assert path.name.isascii()
+        assert len(path.name) < 200
