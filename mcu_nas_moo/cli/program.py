@@ -1,7 +1,7 @@
 """How both programs end: exit codes, and one line on stderr where something went wrong.
 
 Exit codes: 0 good; 1 a verdict (does not fit, not equal); 2 bad input; 3 a fault of the program;
-130 interrupted.
+130 interrupted, by SIGINT or SIGTERM.
 """
 
 from __future__ import annotations
@@ -9,12 +9,16 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mcu_nas_moo.common.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 BAD_INPUT, FAULT, INTERRUPTED = 2, 3, 130
 #: As the shell tells of a program whose output nobody read on.
@@ -44,9 +48,12 @@ class Program(click.Group):
         )
 
     def invoke(self, ctx: click.Context) -> Any:
+        from mcu_nas_moo.common.processes import stopped_by_signals
+
         try:
-            result = super().invoke(ctx)
-            sys.stdout.flush()
+            with stopped_by_signals():
+                result = super().invoke(ctx)
+                sys.stdout.flush()
         except (KeyboardInterrupt, click.Abort):
             _end("Interrupted.", INTERRUPTED)
         except (click.ClickException, click.exceptions.Exit):
@@ -67,6 +74,15 @@ class Program(click.Group):
                 FAULT,
             )
         return result
+
+
+@contextmanager
+def said_when_stopped(kept: str) -> Iterator[None]:
+    """When the user interrupts, say on one line what is kept where, and end with code 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        _end(f"Stopped. {kept}; the same command continues.", INTERRUPTED)
 
 
 def one_line(error: Exception) -> str:

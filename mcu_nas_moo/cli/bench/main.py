@@ -32,8 +32,7 @@ from mcu_nas_moo.cli.problem_options import (
     space_option,
     task_of_options,
 )
-from mcu_nas_moo.cli.program import Program
-from mcu_nas_moo.cli.stopping import said_when_stopped
+from mcu_nas_moo.cli.program import Program, said_when_stopped
 from mcu_nas_moo.common.errors import InputError
 
 if TYPE_CHECKING:
@@ -134,9 +133,6 @@ def main(
 
     The commands below do more: suites of many problems, reports with statistics, comparisons.
     """
-    from mcu_nas_moo.common.processes import stopped_by_signals
-
-    context.with_resource(stopped_by_signals())
     if context.invoked_subcommand is not None:
         _refuse_options_before(context)
         return

@@ -17,7 +17,7 @@ from mcu_nas_moo.cli.problem_options import (
     reference_of,
     results_option,
 )
-from mcu_nas_moo.cli.stopping import said_when_stopped
+from mcu_nas_moo.cli.program import said_when_stopped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,7 @@ from mcu_nas_moo.cli.problem_options import (
     space_option,
     task_of_options,
 )
-from mcu_nas_moo.cli.stopping import said_when_stopped
+from mcu_nas_moo.cli.program import said_when_stopped
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -18,7 +18,7 @@ from mcu_nas_moo.cli.problem_options import (
     plain_console,
     space_option,
 )
-from mcu_nas_moo.cli.stopping import said_when_stopped
+from mcu_nas_moo.cli.program import said_when_stopped
 from mcu_nas_moo.common.errors import InputError
 
 if TYPE_CHECKING:

@@ -25,9 +25,6 @@ from mcu_nas_moo.cli.program import Program
 @click.version_option(package_name="mcu-nas-moo")
 def main() -> None:
     """Search networks for microcontrollers and take them to a chip; costs, supernet, predictors."""
-    from mcu_nas_moo.common.processes import stopped_by_signals
-
-    click.get_current_context().with_resource(stopped_by_signals())
 
 
 @main.command("model-card")

@@ -11,7 +11,7 @@ import click
 from mcu_nas_moo.cli.nas.subnet_options import data_option, folder_option, subnet_argument
 from mcu_nas_moo.cli.nas.torch_device import device_option, start_torch
 from mcu_nas_moo.cli.problem_options import plain_console
-from mcu_nas_moo.cli.stopping import said_when_stopped
+from mcu_nas_moo.cli.program import said_when_stopped
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.training.subnet.settings import LEARNING_RATES, RetrainingSettings
 
