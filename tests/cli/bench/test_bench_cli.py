@@ -233,7 +233,7 @@ def test_help_imports_nothing_heavy():
     code = (
         "import sys; from mcu_nas_moo.cli.bench.main import main\n"
         "try: main(['--help'])\nexcept SystemExit: pass\n"
-        "heavy = 'numpy torch pymoo optuna plotly matplotlib stable_baselines3 joblib'.split()\n"
+        "heavy = 'numpy torch pymoo optuna plotly matplotlib stable_baselines3 loky'.split()\n"
         "print([name for name in heavy if name in sys.modules], file=sys.stderr)"
     )
     # The test runs in a temporary folder; a source tree is found from its own.

@@ -101,7 +101,7 @@ def test_help_imports_nothing_heavy():
     code = (
         "import sys; from mcu_nas_moo.cli.bench.main import main\n"
         "try: main(['tune', '--help'])\nexcept SystemExit: pass\n"
-        "heavy = 'numpy torch pymoo optuna plotly matplotlib stable_baselines3 joblib'.split()\n"
+        "heavy = 'numpy torch pymoo optuna plotly matplotlib stable_baselines3 loky'.split()\n"
         "print([name for name in heavy if name in sys.modules], file=sys.stderr)"
     )
     root = Path(mcu_nas_moo.__path__[0]).parent
