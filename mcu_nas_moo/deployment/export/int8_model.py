@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.extras import require
-from mcu_nas_moo.common.files import write_atomically
+from mcu_nas_moo.common.files import read_bytes, write_atomically
 from mcu_nas_moo.common.yaml_files import Facts
 from mcu_nas_moo.data.preprocessing import Preprocessing
 from mcu_nas_moo.deployment.export.quantise import check_operators
@@ -133,8 +133,8 @@ def read_int8_model(path: Path) -> Int8Model:
     require("onnxruntime", "export")
     if not path.is_file():
         raise InputError(f"no int8 model {path}; `mcu-nas export` writes one")
-    content = path.read_bytes()
     try:
+        content = read_bytes(path)
         model = _parsed(content)
         description = _description(model)
         check_operators(model)

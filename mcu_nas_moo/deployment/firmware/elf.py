@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.extras import require
+from mcu_nas_moo.common.files import parsing, read_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+#: Most bytes of a firmware image with its debugging information.
+_LIMIT = 2**26
 # Flags of sections and machine number: Tool Interface Standard, ELF specification 1.2, and Arm's
 # supplement to it.
 _SHF_WRITE, _SHF_ALLOC = 1, 2
@@ -78,19 +82,10 @@ def read_firmware_image(path: Path) -> FirmwareImage:
             pyelftools is not installed; the message names the remedy.
     """
     elffile = require("elftools.elf.elffile", "firmware")
-    exceptions = require("elftools.common.exceptions", "firmware")
     if not path.is_file():
         raise InputError(f"no firmware {path}; `mcu-nas firmware` builds it")
-    try:
-        with path.open("rb") as file:
-            return _image(elffile.ELFFile(file))
-    # What damaged headers raise depends on which field is damaged.
-    except (exceptions.ELFError, ValueError, KeyError, AttributeError, TypeError, OSError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(
-            f"{path} is no firmware of this program ({reason}); "
-            "build it again with `mcu-nas firmware`"
-        ) from None
+    with parsing(path, "build it again with `mcu-nas firmware`", "firmware of this program"):
+        return _image(elffile.ELFFile(BytesIO(read_bytes(path, _LIMIT))))
 
 
 def _image(elf: Any) -> FirmwareImage:

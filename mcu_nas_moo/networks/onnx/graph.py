@@ -11,6 +11,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import helper, numpy_helper, shape_inference
 
 from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.common.files import read_bytes
 from mcu_nas_moo.networks.onnx.nodes import ONNX_DOMAINS, SAME_SHAPE, OnnxNode, simplified
 
 if TYPE_CHECKING:
@@ -306,7 +307,7 @@ def load_onnx(path: Path) -> OnnxGraph:
     if not path.is_file():
         raise InputError("there is no such file")
     try:
-        model = onnx.load_model_from_string(path.read_bytes())
+        model = onnx.load_model_from_string(read_bytes(path))
     except DecodeError as error:
         raise InputError("not an ONNX file, or one that was cut short") from error
     if not model.ir_version or not model.HasField("graph"):
@@ -321,6 +322,8 @@ def load_onnx(path: Path) -> OnnxGraph:
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
             facts = {entry.key: entry.value for entry in tensor.external_data}
             location = facts.get("location", "")
+            if not (path.parent / location).resolve().is_relative_to(path.parent.resolve()):
+                raise InputError(f"its weights would lie outside its folder, in {location!r}")
             if not (path.parent / location).is_file():
                 raise InputError(f"the file {location!r} with its weights is missing beside it")
     return OnnxGraph(model, str(path.parent))

@@ -11,7 +11,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.common.errors import DamagedFileError, InputError
+from mcu_nas_moo.common.files import reason_of
 from mcu_nas_moo.networks.onnx.fusion import fuse, to_table
 from mcu_nas_moo.networks.onnx.network import Network
 from mcu_nas_moo.networks.onnx.operators import HANDLERS
@@ -31,9 +32,6 @@ _HINTS = {
     "RNN": "recurrent layers are not modelled",
     "Scan": "export the network without control flow",
 }
-
-# What onnx and numpy raise on files that break the rules of ONNX.
-_DAMAGE = (AttributeError, IndexError, KeyError, NotImplementedError, OverflowError, TypeError)
 
 
 def read_onnx(path: str | Path, input_shape: Sequence[int] | None = None) -> LayerTable:
@@ -65,16 +63,21 @@ def read_onnx(path: str | Path, input_shape: Sequence[int] | None = None) -> Lay
         for node in graph.nodes:
             try:
                 HANDLERS[node.op](network, node)
-            except _DAMAGE as error:
+            except InputError:
+                raise
+            except Exception as error:  # onnx and numpy raise many kinds
                 raise InputError(
                     f"{node} lacks inputs or attributes, or is out of order"
                 ) from error
         steps, outputs = fuse(network.steps, network.outputs)
         return to_table(steps, graph.input, outputs)
-    except ValueError as error:
+    except OSError:
+        raise
+    except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    except _DAMAGE as error:
-        raise InputError(f"{path}: damaged, or not valid ONNX ({error})") from error
+    except Exception as error:
+        problem = f"damaged, or not valid ONNX ({reason_of(error)})"
+        raise DamagedFileError(f"{path}: {problem}") from error
 
 
 def _refuse_unsupported(graph: OnnxGraph) -> None:

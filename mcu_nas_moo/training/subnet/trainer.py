@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, cast
@@ -13,9 +12,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.common.files import write_atomically
+from mcu_nas_moo.common.files import parsing, write_atomically
 from mcu_nas_moo.data.images import Normalisation, augment, calibration_images, resize
 from mcu_nas_moo.networks.torch_module import SubnetModule
+from mcu_nas_moo.training.checkpoint import REMEDY, read_checkpoint
 from mcu_nas_moo.training.subnet.distillation import Teacher, distillation_loss
 from mcu_nas_moo.training.subnet.fake_quantisation import (
     Int8Simulation,
@@ -141,15 +141,8 @@ class Retrainer:
     def _restore(self) -> None:
         if not self.checkpoint.exists():
             return
-        damaged = InputError(
-            f"{self.checkpoint} is damaged; delete it to train from the start, or choose another "
-            "--out folder"
-        )
-        try:
-            saved = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
-            known = saved["circumstances"]
-        except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError) as error:
-            raise damaged from error
+        saved = read_checkpoint(self.checkpoint, self.device)
+        known = saved["circumstances"]
         now = self._conditions
         changed = [name for name in now | known if now.get(name) != known.get(name)]
         if changed:
@@ -161,7 +154,7 @@ class Retrainer:
                 f"{self.folder} holds a retraining with other settings or images ({differences}); "
                 "repeat them, choose another --out folder, or delete that one"
             )
-        try:
+        with parsing(self.checkpoint, REMEDY):
             self.epoch, self.seconds = saved["epoch"], saved["seconds"]
             self.history, self.float_state = saved["history"], saved["float_state"]
             self.module.load_state_dict(saved["module"])
@@ -169,8 +162,6 @@ class Retrainer:
                 self.simulation = Int8Simulation(self.module.eval(), saved["ranges"])
             self.average.load_state_dict(saved["average"])
             self.optimiser.load_state_dict(saved["optimiser"])
-        except (RuntimeError, KeyError, ValueError) as error:
-            raise damaged from error
 
     def save(self) -> None:
         """Write the checkpoint."""

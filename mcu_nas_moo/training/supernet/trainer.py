@@ -12,8 +12,9 @@ import torch
 import torch.nn.functional as F
 
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.common.files import write_atomically
+from mcu_nas_moo.common.files import parsing, write_atomically
 from mcu_nas_moo.data.images import Images, Normalisation, augment, calibration_images
+from mcu_nas_moo.training.checkpoint import REMEDY, read_checkpoint
 from mcu_nas_moo.training.supernet.supernet import (
     Supernet,
     accuracy,
@@ -153,15 +154,16 @@ class SupernetTrainer:
     def _restore(self) -> None:
         if not self.checkpoint.exists():
             return
-        saved = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
+        saved = read_checkpoint(self.checkpoint, self.device)
         if saved["circumstances"] != self._conditions:
             raise InputError(
                 f"{self.checkpoint} was made with other settings, spaces or images "
                 f"({saved['circumstances']}); repeat them, or choose another --out folder"
             )
-        self.supernet.load_state_dict(saved["supernet"])
-        self.optimiser.load_state_dict(saved["optimiser"])
-        self.epoch, self.seconds = saved["epoch"], saved["seconds"]
+        with parsing(self.checkpoint, REMEDY):
+            self.supernet.load_state_dict(saved["supernet"])
+            self.optimiser.load_state_dict(saved["optimiser"])
+            self.epoch, self.seconds = saved["epoch"], saved["seconds"]
 
     @property
     def _conditions(self) -> dict[str, Any]:

@@ -66,8 +66,8 @@ def test_unknown_symbol(elf):
     ("content", "problem"),
     [
         (None, "no firmware .*; `mcu-nas firmware` builds it"),
-        (b"", "is no firmware of this program"),
-        (b"not an ELF file", "is no firmware of this program"),
+        (b"", "is damaged or not firmware of this program"),
+        (b"not an ELF file", "is damaged or not firmware of this program"),
     ],
 )
 def test_other_files(tmp_path, content, problem):
@@ -93,7 +93,7 @@ def test_file_that_ends_early(elf, tmp_path):
     content = elf.read_bytes()
     for size in range(0, len(content), max(1, len(content) // 40)):
         path.write_bytes(content[:size])
-        with pytest.raises(ValueError, match=r"is no firmware of this program"):
+        with pytest.raises(ValueError, match=r"is damaged or not firmware of this program"):
             read_firmware_image(path)
 
 

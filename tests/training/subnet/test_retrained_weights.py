@@ -68,17 +68,17 @@ def test_a_flipped_byte_is_noticed(path, place):
     content = bytearray(path.read_bytes())
     content[int(place * len(content))] ^= 0x40
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"is damaged or holds no retrained subnet.*remake it"):
+    with pytest.raises(ValueError, match=r"is damaged or not a retrained subnet.*remake it"):
         RetrainedSubnet.load(path)
 
 
 def test_a_cut_file_and_a_foreign_one_are_refused(path, tmp_path):
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(ValueError, match="is damaged or holds no retrained subnet"):
+    with pytest.raises(ValueError, match="is damaged or not a retrained subnet"):
         RetrainedSubnet.load(path)
     foreign = tmp_path / "foreign.safetensors"
     save_file({"w": torch.ones(2)}, foreign)
-    with pytest.raises(ValueError, match="is damaged or holds no retrained subnet"):
+    with pytest.raises(ValueError, match="is damaged or not a retrained subnet"):
         RetrainedSubnet.load(foreign)
 
 
