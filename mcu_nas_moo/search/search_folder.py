@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import model_validator
 
 from mcu_nas_moo.common.csv_files import read_table
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import write_text_atomically
 from mcu_nas_moo.common.json_files import read_json
-from mcu_nas_moo.common.naming import file_name
+from mcu_nas_moo.common.naming import file_name, unknown_name
 from mcu_nas_moo.common.yaml_files import Facts, is_path, validate
+from mcu_nas_moo.contracts.metrics import LIMITED, OBJECTIVES
 from mcu_nas_moo.hardware.profile import load_profile
 from mcu_nas_moo.problem.facts import ProblemFacts, difference
 from mcu_nas_moo.search.front import front_of, nothing_feasible, on_front
@@ -53,6 +55,17 @@ class SearchRecord(Facts):
     trials: int
     subnets: int
     starts: list[dict[str, Any]]
+
+    @model_validator(mode="after")
+    def _limits_and_objectives(self) -> SearchRecord:
+        limits = self.problem.limits
+        for metric in LIMITED.values():
+            if not limits.get(metric.name, 0) > 0:
+                raise InputError(f"problem.limits: {metric.name} should be a number above 0")
+        for name in self.problem.objectives:
+            if name not in OBJECTIVES:
+                raise unknown_name("objective", name, OBJECTIVES)
+        return self
 
 
 @dataclass(frozen=True)
