@@ -83,7 +83,8 @@ Objectives = Annotated[
     AfterValidator(_different),
 ]
 ObjectiveLists = Annotated[tuple[Objectives, ...], Field(min_length=1), BeforeValidator(_lists)]
-Count = Annotated[int, Field(ge=1, strict=True)]
+Count = Annotated[int, Field(ge=1, le=10**9, strict=True)]
+Seeds = Annotated[int, Field(ge=1, le=1000, strict=True)]
 
 
 class AlgorithmChoice(_Fields):
@@ -142,7 +143,7 @@ class Part(_Fields):
     budgets: (
         Annotated[tuple[Count, ...], Field(min_length=1), AfterValidator(_different)] | None
     ) = None
-    seeds: Count | None = None
+    seeds: Seeds | None = None
     algorithms: Algorithms | None = None
 
 
