@@ -199,7 +199,7 @@ def work(pipe: Connection, name: str, seed: int, valid: Path, scratch: Path, cli
 
     def watch(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open" and isinstance(arguments[2], int):
-            path, flags = str(arguments[0]), arguments[2]
+            path, flags = os.path.abspath(str(arguments[0])), arguments[2]
             writes = flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
             if writes and not path.startswith((str(scratch), "/dev/")):
                 elsewhere.append(path)

@@ -288,7 +288,6 @@ def _firmware(path: Path) -> object:
 
 def _journal(path: Path) -> object:
     import optuna
-
     from mcu_nas_moo.search.study_journal import open_journal
 
     storage = open_journal(path)
@@ -318,13 +317,13 @@ TARGETS = {
     "results": Target(
         "study/runs/random-s0.npz",
         _folder_of_results,
-        ("bench", "export", "FOLDER/..", "--format", "csv", "--out", "out"),
+        ("bench", "export", "FOLDER/..", "--format", "csv", "--out", "out", "--jobs", "1"),
     ),
     "study": Target("study/study.json", _folder_of_results),
     "compact": Target(
         "compact/mbconv-stage--cortex-m7--error-latency.npz",
         _results,
-        ("bench", "export", "FILE", "--format", "csv", "--out", "out"),
+        ("bench", "export", "FILE", "--format", "csv", "--out", "out", "--jobs", "1"),
     ),
     "reference": Target("study/reference.npz", _reference),
     "predictor": Target("predictor.safetensors", _predictor),
