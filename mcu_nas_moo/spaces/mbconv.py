@@ -29,7 +29,7 @@ def _bounded(depths: tuple[int, ...]) -> tuple[int, ...]:
     return depths
 
 
-def _listed(options: Any) -> Any:
+def _as_list(options: Any) -> Any:
     """Turn ``{min, max, step}`` into the list of values it stands for."""
     if isinstance(options, dict) and set(options) == {"min", "max", "step"}:
         first, last, step = (options[name] for name in ("min", "max", "step"))
@@ -44,7 +44,7 @@ _MOST = 2**16
 Options = Annotated[
     tuple[Annotated[int, Field(gt=0, le=_MOST)], ...],
     Field(min_length=1, max_length=1024),
-    BeforeValidator(_listed),
+    BeforeValidator(_as_list),
 ]
 Depths = Annotated[Options, AfterValidator(_bounded)]
 

@@ -309,7 +309,7 @@ def save_ranks(stem: Path, ranks: Sequence[Ranks], looks: Mapping[str, Look]) ->
         axes.set(xlabel="evaluations", ylabel="mean rank over the problems (1 is best)")
         axes.invert_yaxis()
         low, high = axes.get_ylim()
-        places = _apart([y for _, y in ends.values()], 0.042 * abs(low - high))
+        places = _spread_out([y for _, y in ends.values()], 0.042 * abs(low - high))
         for (name, (x, y)), place in zip(ends.items(), places, strict=True):
             axes.annotate(
                 picture_text(name),
@@ -325,7 +325,7 @@ def save_ranks(stem: Path, ranks: Sequence[Ranks], looks: Mapping[str, Look]) ->
         _save(figure, stem, "tight")
 
 
-def _apart(values: Sequence[float], distance: float) -> list[float]:
+def _spread_out(values: Sequence[float], distance: float) -> list[float]:
     """``values`` moved as little as needed so that none is nearer than ``distance`` to another."""
     order = np.argsort(values, kind="stable")
     placed = np.asarray(values, dtype=float)[order]

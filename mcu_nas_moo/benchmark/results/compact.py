@@ -115,13 +115,15 @@ def _save(problem: ProblemResults, path: Path) -> Path:
         "metadata": shared,
     }
     arrays = {
-        "at": _small(np.concatenate([np.diff(run.at, prepend=0) for run in problem.trajectories])),
-        "X": _small(np.concatenate([run.X for run in problem.trajectories])),
+        "at": _narrowest_integers(
+            np.concatenate([np.diff(run.at, prepend=0) for run in problem.trajectories])
+        ),
+        "X": _narrowest_integers(np.concatenate([run.X for run in problem.trajectories])),
     }
     shipped = shipped_reference(task)
     if shipped is None or not same_front(shipped, reference):
         facts["reference"] = {"kind": reference.kind, "origin": reference.origin}
-        arrays["reference_X"] = _small(reference.X)
+        arrays["reference_X"] = _narrowest_integers(reference.X)
     arrays["facts"] = np.array(json.dumps(facts))
     write_atomically(path, lambda partial: _write_archive(partial, arrays))
     return path
@@ -144,7 +146,7 @@ def _write_archive(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> No
             archive.writestr(entry, buffer.getvalue())
 
 
-def _small(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def _narrowest_integers(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """The same natural numbers in the smallest type that holds them."""
     return values.astype(np.min_scalar_type(int(values.max(initial=0))))
 

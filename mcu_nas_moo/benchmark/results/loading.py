@@ -209,8 +209,8 @@ class _Merge:
         settings, first = self._settings.get(run.algorithm, (chosen, path))
         if chosen != settings:
             return (
-                f"{path}: hyperparameters: {run.algorithm} has {_listed(chosen)} here and "
-                f"{_listed(settings)} in {first}; report them apart"
+                f"{path}: hyperparameters: {run.algorithm} has {_format_settings(chosen)} here and "
+                f"{_format_settings(settings)} in {first}; report them apart"
             )
         known, where = self._known.get((run.algorithm, run.seed, run.budget), (run, path))
         if not _same_run(known, run):
@@ -229,7 +229,7 @@ class _Merge:
         self.runs.append(run)
         for field in ("optimiser", "versions"):
             value = run.metadata.get(field)
-            text = _listed(value) if isinstance(value, dict) else str(value)
+            text = _format_settings(value) if isinstance(value, dict) else str(value)
             self._origins.setdefault(f"{run.algorithm} {field}", {}).setdefault(text, []).append(
                 path
             )
@@ -251,7 +251,7 @@ class _Merge:
         return lines
 
 
-def _listed(values: object) -> str:
+def _format_settings(values: object) -> str:
     facts = dict(values) if isinstance(values, dict) else {}
     return ", ".join(f"{key} {value}" for key, value in facts.items()) or "its defaults"
 

@@ -178,7 +178,7 @@ def _candidates(folder: Path, warn: Warn) -> Iterator[Path]:
     inside = {path.parent / RUNS for path in studies}
     lost = Counter(path.parent for path in files if path.parent not in inside and _is_run(path))
     for place, number in lost.items():
-        warn(_unsaid(place, number))
+        warn(_reason_left_out(place, number))
     folders = {*inside, *lost}
     references = {place.parent / REFERENCE_FILE for place in folders}
     yield from (path for path in files if path.parent not in folders and path not in references)
@@ -189,7 +189,7 @@ def _is_run(path: Path) -> bool:
     return path.parent.name == RUNS and re.search(r"-s\d+$", path.stem) is not None
 
 
-def _unsaid(runs: Path, number: int) -> str:
+def _reason_left_out(runs: Path, number: int) -> str:
     """Why the runs in a folder are not read."""
     many = f"{number} run{'' if number == 1 else 's'} left out"
     if (runs.parent / STUDY_FILE).exists():
@@ -244,7 +244,7 @@ def _true_runs(
     true, start = [], 0
     for run, path in runs:
         rows = slice(start, start := start + len(run.X))
-        problem = _untrue(run, F[rows], G[rows])
+        problem = _mismatch(run, F[rows], G[rows])
         if problem is None:
             true.append((run, path))
         else:
@@ -252,7 +252,7 @@ def _true_runs(
     return true
 
 
-def _untrue(run: Trajectory, F: FloatArray, G: FloatArray) -> str | None:
+def _mismatch(run: Trajectory, F: FloatArray, G: FloatArray) -> str | None:
     """Where a run's archive differs from what the task says, ``F`` and ``G``; None if nowhere."""
     wrong = ~np.isclose(run.F, F, rtol=TOLERANCE, atol=0.0).all(axis=1)
     if wrong.any():

@@ -174,7 +174,7 @@ class Tuning:
         """Values of the next trial."""
         number, tuned = len(self._trials[stage]), self.stages[stage]
         if number == 0:
-            return self._own_values(stage)
+            return self._default_values(stage)
         if self.method == "grid":
             return self._grid(stage)[number - 1]
         import optuna
@@ -199,7 +199,7 @@ class Tuning:
             )
         return dict(study.ask(distributions).params)
 
-    def _own_values(self, stage: int) -> dict[str, Any]:
+    def _default_values(self, stage: int) -> dict[str, Any]:
         """The optimiser's own values of what a stage tunes."""
         defaults = default_hyperparameters(self.algorithm)
         return {name: defaults[name] for name in self.stages[stage]}
@@ -211,7 +211,7 @@ class Tuning:
             dict(zip(tuned, values, strict=True))
             for values in product(*(entry.grid() for entry in tuned.values()))
         ]
-        start = self._own_values(stage)
+        start = self._default_values(stage)
         points = [point for point in points if point != start]
         order = np.random.default_rng([stage, 0]).permutation(len(points))
         return [points[index] for index in order]

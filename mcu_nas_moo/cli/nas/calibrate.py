@@ -54,7 +54,7 @@ def calibrate(
             raise InputError("give the runtime to start from, --base, and the file to write, --out")
         if plot is not None:
             raise InputError("--plot shows the shipped runtimes; leave MEASUREMENTS out")
-        _own_board(console, measurements, base, out)
+        _refit_to_board(console, measurements, base, out)
 
 
 def _shipped(console: Console, out: Path | None, plot: Path | None) -> None:
@@ -145,7 +145,7 @@ def _figure(value: float | None, form: str) -> str:
     return "-" if value is None else format(value, form)
 
 
-def _own_board(console: Console, measurements: Path, base: str, out: Path) -> None:
+def _refit_to_board(console: Console, measurements: Path, base: str, out: Path) -> None:
     from mcu_nas_moo.hardware import load_runtime
     from mcu_nas_moo.hardware.calibration.board_refit import refit
     from mcu_nas_moo.hardware.calibration.measurements import read_measurements

@@ -80,7 +80,7 @@ def build_firmware(
     request.toolchain.flags(device.core)  # an unknown core should not wait for the code
     chip_map = memory_map(device, request.map_file)
     _check_place(folder)
-    with _beside(folder) as temporary:
+    with _temporary_folder_beside(folder) as temporary:
         made = temporary / folder.name
         say("generating C")
         source = generate_c(request.model.model)
@@ -97,7 +97,7 @@ def build_firmware(
 
 
 @contextmanager
-def _beside(folder: Path) -> Iterator[Path]:
+def _temporary_folder_beside(folder: Path) -> Iterator[Path]:
     """A temporary folder beside ``folder``; folders that were made for it go again if empty."""
     missing = [parent for parent in folder.parents if not parent.exists()]
     folder.parent.mkdir(parents=True, exist_ok=True)

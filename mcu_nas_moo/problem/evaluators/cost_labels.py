@@ -99,7 +99,9 @@ class CostLabels:
             for number, row in enumerate(rows, start=1)
         ]
         values = {name: _numbers([row[name] for row in rows], name, path) for name in metrics}
-        return cls(space, space.canonical(np.concatenate(X)) if X else _none(space), values, False)
+        return cls(
+            space, space.canonical(np.concatenate(X)) if X else _no_genotypes(space), values, False
+        )
 
 
 def analytic_labels(space: MBConvSpace, profile: Profile, n: int, seed: int = 0) -> CostLabels:
@@ -117,7 +119,7 @@ def analytic_costs(space: MBConvSpace, profile: Profile, X: Genotypes) -> dict[s
     return costs | {VIOLATION: constraint_violation(costs, profile)}
 
 
-def _none(space: MBConvSpace) -> Genotypes:
+def _no_genotypes(space: MBConvSpace) -> Genotypes:
     return np.zeros((0, space.n_genes), dtype=np.int64)
 
 
@@ -127,12 +129,12 @@ def _genotype(space: MBConvSpace, row: dict[Any, Any], where: str) -> Genotypes:
         if row.get("genotype"):
             return space.check(np.array([[int(index) for index in row["genotype"].split("-")]]))
         given = {gene.name: row.get(gene.name, "") for gene in space.genes}
-        return space.encode({name: _whole(name, text) for name, text in given.items() if text})
+        return space.encode({name: _integer(name, text) for name, text in given.items() if text})
     except ValueError as error:
         raise InputError(f"{where}: {error}") from None
 
 
-def _whole(name: str, text: str) -> int:
+def _integer(name: str, text: str) -> int:
     value = float(text)  # other programs write 3 as 3.0
     if not value.is_integer() or abs(value) > MOST_OF_A_GENE:
         raise InputError(f"{name} = {text!r} is no whole number")
