@@ -15,13 +15,15 @@ if TYPE_CHECKING:
     from mcu_nas_moo.common.arrays import FloatArray, Genotypes, IntArray
 
 #: Points of a reference front that a figure shows at most.
-REFERENCE_POINTS = 1500
+REFERENCE_POINTS = 1000
 #: Points of a front of two objectives that a figure shows at most; a joined line needs them.
 LINE_POINTS = 500
 #: Points of all algorithms' fronts of more objectives on one problem, at most, roughly.
-CLOUD_POINTS = 2400
+CLOUD_POINTS = 1500
 #: Lines of the grid, in each direction, on which attainment is compared.
-GRID_LINES = 120
+GRID_LINES = 90
+#: Points of a line of steps at most: about one for some pixels.
+STEP_POINTS = 120
 
 
 class Band(NamedTuple):
@@ -107,10 +109,12 @@ def fronts(analysis: Analysis) -> Fronts:
 def _thinned(F: FloatArray, most: int) -> IntArray:
     """At most ``most`` rows of ``F``, sorted, evenly spread over them, both ends among them."""
     order = np.lexsort(F.T[::-1])
-    if len(order) <= most:
-        return order
-    kept: IntArray = order[np.unique(np.linspace(0, len(order) - 1, most).round().astype(int))]
-    return kept
+    return order[_spread(len(order), most)]
+
+
+def _spread(n: int, most: int) -> IntArray:
+    """At most ``most`` of the numbers below ``n``, evenly spread, both ends among them."""
+    return np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(np.int64))
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +132,7 @@ class Attainment:
         attaining: for each algorithm how many runs attain each point of the grid, ``(u, a)``.
         runs: how many it has.
         surfaces: for each algorithm the points, by the first objective, of the surface that half
-            of its runs attain, ``(k, 2)``; exact.
+            of its runs attain, ``(k, 2)``; exact, but of long ones only some.
     """
 
     evaluations: int
@@ -164,7 +168,8 @@ def attainment(analysis: Analysis) -> Attainment | None:
         if sum(map(len, own)):
             archives[name] = own
             surface = attainment_surfaces(runs, count, (50,))[50]
-            surfaces[name] = surface[(surface < corner).all(axis=1)]
+            surface = surface[(surface < corner).all(axis=1)]
+            surfaces[name] = surface[_thinned(surface, STEP_POINTS)]
     if not archives:
         return None
     everything = np.concatenate([F for own in archives.values() for F in own])
@@ -180,11 +185,7 @@ def attainment(analysis: Analysis) -> Attainment | None:
 def _lines(values: FloatArray) -> FloatArray:
     """At most :data:`GRID_LINES` of the different ``values``, by their quantiles."""
     unique = np.unique(values)
-    if len(unique) <= GRID_LINES:
-        return unique
-    places = np.linspace(0, len(unique) - 1, GRID_LINES).round().astype(int)
-    lines: FloatArray = unique[np.unique(places)]
-    return lines
+    return unique[_spread(len(unique), GRID_LINES)]
 
 
 def _attained(F: FloatArray, across: FloatArray, upwards: FloatArray) -> IntArray:
@@ -228,4 +229,5 @@ def reached(analysis: Analysis) -> dict[str, dict[float | None, Steps]]:
 def _steps(evaluations: FloatArray, end: int) -> Steps:
     values = evaluations.ravel()
     at, counts = np.unique(values[np.isfinite(values)], return_counts=True)
-    return Steps(at, np.cumsum(counts) / len(values), end)
+    shown = _spread(len(at), STEP_POINTS)
+    return Steps(at[shown], np.cumsum(counts)[shown] / len(values), end)

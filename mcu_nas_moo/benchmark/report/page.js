@@ -6,6 +6,7 @@
   const overview = JSON.parse(await unpack("data-overview"));
   const all = async (kind) => Promise.all([...byId("choose-problem").options].map((one) => unpack(`${kind}-${one.value}`)));
   const [texts, tables] = [await all("data"), await all("tables")];
+  byId("settings-and-versions").innerHTML = await unpack("tables-settings");
   const looks = overview.looks;
   const hidden = new Set();
   const problems = new Map();
@@ -75,7 +76,7 @@
 
   // One network as lines of text: a character of base 36 per gene, "-" for a gene without effect.
   function network(row) {
-    const lines = problem.metrics.map((metric, n) => `${metric.label} ${problem.networks.metrics[n][row]}${metric.unit}`);
+    const lines = problem.metrics.map((metric, n) => `${metric.label} ${+problem.networks.metrics[n][row].toPrecision(4)}${metric.unit}`);
     const genes = [];
     [...problem.networks.genes[row]].forEach((letter, n) => {
       if (letter === "-") return;
@@ -207,6 +208,8 @@
     const number = Number(byId("choose-problem").value);
     if (!problems.has(number)) problems.set(number, JSON.parse(texts[number]));
     problem = problems.get(number);
+    const { metrics } = problem.networks;
+    problem.networks.F = problem.objectives.map((n) => (n === null ? metrics[0].map((accuracy) => +(100 - accuracy).toPrecision(6)) : metrics[n]));
     byId("problem-title").textContent = problem.title;
     byId("problem-facts").textContent = problem.facts;
     byId("problem-cautions").replaceChildren(...problem.cautions.map((sentence) => {

@@ -73,10 +73,10 @@ def render(page: Page) -> str:
         "summary": "".join(_counted(count, own) for count, own in page.count_tables.items()),
         "ranks_caveat": escape(RANKS_NOTE),
         "overview_tables": "".join(table.to_html() for table in page.overview_tables),
-        "settings": _settings(page.analyses),
         "tasks": _tasks([one.results for one in page.analyses]),
         "reproduce": _reproduce(page.command, page.records),
         "data": packed("data-overview", script_json(page.overview))
+        + packed("tables-settings", _settings(page.analyses))
         + "".join(
             packed(f"data-{number}", script_json(own)) + packed(f"tables-{number}", tables)
             for number, (own, tables) in enumerate(zip(page.problems, problem_tables, strict=True))

@@ -110,8 +110,10 @@ def problem_data(
         "genes": [
             {"name": gene.name, "options": list(gene.options)} for gene in results.task.space.genes
         ],
+        # The error is what the accuracy lacks to 100 %.
+        "objectives": [SHOWN.index(axis) if axis in SHOWN else None for axis in axes],
         "metrics": [{"label": one.short, "unit": f" {one.unit}"} for one in SHOWN],
-        "networks": _networks(analysis, fronts, factors),
+        "networks": _networks(analysis, fronts),
         "reference": [_rounded(column) for column in (fronts.reference * factors).T],
         "fronts": {name: rows.tolist() for name, rows in fronts.rows.items()},
         "frontNote": note,
@@ -136,7 +138,7 @@ def problem_data(
     }
 
 
-def _networks(analysis: Analysis, fronts: Fronts, factors: np.ndarray) -> dict[str, Any]:
+def _networks(analysis: Analysis, fronts: Fronts) -> dict[str, Any]:
     task = analysis.results.task
     # An empty table has no metrics to ask for.
     metrics = task.metrics(fronts.X) if len(fronts.X) else {}
@@ -148,11 +150,7 @@ def _networks(analysis: Analysis, fronts: Fronts, factors: np.ndarray) -> dict[s
             )
             for row, mask in zip(fronts.X.tolist(), active.tolist(), strict=True)
         ],
-        "F": [_rounded(column) for column in (fronts.F * factors).T],
-        "metrics": [
-            [one.number(value) for value in metrics[one.name].tolist()] if metrics else []
-            for one in SHOWN
-        ],
+        "metrics": [_rounded(one.factor * metrics[one.name]) if metrics else [] for one in SHOWN],
     }
 
 

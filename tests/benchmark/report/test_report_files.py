@@ -135,8 +135,9 @@ def test_page_draws_the_data(page, analysis, results):
         assert data["anyTime"][name]["at"] == band.evaluations.tolist()
         assert data["anyTime"][name]["median"] == pytest.approx(band.median.tolist(), rel=1e-5)
     fronts = figure_data.fronts(analysis)
-    columns = np.array(data["networks"]["F"]).T / [100.0, 1.0]
-    assert columns == pytest.approx(fronts.F, rel=1e-4)
+    accuracy, latency = (np.array(data["networks"]["metrics"][n]) for n in (0, 1))
+    assert data["objectives"] == [None, 1]  # the error is what the accuracy lacks to 100 %
+    assert np.stack([1 - accuracy / 100, latency], axis=1) == pytest.approx(fronts.F, rel=1e-4)
     assert data["fronts"] == {name: rows.tolist() for name, rows in fronts.rows.items()}
     # The characters of a network are the options that the space decodes.
     for row, text in enumerate(data["networks"]["genes"]):
