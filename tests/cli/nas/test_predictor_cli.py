@@ -81,7 +81,7 @@ def test_from_measured_labels_only_what_was_measured_is_learned(tmp_path):
         (("--samples", 20), "20 labels are too few"),
         (("--profile", "cortex-m77"), "unknown profile"),
         (("--space", "mbconv"), "unknown space"),
-        (("--labels", "none.csv"), "none.csv: expected a readable CSV file"),
+        (("--labels", "none.csv"), "none.csv cannot be read"),
         (("--labels", "none.csv", "--samples", 60), "leave it or --labels out"),
         (("--metric", "latency"), "unknown metric 'latency'; did you mean 'latency_ms'?"),
         (("--out", "costs.bin"), "must end in .safetensors"),
