@@ -7,7 +7,6 @@ import pytest
 
 SLOW = {
     "concurrent.futures",
-    "joblib",
     "logging",
     "loky",
     "matplotlib",
