@@ -24,6 +24,7 @@ import subprocess
 import sys
 from collections import Counter
 from configparser import ConfigParser
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -31,7 +32,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from markdown_table import markdown_table
-from threadpoolctl import threadpool_limits
 
 from mcu_nas_moo.benchmark.references.reference import known_reference
 from mcu_nas_moo.benchmark.results.compact import (
@@ -92,17 +92,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     begin = perf_counter()
     files = [read_compact(path) for path in sorted(options.folder.glob("*.npz"))]
     work = [
-        (file, number)
+        alone(file, number)
         for file in files
         for number, run in enumerate(file.facts["runs"])
         if run["seed"] == options.seed and (wanted is None or run["algorithm"] in wanted)
     ]
     # The longest first, so that no process is left alone with one.
-    work.sort(key=lambda item: -item[0].facts["runs"][item[1]]["wall_s"])
+    work.sort(key=lambda file: -file.facts["runs"][0]["wall_s"])
     with Bars("runs") as progress:
         bar = progress.add_task("made again", total=len(work))
         verdicts = WorkPool(options.jobs).map(
-            lambda item: again(*item, options.against), work, lambda _: progress.advance(bar)
+            partial(again, checkout=options.against), work, lambda _: progress.advance(bar)
         )
     changed = stamps(files, {verdict.algorithm for verdict in verdicts})
     failed = {one.algorithm for one in verdicts if not (one.equal or one.same_code)}
@@ -114,25 +114,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if failed else 0
 
 
-def again(file: CompactFile, number: int, checkout: Path | None) -> Verdict:
-    """Make a stored run again and compare it, if need be with what ``checkout`` makes."""
-    stored = file.facts["runs"][number]
+def again(file: CompactFile, checkout: Path | None) -> Verdict:
+    """Make the run of a file again and compare it, if need be with what ``checkout`` makes."""
+    (stored,) = file.facts["runs"]
     task = Task.from_facts(file.problem, file.path)
     reference = reference_in(file, task) or known_reference(task)
     assert reference is not None, f"{file.path}: no reference"
     metadata = file.facts["metadata"][stored["metadata"]]
     chosen = metadata.get("hyperparameters", {})
-    with threadpool_limits(1):
-        history = run_optimiser(
-            stored["algorithm"],
-            task,
-            reference,
-            stored["budget"],
-            stored["seed"],
-            hyperparameters=chosen,
-        )
+    history = run_optimiser(
+        stored["algorithm"],
+        task,
+        reference,
+        stored["budget"],
+        stored["seed"],
+        hyperparameters=chosen,
+    )
     made = Trajectory.of(history, task.space.canonical)
-    (known,) = trajectories_of(alone(file, number), task)
+    (known,) = trajectories_of(file, task)
     equal = all(getattr(made, name) == getattr(known, name) for name in DECIDED)
     equal = equal and np.array_equal(made.at, known.at) and np.array_equal(made.X, known.X)
     same_code = (
@@ -244,4 +243,8 @@ def log(
 
 
 if __name__ == "__main__":
+    if os.environ.get("OMP_NUM_THREADS") != "1":
+        # As runs are made everywhere: sums depend on the number of threads.
+        one = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **one})
     sys.exit(main())

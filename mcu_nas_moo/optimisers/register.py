@@ -132,7 +132,7 @@ def optimiser_fingerprint(name: str) -> str:
     if name not in ENTRIES:
         digest.update(user_fingerprint(name).encode())
     package = Path(str(files("mcu_nas_moo")))
-    sources = ((package / part).read_text(encoding="utf-8") for part in known.code)
+    sources = [(package / part).read_text(encoding="utf-8") for part in known.code]
     digest.update(code_fingerprint(sources).encode())
     for library in known.libraries:
         digest.update(f"{library} {installed_version(library)}".encode())
