@@ -278,7 +278,7 @@ def fuzz(
             # The first answer takes the imports.
             if pipe.poll(PATIENCE_S if counts["read"] + counts["refused"] else 6 * PATIENCE_S):
                 what, detail, elsewhere = pipe.recv()
-        except EOFError:
+        except (EOFError, ConnectionError):
             what = "deaths"
         if what in ("hangs", "deaths"):
             child.kill()
