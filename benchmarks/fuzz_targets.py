@@ -288,7 +288,8 @@ def _firmware(path: Path) -> object:
 
 def _journal(path: Path) -> object:
     import optuna
-    from mcu_nas_moo.search.study_journal import open_journal
+
+    from mcu_nas_moo.search.study_storage import open_journal
 
     storage = open_journal(path)
     return [study.study_name for study in optuna.get_all_study_summaries(storage)]
