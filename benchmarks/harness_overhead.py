@@ -20,9 +20,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from mcu_nas_moo.benchmark.analysis.indicators import hypervolume_curve, score
+from mcu_nas_moo.benchmark.analysis.anytime import any_time_curve
 from mcu_nas_moo.benchmark.references.front_search import pooled_reference
 from mcu_nas_moo.benchmark.references.reference import Reference, shipped_reference
+from mcu_nas_moo.benchmark.results.trajectory import Trajectory
 from mcu_nas_moo.benchmark.runs.run import run_optimiser
 from mcu_nas_moo.problem.task import Task
 
@@ -77,7 +78,7 @@ def _measure(
         history.save(Path(folder) / "run.npz")
         total = perf_counter() - start
     start = perf_counter()
-    score(history, hypervolume_curve(history.F, history.G, reference), task.space.canonical)
+    any_time_curve(Trajectory.of(history, task.space.canonical), reference)
     scoring = perf_counter() - start
     return total, float(history.optimiser_seconds.sum()), history.evaluation_seconds, scoring
 

@@ -13,7 +13,7 @@ prints a table in Markdown:
 
 Peers are timed at some steps, evenly spaced, or on some runs, and scaled up::
 
-    python benchmarks/indicator_speed.py --evaluations 10000 --runs 500 --jobs 2
+    python benchmarks/indicator_speed.py --evaluations 10000 --runs 500
 """
 
 from __future__ import annotations
@@ -60,7 +60,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--evaluations", type=int, default=10_000, help="of the any-time curve")
     parser.add_argument("--runs", type=int, default=500, help="in the analysis")
     parser.add_argument("--analysed", type=int, default=ANALYSED, help="evaluations of those runs")
-    parser.add_argument("--jobs", type=int, default=2, help="processes of the analysis")
     parser.add_argument("--steps", type=int, default=20, help="at which peers are timed")
     options = parser.parse_args(arguments)
 
@@ -69,11 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         task = Task("mbconv-stage", options.profile, objectives)
         reference = shipped_reference(task) or _own_reference(task, options.analysed)
         rows += _curve_rows(task, reference, options.evaluations, options.steps)
-        rows.append(
-            _analysis_row(
-                task, reference, options.runs, options.analysed, options.jobs, options.steps
-            )
-        )
+        rows.append(_analysis_row(task, reference, options.runs, options.analysed, options.steps))
     print(markdown_table(COLUMNS, rows, left=2))
 
 
@@ -106,7 +101,7 @@ def _volumes_again(points: FloatArray, reference: Reference, steps: int) -> floa
 
 
 def _analysis_row(
-    task: Task, reference: Reference, runs: int, evaluations: int, jobs: int, steps: int
+    task: Task, reference: Reference, runs: int, evaluations: int, steps: int
 ) -> list[str]:
     different = min(DIFFERENT_RUNS, runs)
     histories = [
@@ -120,9 +115,9 @@ def _analysis_row(
     )
     counts = tuple(count for count in JUDGED if count <= evaluations) or (evaluations,)
     results = ProblemResults(task, reference, counts, trajectories)
-    ours = _best(lambda: analyse(results, jobs), repeat=1)
+    ours = _best(lambda: analyse(results), repeat=1)
     peer = np.mean([_peer_analysis(run, reference, counts, steps) for run in made]) * runs
-    title = f"analysis of {runs} runs of {evaluations:,} evaluations, {jobs} processes"
+    title = f"analysis of {runs} runs of {evaluations:,} evaluations"
     return _row(title, task, ours, f"pymoo's HV at every step, IGD+ at {len(counts)}", peer)
 
 

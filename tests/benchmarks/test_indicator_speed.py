@@ -18,7 +18,7 @@ command = importlib.import_module("indicator_speed")
 
 
 def test_a_row_per_measurement_and_set_of_objectives(capsys):
-    small = ["--evaluations=60", "--runs=12", "--analysed=60", "--jobs=1", "--steps=3"]
+    small = ["--evaluations=60", "--runs=12", "--analysed=60", "--steps=3"]
     command.main(small)
     heading, _, *rows = capsys.readouterr().out.splitlines()
     assert heading.startswith("| what | objectives | time | peer |")
@@ -27,7 +27,7 @@ def test_a_row_per_measurement_and_set_of_objectives(capsys):
     for row in cells:
         assert all(time.endswith((" ms", " s")) for time in (row[2], row[4]))
         assert float(row[5].replace(",", "")) >= 0
-    assert cells[5][0] == "analysis of 12 runs of 60 evaluations, 1 processes"
+    assert cells[5][0] == "analysis of 12 runs of 60 evaluations"
 
 
 def test_the_peer_finds_the_same_archive():

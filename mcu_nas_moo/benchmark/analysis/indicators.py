@@ -1,8 +1,7 @@
-"""How good a run is: hypervolume of all that it evaluated, and shares and times."""
+"""How good a run is: hypervolume of all that it evaluated."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,11 +11,10 @@ from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.problem.archive import feasible, improvements
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from mcu_nas_moo.benchmark.references.reference import Reference
-    from mcu_nas_moo.benchmark.runs.history import History
-    from mcu_nas_moo.common.arrays import FloatArray, Genotypes
+    from mcu_nas_moo.common.arrays import FloatArray
 
 
 def hypervolume_curve(F: FloatArray, G: FloatArray, reference: Reference) -> FloatArray:
@@ -77,47 +75,3 @@ def hypervolume_ratios_at(
         ratios[count] = float(share_of(float(value), reference.hypervolume))
         start = count
     return np.array([ratios[count] for count in counts])
-
-
-@dataclass(frozen=True)
-class Score:
-    """What one run is worth.
-
-    Attributes:
-        algorithm, seed: which run.
-        evaluations: how many genotypes it evaluated.
-        hypervolume_ratio: of its feasible archive, relative to the reference front.
-        first_feasible: number of the first feasible evaluation, from 1; None if there is none.
-        feasible_share, unique_share: of its evaluations, in [0, 1]; unique are distinct networks.
-        optimiser_ms: time of asking and telling per evaluation.
-        wall_s: time of the whole run.
-    """
-
-    algorithm: str
-    seed: int
-    evaluations: int
-    hypervolume_ratio: float
-    first_feasible: int | None
-    feasible_share: float
-    unique_share: float
-    optimiser_ms: float
-    wall_s: float
-
-
-def score(
-    history: History, curve: FloatArray, canonical: Callable[[Genotypes], Genotypes]
-) -> Score:
-    """Score a run whose any-time hypervolume ratio is ``curve``, shape ``(N,)``."""
-    is_feasible = feasible(history.G)
-    n = len(history.X)
-    return Score(
-        algorithm=history.algorithm,
-        seed=history.seed,
-        evaluations=n,
-        hypervolume_ratio=float(curve[-1]),
-        first_feasible=int(is_feasible.argmax()) + 1 if is_feasible.any() else None,
-        feasible_share=float(is_feasible.mean()),
-        unique_share=len(np.unique(canonical(history.X), axis=0)) / n,
-        optimiser_ms=1e3 * float(history.optimiser_seconds.sum()) / n,
-        wall_s=history.total_seconds,
-    )

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import moocore
 import numpy as np
-import pandas as pd
 import pytest
 from scipy.stats import mannwhitneyu
 from toy_task import ToyTask, brute_force_reference
@@ -143,16 +142,6 @@ def test_pairs_and_medians_are_those_of_scipy(problem):
         assert row.p <= row.p_holm <= 6 * row.p
         assert row.verdict == (AHEAD if row.p_holm < 0.05 else NOT_SHOWN)
     assert AHEAD in pairs["verdict"].tolist()
-
-
-def test_processes_compute_the_same(problem):
-    analysis, _, _ = problem
-    parallel = analyse(analysis.results, jobs=2)
-    pd.testing.assert_frame_equal(parallel.scores, analysis.scores, check_exact=True)
-    pd.testing.assert_frame_equal(parallel.pairs, analysis.pairs, check_exact=True)
-    pd.testing.assert_frame_equal(parallel.targets, analysis.targets, check_exact=True)
-    for name, curve in analysis.curves.items():
-        assert (parallel.curves[name].ratios == curve.ratios).all()
 
 
 def test_a_claim_without_cautions(problem):

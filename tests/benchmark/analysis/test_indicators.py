@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 from pymoo.indicators.hv import HV
 from toy_task import NO_PROBLEM
 
-from mcu_nas_moo.benchmark.analysis.indicators import hypervolume_curve, score
+from mcu_nas_moo.benchmark.analysis.anytime import any_time_curve
+from mcu_nas_moo.benchmark.analysis.indicators import hypervolume_curve
 from mcu_nas_moo.benchmark.references.reference import Reference
+from mcu_nas_moo.benchmark.results.trajectory import Trajectory
 from mcu_nas_moo.benchmark.runs.history import History
 from mcu_nas_moo.problem.archive import feasible
 
@@ -58,10 +60,11 @@ def test_score_counts_by_hand():
         evaluation_seconds=0.5,
         total_seconds=0.6,
     )
+    history.metadata["budget"] = 4
     front = reference([[0, 1], [1, 0]])
-    curve = hypervolume_curve(history.F, history.G, front)
-    result = score(history, curve, lambda X: X * [0, 1])  # the first gene has no effect
-    assert result.hypervolume_ratio == pytest.approx(1.0)
+    result = Trajectory.of(history, lambda X: X * [0, 1])  # the first gene has no effect
+    assert any_time_curve(result, front).after(4) == pytest.approx(1.0)
+    assert hypervolume_curve(history.F, history.G, front)[-1] == pytest.approx(1.0)
     assert result.first_feasible == 3
     assert result.feasible_share == 0.5
     assert result.unique_share == 0.5
@@ -73,8 +76,10 @@ def test_a_run_without_a_feasible_point_scores_zero():
     F, G = np.zeros((3, 2)), np.ones((3, 1))
     front = reference([[0, 1], [1, 0]])
     history = History("random", 0, np.zeros((3, 2), dtype=int), F, G, np.zeros(3), 0.0, 0.0)
-    result = score(history, hypervolume_curve(F, G, front), lambda X: X)
-    assert result.hypervolume_ratio == 0.0
+    history.metadata["budget"] = 3
+    result = Trajectory.of(history, lambda X: X)
+    assert any_time_curve(result, front).after(3) == 0.0
+    assert hypervolume_curve(F, G, front)[-1] == 0.0
     assert result.first_feasible is None
 
 

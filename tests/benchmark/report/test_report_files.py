@@ -195,8 +195,8 @@ def test_csv_files_hold_the_analysis(report, analysis, results):
 
 def test_same_results_same_figures(tmp_path):
     results = Results((problem(("good", "weak"), seeds=2),))
-    for folder in ("one", "two"):
-        write_report(results, tmp_path / folder)
+    for jobs, folder in enumerate(("one", "two"), start=1):
+        write_report(results, tmp_path / folder, jobs=jobs)
     # The page holds the date.
     paths = [path for path in (tmp_path / "one").rglob("*.*") if path.suffix != ".html"]
     assert len(paths) > 20
