@@ -1,14 +1,18 @@
 """Reading and transforming images, against Pillow and plain indexing."""
 
+from zlib import crc32
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.data.images import (
     Images,
     Normalisation,
     augment,
+    decode_images,
     read_images,
     resize,
     split_validation,
@@ -92,3 +96,14 @@ def test_errors_name_folder_and_remedy(tmp_path):
         (tmp_path / name / "broken.png").write_bytes(b"not a picture")
     with pytest.raises(ValueError, match=r"cannot decode image .*broken\.png"):
         read_images(tmp_path)
+
+
+def test_an_image_that_claims_to_be_huge_is_refused_before_it_is_decoded(tmp_path):
+    path = tmp_path / "bomb.png"
+    Image.new("1", (8, 8)).save(path)
+    data = bytearray(path.read_bytes())
+    data[16:24] = (60_000).to_bytes(4, "big") * 2  # width and height in the header
+    data[29:33] = crc32(bytes(data[12:29])).to_bytes(4, "big")
+    path.write_bytes(bytes(data))
+    with pytest.raises(InputError, match=r"cannot decode image .*bomb\.png"):
+        decode_images([path], [0])
