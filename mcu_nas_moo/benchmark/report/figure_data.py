@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from mcu_nas_moo.common.arrays import FloatArray, Genotypes, IntArray
 
 #: Points of a reference front that a figure shows at most.
-REFERENCE_POINTS = 1000
+REFERENCE_POINTS = 800
 #: Points of a front of two objectives that a figure shows at most; a joined line needs them.
 LINE_POINTS = 500
 #: Points of all algorithms' fronts of more objectives on one problem, at most, roughly.
-CLOUD_POINTS = 1500
+CLOUD_POINTS = 1100
 #: Lines of the grid, in each direction, on which attainment is compared.
-GRID_LINES = 90
+GRID_LINES = 72
 #: Points of a line of steps at most: about one for some pixels.
-STEP_POINTS = 120
+STEP_POINTS = 100
 
 
 class Band(NamedTuple):
