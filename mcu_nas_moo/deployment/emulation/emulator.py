@@ -8,15 +8,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
 from mcu_nas_moo.common import processes
 from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.deployment.emulation.unicorn_core import FAULT, REFUSED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
 
 #: Seconds without a further image after which a run is stopped.
 PATIENCE = 300.0
-#: Code with which verify_main.c ends after a fault of the processor.
-FAULT = 99
 _MEANING = {
     2: "the firmware could not open the images",
     3: "the images ended within one; the firmware is of another input size",
@@ -75,6 +75,19 @@ class Statistics:
         return cls(*values[:3], *values[4:12])
 
 
+class Instructions(NamedTuple):
+    """Instructions that ``mcu_nas_run`` executed.
+
+    Attributes:
+        first: for the first image, within ``resolution``.
+        mean: per image, over all images; ``None`` if only the first was counted.
+    """
+
+    first: int
+    resolution: int
+    mean: float | None
+
+
 @dataclass(frozen=True, eq=False)
 class EmulatedRun:
     """Outputs of firmware and what was measured on the way.
@@ -82,37 +95,42 @@ class EmulatedRun:
     Attributes:
         outputs: int8 ``(N, classes)``.
         statistics: of the firmware itself.
-        instructions: executed by ``mcu_nas_run`` for the first image; within
-            ``instruction_resolution``.
-        mean_instructions: per image, over all images; ``None`` if only the first was counted.
         seconds: of the whole run, on the host.
     """
 
     outputs: npt.NDArray[np.int8]
     statistics: Statistics
-    instructions: int
-    instruction_resolution: int
-    mean_instructions: float | None
+    instructions: Instructions
     seconds: float
 
 
-class Emulator(Protocol):
+class Emulator(ABC):
     """What runs firmware."""
 
+    #: Whether firmware is linked for the addresses of a board, not for those of the chip.
+    uses_board: ClassVar[bool]
+
     @property
+    @abstractmethod
     def title(self) -> str:
         """Name and version."""
-        ...
 
     @property
+    @abstractmethod
     def emulated_core(self) -> str:
         """The core that it really emulates, which may stand in for another one."""
-        ...
 
-    @property
-    def uses_board(self) -> bool:
-        """Whether firmware is linked for the addresses of a board, not for those of the chip."""
-        ...
+    @abstractmethod
+    def command(self, elf: Path, memory: MemoryMap) -> list[str]:
+        """Command that runs ``elf``, an absolute path, in a folder with ``in.bin``."""
+
+    @abstractmethod
+    def instructions(self, statistics: Statistics, files: dict[str, bytes]) -> Instructions:
+        """What was counted; ``files`` are those that the run left in its folder.
+
+        Raises:
+            InputError: if the emulator does not count as expected.
+        """
 
     def run(
         self,
@@ -136,7 +154,11 @@ class Emulator(Protocol):
             FirmwareError: if the firmware faults, hangs, or says that something is wrong.
             InputError: if the emulator is missing or does not take the firmware.
         """
-        ...
+        command = self.command(elf.resolve(), memory)
+        ended = run_in_folder(command, images, classes, advance, patience)
+        outputs, statistics = check(ended, memory, len(images), classes)
+        instructions = self.instructions(statistics, ended.files)
+        return EmulatedRun(outputs, statistics, instructions, ended.seconds)
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,8 +167,6 @@ class Ended:
 
     code: int
     messages: str
-    outputs: bytes
-    statistics: bytes
     files: dict[str, bytes]
     seconds: float
 
@@ -203,8 +223,6 @@ def run_in_folder(
     return Ended(
         code=process.returncode,
         messages=files["messages"].decode(errors="replace").strip(),
-        outputs=files.get("out.bin", b""),
-        statistics=files.get("stats.bin", b""),
         files=files,
         seconds=time.monotonic() - start,
     )
@@ -217,21 +235,25 @@ def check(
 
     Raises:
         FirmwareError: if it did not.
+        InputError: if the emulator did not take the firmware.
     """
     if ended.code == FAULT:
         raise FirmwareError(f"the firmware faulted: {_fault(ended.messages, memory)}")
+    if ended.code == REFUSED:
+        raise InputError(ended.messages)
     if ended.code in _MEANING:
         raise FirmwareError(_MEANING[ended.code])
     if ended.code != 0:
         reason = " ".join(ended.messages.split())[-300:] or "it printed nothing"
         raise FirmwareError(f"the emulator ended with code {ended.code}: {reason}")
-    statistics = Statistics.parse(ended.statistics)
+    statistics = Statistics.parse(ended.files.get("stats.bin", b""))
     if (statistics.images, statistics.output_size) != (images, classes):
         raise FirmwareError(
             f"the firmware gave {statistics.output_size} outputs for {statistics.images} images, "
             f"expected {classes} for {images}"
         )
-    return np.frombuffer(ended.outputs, dtype=np.int8).reshape(images, classes), statistics
+    outputs = np.frombuffer(ended.files.get("out.bin", b""), dtype=np.int8)
+    return outputs.reshape(images, classes), statistics
 
 
 def _fault(messages: str, memory: MemoryMap) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import unknown_name
-from mcu_nas_moo.deployment.emulation.qemu import PROGRAM, Qemu, qemu_installed
+from mcu_nas_moo.deployment.emulation.qemu import Qemu, program, qemu_installed
 from mcu_nas_moo.deployment.emulation.unicorn_core import CORES
 from mcu_nas_moo.deployment.emulation.unicorn_process import Unicorn
 from mcu_nas_moo.deployment.firmware.boards import BOARDS, board_of
@@ -39,10 +39,7 @@ def choose_emulator(core: str, name: str = "auto") -> Emulator:
     if name == "qemu":
         if board is None:
             raise InputError(f"QEMU has no board for the {core}; try --emulator unicorn")
-        if not qemu_installed():
-            raise InputError(
-                f"{PROGRAM} is not installed; install it with: apt-get install {PROGRAM}"
-            )
+        program()
         return Qemu(board)
     if core not in CORES:
         raise InputError(f"Unicorn does not emulate the {core}; try --emulator qemu")

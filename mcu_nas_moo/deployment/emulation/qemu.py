@@ -9,15 +9,12 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.deployment.emulation.emulator import PATIENCE, EmulatedRun, check, run_in_folder
+from mcu_nas_moo.deployment.emulation.emulator import Emulator, Instructions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    import numpy as np
-    import numpy.typing as npt
-
+    from mcu_nas_moo.deployment.emulation.emulator import Statistics
     from mcu_nas_moo.deployment.firmware.boards import Board
     from mcu_nas_moo.deployment.firmware.memory_map import MemoryMap
 
@@ -32,7 +29,7 @@ def qemu_installed() -> bool:
 
 
 @dataclass(frozen=True)
-class Qemu:
+class Qemu(Emulator):
     """QEMU with a board.
 
     It does not enforce the chip's memory sizes: the board's memories are larger. It says nothing
@@ -52,31 +49,17 @@ class Qemu:
         """Core of the board."""
         return self.board.core
 
-    def run(
-        self,
-        elf: Path,
-        memory: MemoryMap,
-        images: npt.NDArray[np.uint8],
-        classes: int,
-        advance: Callable[[int], object] = lambda count: None,
-        patience: float = PATIENCE,
-    ) -> EmulatedRun:
-        """See ``Emulator``."""
-        ended = run_in_folder(
-            [
-                _program(),
-                *("-M", self.board.machine),
-                *("-nographic", "-monitor", "none", "-serial", "null"),
-                *("-semihosting-config", "enable=on,target=native"),
-                *("-icount", "shift=0"),  # 1 ns per instruction: ticks become deterministic
-                *("-kernel", str(elf.resolve())),
-            ],
-            images,
-            classes,
-            advance,
-            patience,
-        )
-        outputs, statistics = check(ended, memory, len(images), classes)
+    def command(self, elf: Path, memory: MemoryMap) -> list[str]:
+        return [
+            program(),
+            *("-M", self.board.machine),
+            *("-nographic", "-monitor", "none", "-serial", "null"),
+            *("-semihosting-config", "enable=on,target=native"),
+            *("-icount", "shift=0"),  # 1 ns per instruction: ticks become deterministic
+            *("-kernel", str(elf)),
+        ]
+
+    def instructions(self, statistics: Statistics, files: dict[str, bytes]) -> Instructions:
         per_tick = self.board.instructions_per_tick
         measured = statistics.calibration_instructions / max(1, statistics.calibration_ticks)
         if abs(measured / per_tick - 1) > _CLOCK_TOLERANCE:
@@ -84,17 +67,19 @@ class Qemu:
                 f"QEMU {_version()} counts {measured:g} instructions per tick of SysTick on "
                 f"{self.board.machine}, expected {per_tick:g}; instructions cannot be told"
             )
-        return EmulatedRun(
-            outputs=outputs,
-            statistics=statistics,
-            instructions=round(statistics.first_ticks * per_tick),
-            instruction_resolution=round(per_tick),
-            mean_instructions=statistics.total_ticks * per_tick / statistics.images,
-            seconds=ended.seconds,
+        return Instructions(
+            round(statistics.first_ticks * per_tick),
+            round(per_tick),
+            statistics.total_ticks * per_tick / statistics.images,
         )
 
 
-def _program() -> str:
+def program() -> str:
+    """Path of QEMU for Arm.
+
+    Raises:
+        InputError: if it is not installed; the message is the command that installs it.
+    """
     found = shutil.which(PROGRAM)
     if found is None:
         raise InputError(f"{PROGRAM} is not installed; install it with: apt-get install {PROGRAM}")
@@ -104,6 +89,6 @@ def _program() -> str:
 @cache
 def _version() -> str:
     output = subprocess.run(
-        [_program(), "--version"], capture_output=True, text=True, check=True, timeout=60
+        [program(), "--version"], capture_output=True, text=True, check=True, timeout=60
     ).stdout
     return output.splitlines()[0].removeprefix("QEMU emulator version ").split()[0]

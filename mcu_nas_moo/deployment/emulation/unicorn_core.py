@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import struct
 import sys
-from collections import defaultdict
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,9 +39,9 @@ COUNTS = "counts.json"
 #: Function whose first call is counted.
 COUNTED = "mcu_nas_run"
 
-#: Code with which this program ends if it does not take the firmware; it says why.
-REFUSED = 78
-_FAULT = 99
+#: Codes with which this program ends after a fault, as verify_main.c does, and if it does not take
+#: the firmware.
+FAULT, REFUSED = 99, 78
 _PAGE = 4096
 # System control space of every Cortex-M: SysTick, FPU access, fault status.
 _SYSTEM_CONTROL = 0xE000E000
@@ -156,7 +156,7 @@ class Machine:
     def _count(self, start: int, until: int) -> int:
         """Run from ``start`` to ``until`` and count the instructions."""
         uc = self._uc
-        blocks: defaultdict[tuple[int, int], int] = defaultdict(int)
+        blocks: Counter[tuple[int, int]] = Counter()
 
         def block(uc: Any, address: int, size: int, user: Any) -> None:
             blocks[address, size] += 1
@@ -271,20 +271,17 @@ def main(arguments: list[str]) -> int:
 
     elf, core, *sizes = arguments
     folder = Path.cwd()
-    memory = MemoryMap(
-        **dict(zip(MemoryMap.model_fields, map(int, sizes), strict=True)),
-    )
+    memory = MemoryMap(**dict(zip(MemoryMap.model_fields, map(int, sizes), strict=True)))
     try:
         machine = Machine(read_firmware_image(Path(elf)), core, memory, folder)
         code, instructions = machine.run()
     except FaultError as fault:
         print(f"fault {fault}", flush=True)
-        return _FAULT
+        return FAULT
     except ValueError as error:
         print(error, flush=True)
         return REFUSED
-    counts = {"instructions": instructions}
-    (folder / COUNTS).write_text(json.dumps(counts), encoding="utf-8")
+    (folder / COUNTS).write_text(json.dumps({"instructions": instructions}), encoding="utf-8")
     return code
 
 

@@ -11,22 +11,18 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.deployment.emulation.emulator import PATIENCE, EmulatedRun, check, run_in_folder
-from mcu_nas_moo.deployment.emulation.unicorn_core import CORES, COUNTS, REFUSED
+from mcu_nas_moo.deployment.emulation.emulator import Emulator, Instructions
+from mcu_nas_moo.deployment.emulation.unicorn_core import CORES, COUNTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    import numpy as np
-    import numpy.typing as npt
-
+    from mcu_nas_moo.deployment.emulation.emulator import Statistics
     from mcu_nas_moo.deployment.firmware.memory_map import MemoryMap
 
 
 @dataclass(frozen=True)
-class Unicorn:
+class Unicorn(Emulator):
     """A core with exactly the chip's memories: an access outside them is a fault.
 
     Instructions of one image are counted, exactly. Exceptions, interrupts and SysTick do not exist
@@ -46,37 +42,13 @@ class Unicorn:
         """What stands in for the core."""
         return CORES[self.core]
 
-    def run(
-        self,
-        elf: Path,
-        memory: MemoryMap,
-        images: npt.NDArray[np.uint8],
-        classes: int,
-        advance: Callable[[int], object] = lambda count: None,
-        patience: float = PATIENCE,
-    ) -> EmulatedRun:
-        """See ``Emulator``."""
-        ended = run_in_folder(
-            [
-                sys.executable,
-                *("-m", "mcu_nas_moo.deployment.emulation.unicorn_core"),
-                str(elf.resolve()),
-                CORES[self.core],
-                *map(str, memory.model_dump().values()),
-            ],
-            images,
-            classes,
-            advance,
-            patience,
-        )
-        if ended.code == REFUSED:
-            raise InputError(ended.messages)
-        outputs, statistics = check(ended, memory, len(images), classes)
-        return EmulatedRun(
-            outputs=outputs,
-            statistics=statistics,
-            instructions=json.loads(ended.files[COUNTS])["instructions"],
-            instruction_resolution=1,
-            mean_instructions=None,
-            seconds=ended.seconds,
-        )
+    def command(self, elf: Path, memory: MemoryMap) -> list[str]:
+        return [
+            sys.executable,
+            *("-m", "mcu_nas_moo.deployment.emulation.unicorn_core"),
+            *(str(elf), CORES[self.core]),
+            *map(str, memory.model_dump().values()),
+        ]
+
+    def instructions(self, statistics: Statistics, files: dict[str, bytes]) -> Instructions:
+        return Instructions(json.loads(files[COUNTS])["instructions"], 1, None)

@@ -288,10 +288,10 @@ def verify(
             ),
             stack_bytes=run.statistics.stack_bytes,
             stack_room=run.statistics.stack_room,
-            instructions=run.instructions,
-            instruction_resolution=run.instruction_resolution,
-            mean_instructions=run.mean_instructions,
-            instructions_per_mac=run.instructions / report.macs,
+            instructions=run.instructions.first,
+            instruction_resolution=run.instructions.resolution,
+            mean_instructions=run.instructions.mean,
+            instructions_per_mac=run.instructions.first / report.macs,
             seconds=round(run.seconds, 1),
         )
     return Verification(
