@@ -6,12 +6,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
+
+from mcu_nas_moo.data.images import (
+    Images,
+    calibration_images,
+    decode_images,
+    list_images,
+    split_validation,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mcu_nas_moo.common.arrays import IntArray
-    from mcu_nas_moo.data.images import Images
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +40,6 @@ class ImageListing:
         Raises:
             InputError: if the folder is missing, has fewer than two classes, or one has no images.
         """
-        from mcu_nas_moo.data.images import list_images
-
         paths, targets, class_names = list_images(folder)
         return cls(tuple(paths), np.array(targets), class_names)
 
@@ -45,10 +51,6 @@ class ImageListing:
 
         The same split as ``split_validation`` makes of the images.
         """
-        import torch
-
-        from mcu_nas_moo.data.images import Images, split_validation
-
         # The split looks at classes only, so numbers can stand in for the images.
         numbers = torch.arange(len(self)).reshape(-1, 1, 1, 1)
         train, validation = split_validation(Images(numbers, torch.from_numpy(self.targets)))
@@ -59,10 +61,6 @@ class ImageListing:
 
         The same as ``calibration_images`` of all of them.
         """
-        import torch
-
-        from mcu_nas_moo.data.images import Images, calibration_images
-
         numbers = torch.from_numpy(rows).reshape(-1, 1, 1, 1)
         targets = torch.from_numpy(self.targets[rows])
         chosen = calibration_images(Images(numbers, targets)).pixels.flatten()
@@ -74,8 +72,6 @@ class ImageListing:
         Raises:
             InputError: if an image cannot be decoded.
         """
-        from mcu_nas_moo.data.images import decode_images
-
         return decode_images([self.paths[row] for row in rows], self.targets[rows].tolist())
 
     def balanced(self, rows: IntArray, count: int, seed: int) -> IntArray:
