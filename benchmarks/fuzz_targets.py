@@ -104,10 +104,11 @@ def _make_search(folder: Path, task: Any) -> None:
 
 
 def _make_network(folder: Path) -> None:
+    import onnx
     import torch
 
     from mcu_nas_moo.data.images import Normalisation
-    from mcu_nas_moo.networks.onnx.writer import write_onnx
+    from mcu_nas_moo.networks.onnx.writer import to_onnx
     from mcu_nas_moo.networks.torch_module import SubnetModule
     from mcu_nas_moo.spaces import load_space
     from mcu_nas_moo.spaces.subnet_file import SubnetFile, write_subnet
@@ -120,7 +121,7 @@ def _make_network(folder: Path) -> None:
     write_subnet(subnet, folder / "subnet.json")
     torch.manual_seed(0)
     module = SubnetModule(subnet.layers()).eval()
-    write_onnx(module, folder / "network.onnx")
+    onnx.save(to_onnx(module), folder / "network.onnx")
     names = tuple("abcdefghij")
     normalise = Normalisation((1.0,) * 3, (2.0,) * 3)
     retrained = RetrainedSubnet(subnet, module, normalise, names, {"image": (-1.0, 1.0)}, {})

@@ -39,11 +39,6 @@ class DeploymentFolder:
         return self.root / "export"
 
     @property
-    def float_onnx(self) -> Path:
-        """The float network."""
-        return self.export / "float.onnx"
-
-    @property
     def int8_onnx(self) -> Path:
         """The int8 network."""
         return self.export / "int8.onnx"

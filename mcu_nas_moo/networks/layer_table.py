@@ -218,9 +218,8 @@ class LayerTable:
         depthwise = self.topology.columns(Op.DEPTHWISE)
         weights[:, full] = self.in_channels[:, full] * self.out_channels[:, full]
         weights[:, depthwise] = self.out_channels[:, depthwise]
-        for column in full:
-            if self.topology.slots[column].groups > 1:
-                weights[:, column] //= self.topology.slots[column].groups
+        for column in np.flatnonzero(self.topology.grouped):
+            weights[:, column] //= self.topology.slots[column].groups
         weights *= self.kernel_height * self.kernel_width
         weights *= self.active
         return weights
@@ -235,10 +234,7 @@ class LayerTable:
     @cached_property
     def biases(self) -> IntArray:
         """Biases of each layer (batch norm is folded into them)."""
-        biases: IntArray = np.zeros_like(self.out_channels)
-        weighted = self.topology.columns(Op.CONV, Op.DEPTHWISE, Op.DENSE)
-        biases[:, weighted] = (self.out_channels * self.active)[:, weighted]
-        return biases
+        return self.out_channels * self.weighted
 
     @cached_property
     def macs(self) -> IntArray:

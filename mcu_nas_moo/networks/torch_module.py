@@ -38,6 +38,21 @@ class ConvNorm(nn.Module):
         return out
 
 
+def folded(part: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weights and bias of a layer with its batch norm, of the statistics it has, folded in.
+
+    Gradients reach the weights of both.
+    """
+    if not isinstance(part, ConvNorm):
+        assert isinstance(part, nn.Linear)
+        return part.weight, part.bias
+    norm = part.norm
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    scale = norm.weight / (norm.running_var + norm.eps).sqrt()
+    return part.conv.weight * scale[:, None, None, None], norm.bias - norm.running_mean * scale
+
+
 class SubnetModule(nn.Module):
     """The network that ``layers`` describe, see :meth:`LayerTable.layers`.
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.common.files import write_atomically
 from mcu_nas_moo.networks.layer_table import Op
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import onnx
 
     from mcu_nas_moo.common.arrays import FloatArray
@@ -94,22 +92,9 @@ def to_onnx(module: SubnetModule) -> onnx.ModelProto:
     return model
 
 
-def write_onnx(module: SubnetModule, path: Path) -> None:
-    """Write the network of ``module`` to an ONNX file, see :func:`to_onnx`."""
-    model = to_onnx(module)
-    write_atomically(path, lambda partial: partial.write_bytes(model.SerializeToString()))
-
-
 def _parameters(module: SubnetModule, layer: Layer) -> tuple[FloatArray, FloatArray]:
     """Weights and bias of a layer, its batch norm folded in."""
-    from mcu_nas_moo.networks.torch_module import ConvNorm
+    from mcu_nas_moo.networks.torch_module import folded
 
-    part = module.module_of(layer)
-    values = {
-        name: tensor.detach().cpu().double().numpy() for name, tensor in part.state_dict().items()
-    }
-    if not isinstance(part, ConvNorm):
-        return values["weight"], values["bias"]
-    scale = values["norm.weight"] / np.sqrt(values["norm.running_var"] + part.norm.eps)
-    weights = values["conv.weight"] * scale[:, None, None, None]
-    return weights, values["norm.bias"] - values["norm.running_mean"] * scale
+    weights, bias = folded(deepcopy(module.module_of(layer)).cpu().double())
+    return weights.detach().numpy(), bias.detach().numpy()

@@ -20,7 +20,7 @@ from torch import nn
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.data.images import Images, Normalisation, resize
 from mcu_nas_moo.networks.layer_table import Layer, Op
-from mcu_nas_moo.networks.torch_module import ConvNorm, SubnetModule
+from mcu_nas_moo.networks.torch_module import SubnetModule, folded
 from mcu_nas_moo.training.subnet.weights import IMAGE
 from mcu_nas_moo.training.supernet.supernet import EVALUATION_BATCH
 
@@ -139,29 +139,13 @@ class Int8Simulation(SubnetModule):
         least, greatest = (float(bound) for bound in out.aminmax())
         low = 0.0 if layer.relu else min(least, 0.0)
         high = max(greatest, 0.0)
-        if layer.name in self.ranges:
-            known_low, known_high = self.ranges[layer.name]
-            if self.momentum is None:
-                low, high = min(low, known_low), max(high, known_high)
-            else:
-                low = known_low + self.momentum * (low - known_low)
-                high = known_high + self.momentum * (high - known_high)
+        known_low, known_high = self.ranges.get(layer.name, (low, high))
+        if self.momentum is None:
+            low, high = min(low, known_low), max(high, known_high)
+        else:
+            low = known_low + self.momentum * (low - known_low)
+            high = known_high + self.momentum * (high - known_high)
         self.ranges[layer.name] = (low, high)
-
-
-def folded(part: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
-    """Weights and bias of a layer with its batch norm, of the statistics it has, folded in.
-
-    Gradients reach the weights of both.
-    """
-    if not isinstance(part, ConvNorm):
-        assert isinstance(part, nn.Linear)
-        return part.weight, part.bias
-    norm = part.norm
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
-    scale = norm.weight / (norm.running_var + norm.eps).sqrt()
-    return part.conv.weight * scale[:, None, None, None], norm.bias - norm.running_mean * scale
 
 
 @torch.no_grad()

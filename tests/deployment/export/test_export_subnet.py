@@ -54,7 +54,9 @@ def test_report_is_what_the_files_compute(folder, retrained, image_folder):
     floats = retrained.normalise(torch.from_numpy(pixels)).contiguous()
     with torch.inference_mode():
         truth = retrained.module(floats).numpy()
-    (float_logits,) = session(onnx.load(folder.float_onnx)).run(None, {"image": floats.numpy()})
+    (float_logits,) = session(onnx.load(folder.export / "float.onnx")).run(
+        None, {"image": floats.numpy()}
+    )
     int8 = read_int8_model(folder.int8_onnx)
     outputs = int8.run(int8.preprocessing(pixels)).astype(float)
     int8_logits = int8.output_scale * (outputs - int8.output_zero_point)

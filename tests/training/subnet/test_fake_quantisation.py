@@ -12,13 +12,12 @@ from onnx import TensorProto, helper, numpy_helper
 from mcu_nas_moo.data.images import resize
 from mcu_nas_moo.deployment.export.quantise import quantise
 from mcu_nas_moo.networks.onnx.writer import to_onnx
-from mcu_nas_moo.networks.torch_module import SubnetModule
+from mcu_nas_moo.networks.torch_module import SubnetModule, folded
 from mcu_nas_moo.training.subnet.fake_quantisation import (
     Int8Simulation,
     calibrated,
     fake_quantise,
     fake_quantise_weights,
-    folded,
     image_range,
     scale_and_zero_point,
 )
