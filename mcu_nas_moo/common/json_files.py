@@ -23,7 +23,15 @@ def parse_json(text: str) -> Any:
         InputError: if it is nested too deeply.
         RecursionError: if it is so by far.
     """
-    values = json.loads(text, parse_constant=lambda name: None)
+    return shallow(json.loads(text, parse_constant=lambda name: None))
+
+
+def shallow(values: Any) -> Any:
+    """``values``, which are plain data.
+
+    Raises:
+        InputError: if they are nested too deeply.
+    """
     level = [values]
     for _ in range(DEPTH):
         level = [

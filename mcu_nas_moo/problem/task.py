@@ -140,12 +140,12 @@ class Task:
         """Metrics that are predicted by an MLP and not computed; empty with the cost model."""
         return () if self.learned_costs is None else tuple(self.learned_costs.metrics)
 
-    @property
+    @cached_property
     def name(self) -> str:
         """For files: those of references, studies and results."""
         return self.facts().name
 
-    @property
+    @cached_property
     def title(self) -> str:
         """For people."""
         return self.facts().title

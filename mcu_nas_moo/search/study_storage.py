@@ -14,6 +14,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
 from mcu_nas_moo.benchmark.results.optuna_export import is_url, open_storage
 from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.common.json_files import shallow
 from mcu_nas_moo.common.text import without_passwords
 from mcu_nas_moo.search.lease import alone_in
 
@@ -111,8 +112,8 @@ class StudyJournal(JournalFileBackend):
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:  # type: ignore[override]
         try:
-            yield from super().read_logs(log_number_from)
-        except ValueError as error:  # a JSONDecodeError is one
+            yield from map(shallow, super().read_logs(log_number_from))
+        except (ValueError, RecursionError) as error:  # a JSONDecodeError is the former
             raise DamagedJournalError(self._path, error) from error
 
 

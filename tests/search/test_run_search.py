@@ -399,6 +399,16 @@ def test_a_journal_that_is_damaged_during_the_search(task, tmp_path, opened, mes
         search(study, task, "random", 6, watch=damage)
 
 
+def test_a_journal_nested_too_deeply_is_damaged(tmp_path, task):
+    path = tmp_path / "study.journal"
+    open_study(open_journal(path), "s", task)
+    deep = "[" * 900 + "]" * 900
+    with path.open("a") as file:
+        file.write(f'{{"op_code":2,"worker_id":"x","study_id":0,"user_attr":{{"a":{deep}}}}}\n')
+    with pytest.raises(InputError, match=r"study\.journal cannot be read .*nested"):
+        open_study(open_journal(path), "s", task)
+
+
 def test_a_study_of_another_problem_is_refused(task):
     storage = optuna.storages.InMemoryStorage()
     open_study(storage, "s", task)

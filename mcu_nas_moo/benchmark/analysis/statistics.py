@@ -108,6 +108,10 @@ def median_difference_interval(
     )
 
 
+#: Up to this size of a sample, scipy computes the test exactly if there are no ties.
+_SMALL = 8
+
+
 class MannWhitney(NamedTuple):
     """Two-sided Mann-Whitney U test of two samples.
 
@@ -127,11 +131,33 @@ def mann_whitney(first: npt.ArrayLike, second: npt.ArrayLike) -> MannWhitney:
     Raises:
         InputError: if a sample is empty or not finite.
     """
+    (test,) = mann_whitneys([(first, second)])
+    return test
+
+
+def mann_whitneys(
+    pairs: Sequence[tuple[npt.ArrayLike, npt.ArrayLike]],
+) -> list[MannWhitney]:
+    """:func:`mann_whitney` of many pairs; those of equal sizes are computed together.
+
+    Raises:
+        InputError: if a sample is empty or not finite.
+    """
     from scipy.stats import mannwhitneyu
 
-    one, two = _sample(first), _sample(second)
-    u, p = mannwhitneyu(one, two, alternative="two-sided")
-    return MannWhitney(float(p), float(u) / (len(one) * len(two)))
+    samples = [(_sample(first), _sample(second)) for first, second in pairs]
+    alike: dict[object, list[int]] = {}
+    for number, (one, two) in enumerate(samples):
+        # How small samples are computed depends on ties in any of those given together.
+        small = min(len(one), len(two)) <= _SMALL
+        alike.setdefault(number if small else (len(one), len(two)), []).append(number)
+    tests: dict[int, MannWhitney] = {}
+    for numbers in alike.values():
+        ones, twos = (np.stack([samples[number][side] for number in numbers]) for side in (0, 1))
+        found = mannwhitneyu(ones, twos, alternative="two-sided", axis=1)
+        shares = found.statistic / (ones.shape[1] * twos.shape[1])
+        tests |= zip(numbers, map(MannWhitney, found.pvalue.tolist(), shares.tolist()), strict=True)
+    return [tests[number] for number in range(len(samples))]
 
 
 class Wilcoxon(NamedTuple):
@@ -273,24 +299,28 @@ def compare_pairs(
         one comparison per case and unordered pair, in the order given.
     """
     pairs = [
-        (case, one, two, mann_whitney(values[one], values[two]))
-        for case, values in samples.items()
-        for one, two in combinations(values, 2)
+        (case, one, two) for case, values in samples.items() for one, two in combinations(values, 2)
     ]
-    corrected = holm([test.p for *_, test in pairs]).tolist()
+    tests = mann_whitneys([(samples[case][one], samples[case][two]) for case, one, two in pairs])
+    corrected = holm([test.p for test in tests]).tolist()
+    medians = {
+        (case, name): quartiles(values).median
+        for case, own in samples.items()
+        for name, values in own.items()
+    }
     return [
         Comparison(
             case=case,
             first=one,
             second=two,
-            median_first=quartiles(samples[case][one]).median,
-            median_second=quartiles(samples[case][two]).median,
+            median_first=medians[case, one],
+            median_second=medians[case, two],
             p=test.p,
             p_holm=p_holm,
             a12=test.a12,
             verdict=verdict(p_holm, test.a12 - 0.5),
         )
-        for (case, one, two, test), p_holm in zip(pairs, corrected, strict=True)
+        for (case, one, two), test, p_holm in zip(pairs, tests, corrected, strict=True)
     ]
 
 
