@@ -113,41 +113,32 @@ class MBConvSpace(SearchSpace):
 
     def __init__(self, spec: MBConvSpec) -> None:
         self.spec = spec
+        # Each gene with the block place that must exist for it to matter, or -1.
         genes = [
-            Gene("resolution", spec.resolution),
-            Gene("stem", spec.stem),
-            Gene("head", spec.head),
+            (Gene("resolution", spec.resolution), -1),
+            (Gene("stem", spec.stem), -1),
+            (Gene("head", spec.head), -1),
         ]
-        #: For each gene, the block place that must exist for it to matter, or -1.
-        places = [-1, -1, -1]
         first = 0
         for number, stage in enumerate(spec.stages, start=1):
             genes += [
-                Gene(f"stage{number}_depth", stage.depth),
-                Gene(f"stage{number}_width", stage.width),
+                (Gene(f"stage{number}_depth", stage.depth), -1),
+                (Gene(f"stage{number}_width", stage.width), -1),
             ]
-            places += [-1, -1]
             if spec.granularity == "stage":
-                genes.append(Gene(f"stage{number}_kernel", stage.kernel))
-                places.append(-1)
+                genes.append((Gene(f"stage{number}_kernel", stage.kernel), -1))
                 if stage.expansion_by_depth is None:
-                    genes.append(Gene(f"stage{number}_expansion", stage.expansions))
-                    places.append(-1)
+                    genes.append((Gene(f"stage{number}_expansion", stage.expansions), -1))
             else:
                 for block in range(max(stage.depth)):
-                    label = f"stage{number}_block{block + 1}"
-                    genes.append(Gene(f"{label}_kernel", stage.kernel))
-                    genes.append(Gene(f"{label}_expansion", stage.expansions))
-                    places += [first + block] * 2
+                    label, place = f"stage{number}_block{block + 1}", first + block
+                    genes.append((Gene(f"{label}_kernel", stage.kernel), place))
+                    genes.append((Gene(f"{label}_expansion", stage.expansions), place))
             first += max(stage.depth)
-        chosen = [len(gene.options) > 1 for gene in genes]
-        self._fixed = {
-            gene.name: gene.options[0] for gene, free in zip(genes, chosen, strict=True) if not free
-        }
-        self._places = np.array(places)[chosen]
-        super().__init__(
-            spec.name, tuple(gene for gene, free in zip(genes, chosen, strict=True) if free)
-        )
+        self._fixed = {gene.name: gene.options[0] for gene, _ in genes if len(gene.options) == 1}
+        free = [(gene, place) for gene, place in genes if gene.name not in self._fixed]
+        self._places = np.array([place for _, place in free], dtype=np.int64)
+        super().__init__(spec.name, tuple(gene for gene, _ in free))
         self._column = {gene.name: column for column, gene in enumerate(self.genes)}
         self._options = {gene.name: np.array(gene.options) for gene in self.genes}
 
@@ -216,11 +207,10 @@ class MBConvSpace(SearchSpace):
         X = self.check(X)
         mask = np.ones(X.shape, dtype=np.bool_)
         bound = self._places >= 0
-        mask[:, bound] = self._active_places(X)[:, self._places[bound]]
+        mask[:, bound] = self._active_places(self._stage_values(X, "depth"))[:, self._places[bound]]
         return mask
 
-    def _active_places(self, X: Genotypes) -> BoolArray:
-        depth = self._stage_values(X, "depth")
+    def _active_places(self, depth: IntArray) -> BoolArray:
         return self.position_of_place < depth[:, self.stage_of_place]
 
     def _stage_values(self, X: Genotypes, what: str) -> IntArray:
@@ -259,7 +249,7 @@ class MBConvSpace(SearchSpace):
             width=self._stage_values(X, "width"),
             kernel=kernel,
             expansion=expansion,
-            active=self.position_of_place < depth[:, self.stage_of_place],
+            active=self._active_places(depth),
         )
 
     @cached_property

@@ -15,7 +15,7 @@ from mcu_nas_moo.common.extras import require
 from mcu_nas_moo.common.files import read_bytes, write_atomically
 from mcu_nas_moo.common.yaml_files import Facts
 from mcu_nas_moo.data.preprocessing import Preprocessing
-from mcu_nas_moo.deployment.export.quantise import check_operators
+from mcu_nas_moo.deployment.export.quantise import check_operators, drop_unread
 from mcu_nas_moo.networks.layer_table import Op
 from mcu_nas_moo.networks.onnx.writer import INPUT, OUTPUT
 from mcu_nas_moo.spaces.subnet_file import SubnetFile
@@ -212,7 +212,7 @@ def _strip(
     model: onnx.ModelProto, description: Description
 ) -> tuple[tuple[float, int], tuple[float, int]]:
     """Remove the outer quantisation; returns scale and zero point of the input and the output."""
-    from onnx import TensorProto
+    from onnx import TensorProto, helper
 
     graph = model.graph
     quantize = [node for node in graph.node if node.op_type == "QuantizeLinear"]
@@ -236,7 +236,9 @@ def _strip(
         OUTPUT: (1, description.subnet.classes),
     }
     for tensor in (*graph.input, *graph.output):
-        _set_type(tensor, TensorProto.INT8, shapes[tensor.name])
+        tensor.CopyFrom(
+            helper.make_tensor_value_info(tensor.name, TensorProto.INT8, shapes[tensor.name])
+        )
     return parameters
 
 
@@ -270,16 +272,7 @@ def _add_shapes(model: onnx.ModelProto) -> None:
     for name, value in zip(inner, values, strict=True):
         kind = helper.np_dtype_to_tensor_dtype(value.dtype)
         graph.value_info.append(helper.make_tensor_value_info(name, kind, value.shape))
-    read = {name for node in graph.node for name in node.input}
-    kept = [tensor for tensor in graph.initializer if tensor.name in read]
-    del graph.initializer[:]
-    graph.initializer.extend(kept)
-
-
-def _set_type(tensor: onnx.ValueInfoProto, kind: int, shape: tuple[int, ...]) -> None:
-    from onnx import helper
-
-    tensor.CopyFrom(helper.make_tensor_value_info(tensor.name, kind, shape))
+    drop_unread(model)
 
 
 def _shape(tensor: onnx.ValueInfoProto) -> tuple[int, ...]:

@@ -36,8 +36,6 @@ INT8_OPERATORS = {
     ("com.microsoft", "QLinearGlobalAveragePool"),
     ("com.microsoft", "QGemm"),
 }
-#: Name that the ranges give to the network's input, see :func:`quantise`.
-IMAGE = INPUT
 # Far enough below int32 that the sum of products with the bias stays within it.
 _LARGEST_BIAS = 2**30
 # Calibration keeps all intermediate tensors of a batch.
@@ -70,7 +68,11 @@ def quantise(
     widened = _weight_overrides(model, quantised)
     if widened:
         quantised = _quantise(model, images, overrides | widened)
-    _tidy(quantised)
+    drop_unread(quantised)
+    used = {"" if node.domain == "ai.onnx" else node.domain for node in quantised.graph.node}
+    opsets = [opset for opset in quantised.opset_import if opset.domain in used]
+    del quantised.opset_import[:]
+    quantised.opset_import.extend(opsets)
     check_operators(quantised)
     return quantised
 
@@ -103,28 +105,19 @@ def _quantise(
         return onnx.load(result)
 
 
-def layer_tensors(model: onnx.ModelProto) -> dict[str, list[str]]:
-    """Tensors that share the range of each layer's output, by the layer's name.
-
-    A layer is one node, named like it, or two: its activation, or the flattening after a pooling.
-    """
-    tensors = {IMAGE: [INPUT]}
-    for node in model.graph.node:
-        layer = node.name.removesuffix(".relu").removesuffix(".flatten")
-        tensors.setdefault(layer, []).append(node.output[0])
-    return tensors
-
-
 def _activation_overrides(
     model: onnx.ModelProto, ranges: Mapping[str, tuple[float, float]]
 ) -> dict[str, list[dict[str, Any]]]:
-    tensors = layer_tensors(model)
+    # A layer is one node, named like it, or two: its activation, or the flattening after a pooling.
+    tensors, rectified = {INPUT: [INPUT]}, set()
+    for node in model.graph.node:
+        layer = node.name.removesuffix(".relu").removesuffix(".flatten")
+        tensors.setdefault(layer, []).append(node.output[0])
+        if node.op_type == "Relu":
+            rectified.add(layer)
     unknown = sorted(set(ranges) - set(tensors))
     if unknown:
         raise InputError(f"the weights have ranges for layers that do not exist: {unknown}")
-    rectified = {
-        node.name.removesuffix(".relu") for node in model.graph.node if node.op_type == "Relu"
-    }
     overrides: dict[str, list[dict[str, Any]]] = {}
     for layer, (lowest, highest) in ranges.items():
         if not (np.isfinite(lowest) and np.isfinite(highest) and lowest <= highest):
@@ -183,16 +176,12 @@ def _weight_overrides(
     return overrides
 
 
-def _tidy(model: onnx.ModelProto) -> None:
-    """Remove initialisers that no node reads, and opsets of domains that no node is of."""
+def drop_unread(model: onnx.ModelProto) -> None:
+    """Remove initialisers that no node reads."""
     read = {name for node in model.graph.node for name in node.input}
     kept = [tensor for tensor in model.graph.initializer if tensor.name in read]
     del model.graph.initializer[:]
     model.graph.initializer.extend(kept)
-    used = {"" if node.domain == "ai.onnx" else node.domain for node in model.graph.node}
-    opsets = [opset for opset in model.opset_import if opset.domain in used]
-    del model.opset_import[:]
-    model.opset_import.extend(opsets)
 
 
 def _reader(images: FloatArray) -> Any:

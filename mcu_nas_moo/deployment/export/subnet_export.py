@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import tempfile
 from collections import Counter
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.extras import require
+from mcu_nas_moo.common.files import checksum
 from mcu_nas_moo.deployment.export.export_report import (
     CalibrationFacts,
     ExportReport,
@@ -59,10 +59,6 @@ class ExportSettings:
     seed: int = 0
 
 
-def _silent(text: str) -> None:
-    pass
-
-
 def export_subnet(
     subnet: SubnetFile,
     data: Path,
@@ -70,7 +66,7 @@ def export_subnet(
     settings: ExportSettings | None = None,
     weights: Path | None = None,
     shared: bool = False,
-    say: Callable[[str], object] = _silent,
+    say: Callable[[str], object] = lambda _: None,
 ) -> ExportReport:
     """Write ``float.onnx``, ``int8.onnx`` and ``report.json`` to the export folder.
 
@@ -198,7 +194,10 @@ def _export(
         ),
         output=Quantisation(scale=int8.output_scale, zero_point=int8.output_zero_point),
         operators=dict(Counter(node.op_type for node in int8.model.graph.node)),
-        files={path.name: _facts(path) for path in sorted(folder.iterdir())},
+        files={
+            path.name: FileFacts(bytes=path.stat().st_size, sha256=checksum(path))
+            for path in sorted(folder.iterdir())
+        },
         versions=_versions(_PACKAGES + (_TFLITE_PACKAGES if settings.tflite else ())),
         warnings=tuple(_warnings(description, samples.split, host_arithmetic.warning())),
     )
@@ -217,11 +216,6 @@ def _warnings(description: Description, split: str, about_host: str | None) -> I
         )
     if about_host is not None:
         yield about_host
-
-
-def _facts(path: Path) -> FileFacts:
-    content = path.read_bytes()
-    return FileFacts(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
 
 
 def _versions(packages: tuple[str, ...]) -> dict[str, str]:
