@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 
+from mcu_nas_moo.cli.option_types import FOLDER, POSITIVE
 from mcu_nas_moo.cli.program import leave_the_pipe
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.contracts.metrics import LIMITED
@@ -26,14 +26,12 @@ Result = TypeVar("Result")
 
 DEFAULT_OBJECTIVES = "error,latency"
 
-space_option = click.option(
-    "--space", default="mbconv-stage", show_default=True, help="Search space."
+profile_option = click.option(
+    "--profile", default="cortex-m7", help="Device: a name, or a YAML file."
 )
+space_option = click.option("--space", default="mbconv-stage", help="Search space.")
 objectives_option = click.option(
-    "--objectives",
-    default=DEFAULT_OBJECTIVES,
-    show_default=True,
-    help="What to minimise, with commas; two at least.",
+    "--objectives", default=DEFAULT_OBJECTIVES, help="What to minimise, with commas; two at least."
 )
 
 
@@ -44,16 +42,11 @@ def _cores() -> int:
 
 
 jobs_option = click.option(
-    "--jobs",
-    type=click.IntRange(min=1),
-    default=_cores,
-    show_default="one per core",
-    help="Processes.",
+    "--jobs", type=POSITIVE, default=_cores, show_default="one per core", help="Processes."
 )
 results_option = click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=None,
+    type=FOLDER,
     help="Folder of the results; a second start continues there.  [default: in bench-results/]",
 )
 
@@ -91,13 +84,19 @@ def one_thread_per_process() -> None:
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 
-def plain_console() -> Console:
-    """Where results are shown; 100 columns wide where the output is no terminal."""
+def plain_console(widest: int | None = None) -> Console:
+    """Where results are shown; 100 columns wide where the output is no terminal.
+
+    Args:
+        widest: most columns on a terminal.
+    """
     from rich.console import Console
 
-    console = Console(highlight=False, markup=False)
+    console = Console(highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
-        console = Console(highlight=False, markup=False, width=100)
+        console.width = 100
+    elif widest is not None:
+        console.width = min(console.width, widest)
     console.on_broken_pipe = leave_the_pipe  # type: ignore[method-assign]
     return console
 

@@ -37,6 +37,7 @@ class Program(click.Group):
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
+        self.context_settings["show_default"] = True
         self.params.append(
             click.Option(
                 ["--traceback"],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mcu_nas_moo.cli.bench.report import read_results
+from mcu_nas_moo.cli.option_types import FILE
 from mcu_nas_moo.cli.problem_options import jobs_option, one_thread_per_process, plain_console
 from mcu_nas_moo.common.errors import InputError
 
@@ -23,7 +24,7 @@ RESULTS = Path("bench-results")
 @click.command(short_help="Two algorithms, or old and new results, head to head.")
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="B")
-@click.argument("folders", nargs=-1, type=click.Path(path_type=Path), metavar="[DIR...]")
+@click.argument("folders", nargs=-1, type=FILE, metavar="[DIR...]")
 @jobs_option
 def compare(first: str, second: str, folders: tuple[Path, ...], jobs: int) -> None:
     """Compare algorithms A and B on every problem in the DIRs (bench-results by default).

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from mcu_nas_moo.cli.bench.report import folders_argument, read_results
+from mcu_nas_moo.cli.option_types import FOLDER, NOT_NEGATIVE
 from mcu_nas_moo.cli.problem_options import (
     jobs_option,
     names_in,
@@ -18,6 +18,7 @@ from mcu_nas_moo.common.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from rich.console import Console
 
@@ -37,24 +38,15 @@ FORMATS = ("moocore", "ioh", "optuna", "csv", "compact")
     help="moocore: fronts as sets of points. ioh: any-time data for IOHinspector. optuna: every "
     "evaluation as a trial. csv: tables. compact: small files that `report` reads.",
 )
+@click.option("--out", type=FOLDER, help="Folder of the files; not for optuna.")
 @click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=None,
-    help="Folder of the files; not for optuna.",
+    "--storage", help="Storage of Optuna: a URL such as sqlite:///runs.db, or a file for a journal."
 )
 @click.option(
-    "--storage",
-    default=None,
-    help="Storage of Optuna: a URL such as sqlite:///runs.db, or a file for a journal.",
+    "--study-name", help="Of the Optuna study; with several runs, what their names begin with."
 )
-@click.option(
-    "--study-name",
-    default=None,
-    help="Of the Optuna study; with several runs, what their names begin with.",
-)
-@click.option("--algos", default=None, help="Only these algorithms, with commas.")
-@click.option("--seed", type=click.IntRange(min=0), default=None, help="Only runs of this seed.")
+@click.option("--algos", help="Only these algorithms, with commas.")
+@click.option("--seed", type=NOT_NEGATIVE, help="Only runs of this seed.")
 @jobs_option
 def export(
     folders: tuple[Path, ...],

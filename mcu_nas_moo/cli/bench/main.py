@@ -19,6 +19,7 @@ from mcu_nas_moo.cli.bench.report import report, show_report
 from mcu_nas_moo.cli.bench.run_progress import Remark, grouped
 from mcu_nas_moo.cli.bench.suite import suite
 from mcu_nas_moo.cli.bench.tune import tune
+from mcu_nas_moo.cli.option_types import FOLDER, POSITIVE
 from mcu_nas_moo.cli.problem_options import (
     DEFAULT_OBJECTIVES,
     jobs_option,
@@ -57,7 +58,6 @@ DEFAULT_ALGORITHMS = "random,local-search,ga,nsga2,nsga3,ppo"
 @click.option(
     "--algos",
     default=DEFAULT_ALGORITHMS,
-    show_default=True,
     help="Algorithms, with commas; see --list. One of your own is module:Class, a file of the "
     "current folder or an installed package. tpe is slow, and slower the longer a run is.",
 )
@@ -65,7 +65,6 @@ DEFAULT_ALGORITHMS = "random,local-search,ga,nsga2,nsga3,ppo"
     "--profile",
     "profiles",
     default="cortex-m7",
-    show_default=True,
     help="Device: a name, or a YAML file; several with commas, one after the other.",
 )
 @space_option
@@ -73,24 +72,11 @@ DEFAULT_ALGORITHMS = "random,local-search,ga,nsga2,nsga3,ppo"
 @click.option(
     "--predictors",
     default="analytic",
-    show_default=True,
     help="What tells the costs: analytic; mlp, learned from it; or the FILE of learned costs that "
     "`mcu-nas predictor fit-costs` made.",
 )
-@click.option(
-    "--budget",
-    type=click.IntRange(min=1),
-    default=2000,
-    show_default=True,
-    help="Evaluations per run, exact.",
-)
-@click.option(
-    "--seeds",
-    type=click.IntRange(min=1),
-    default=5,
-    show_default=True,
-    help="Runs per algorithm; seeds 0, 1, ...",
-)
+@click.option("--budget", type=POSITIVE, default=2000, help="Evaluations per run, exact.")
+@click.option("--seeds", type=POSITIVE, default=5, help="Runs per algorithm; seeds 0, 1, ...")
 @jobs_option
 @limit_options
 @results_option
@@ -103,8 +89,7 @@ DEFAULT_ALGORITHMS = "random,local-search,ga,nsga2,nsga3,ppo"
 )
 @click.option(
     "--tensorboard",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=None,
+    type=FOLDER,
     help="Folder for a TensorBoard log of each run of ppo and ppo-plain.",
 )
 @click.option("--list", "listing", is_flag=True, help="Show algorithms, profiles and spaces.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mcu_nas_moo.cli.option_types import FILE, FOLDER
 from mcu_nas_moo.cli.problem_options import (
     jobs_option,
     one_thread_per_process,
@@ -23,17 +24,14 @@ if TYPE_CHECKING:
     from mcu_nas_moo.benchmark.report.writing import Report
     from mcu_nas_moo.benchmark.results.problem_results import Results
 
-folders_argument = click.argument(
-    "folders", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DIR..."
-)
+folders_argument = click.argument("folders", nargs=-1, required=True, type=FILE, metavar="DIR...")
 
 
 @click.command(short_help="Put results together, score them again and report them.")
 @folders_argument
 @click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=None,
+    type=FOLDER,
     help="Folder of the report.  [default: DIR if the runs are in it, else bench-results/report]",
 )
 @jobs_option

@@ -10,6 +10,7 @@ import click
 
 from mcu_nas_moo.cli.bench.report import report_folders
 from mcu_nas_moo.cli.bench.run_progress import Remark, grouped
+from mcu_nas_moo.cli.option_types import POSITIVE
 from mcu_nas_moo.cli.problem_options import (
     jobs_option,
     one_thread_per_process,
@@ -50,8 +51,7 @@ class _Work(NamedTuple):
 @results_option
 @click.option(
     "--seeds",
-    type=click.IntRange(min=1),
-    default=None,
+    type=POSITIVE,
     help="Runs per algorithm, problem and budget instead of the suite's own number.",
 )
 @jobs_option

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mcu_nas_moo.cli.option_types import FOLDER, POSITIVE
 from mcu_nas_moo.cli.problem_options import (
     objectives_option,
     one_thread_per_process,
@@ -35,48 +36,36 @@ SHOWN = 5
     "--method",
     type=click.Choice(["tpe", "grid"]),
     default="tpe",
-    show_default=True,
     help="How values are chosen: by Optuna's TPE, or from a grid in random order.",
 )
 @click.option(
     "--trials",
-    type=click.IntRange(min=1),
+    type=POSITIVE,
     default=30,
-    show_default=True,
     help="Sets of values per stage. A larger number continues an earlier tuning.",
 )
 @click.option(
     "--profile",
     default="cortex-m0plus",
-    show_default=True,
     help="Device: a name, or a YAML file. Not one that results are reported for.",
 )
 @space_option
 @objectives_option
 @click.option(
     "--seeds",
-    type=click.IntRange(min=1),
+    type=POSITIVE,
     default=3,
-    show_default=True,
     help="Runs per set of values; seeds 1000, 1001, ..., which no comparison uses.",
 )
-@click.option(
-    "--budget",
-    type=click.IntRange(min=1),
-    default=2000,
-    show_default=True,
-    help="Evaluations per run.",
-)
+@click.option("--budget", type=POSITIVE, default=2000, help="Evaluations per run.")
 @click.option(
     "--jobs",
-    type=click.IntRange(min=1),
-    default=None,
+    type=POSITIVE,
     help="Processes; more than --seeds are of no use.  [default: one per core]",
 )
 @click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=None,
+    type=FOLDER,
     help="Folder of the results; a second start continues there.  [default: tuning/ALGO]",
 )
 def tune(

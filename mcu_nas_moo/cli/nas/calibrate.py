@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from mcu_nas_moo.cli.option_types import FILE
+from mcu_nas_moo.cli.problem_options import plain_console
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.contracts.metrics import METRICS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
 
     from mcu_nas_moo.hardware.calibration.board_refit import Refit
@@ -18,15 +21,15 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("measurements", type=click.Path(path_type=Path), required=False)
+@click.argument("measurements", type=FILE, required=False)
 @click.option("--base", help="Runtime to start from, for measurements of your own board.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=FILE,
     help="File for the runtime of your board; without MEASUREMENTS the folder for the shipped "
     "runtimes (default: where the package keeps them).",
 )
-@click.option("--plot", type=click.Path(path_type=Path), help="Picture of predicted and measured.")
+@click.option("--plot", type=FILE, help="Picture of predicted and measured.")
 def calibrate(
     measurements: Path | None,
     base: str | None,
@@ -42,9 +45,7 @@ def calibrate(
     MEASUREMENTS is a CSV file with the column network (the path of an ONNX file, or the name of a
     shipped network) and any of latency_ms, sram_kib and flash_kib.
     """
-    from rich.console import Console
-
-    console = Console(highlight=False, markup=False, width=None if Console().is_terminal else 100)
+    console = plain_console()
     if measurements is None:
         if base is not None:
             raise InputError("--base is for a table of your own; name its CSV file")

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from mcu_nas_moo.cli.problem_options import limit_options
+from mcu_nas_moo.cli.option_types import FILE
+from mcu_nas_moo.cli.problem_options import limit_options, plain_console
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.contracts.metrics import LIMITED, METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from rich.table import Table
 
@@ -26,17 +27,15 @@ _NAME_WIDTH = 16
 
 
 @click.command(context_settings={"max_content_width": _WIDTH})
-@click.argument("models", metavar="MODEL.onnx...", type=click.Path(path_type=Path), nargs=-1)
+@click.argument("models", metavar="MODEL.onnx...", type=FILE, nargs=-1)
 @click.option(
     "--profile",
     "profile_name",
     default="cortex-m7",
-    show_default=True,
     help="Device, runtime and limits: a name, or a YAML file.",
 )
 @click.option(
-    "--input-shape",
-    help="Shape of the input where the file leaves it open, such as 3,96,96.",
+    "--input-shape", help="Shape of the input where the file leaves it open, such as 3,96,96."
 )
 @limit_options
 @click.option("--per-layer", is_flag=True, help="Add each layer's part; the SRAM peak is marked.")
@@ -47,9 +46,7 @@ _NAME_WIDTH = 16
     help="Print one JSON document, layers included; a list of them for several models.",
 )
 @click.option(
-    "--plot",
-    type=click.Path(path_type=Path),
-    help="Write a picture of the memory over the layers: a .png or .svg file.",
+    "--plot", type=FILE, help="Write a picture of the memory over the layers: a .png or .svg file."
 )
 def cost(
     models: tuple[Path, ...],
@@ -121,11 +118,7 @@ def _shape(text: str | None) -> tuple[int, ...] | None:
 
 
 def _show(estimates: Sequence[CostEstimate], per_layer: bool) -> None:
-    from rich.console import Console
-
-    console = Console(highlight=False, markup=False, emoji=False)
-    if not console.is_terminal or console.width > _WIDTH:
-        console = Console(highlight=False, markup=False, emoji=False, width=_WIDTH)
+    console = plain_console(widest=_WIDTH)
     profile = estimates[0].profile
     device = profile.device
     name = estimates[0].model if len(estimates) == 1 else f"{len(estimates)} networks"

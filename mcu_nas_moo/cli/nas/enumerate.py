@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from mcu_nas_moo.cli.option_types import FOLDER
 from mcu_nas_moo.cli.problem_options import (
     changed_limits_in_name,
     jobs_option,
@@ -23,6 +23,7 @@ from mcu_nas_moo.common.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from rich.console import Console
 
@@ -39,7 +40,6 @@ DEFAULT_OBJECTIVES = ("error,latency", "error,latency,sram,flash")
     "--profile",
     "profiles",
     default="cortex-m7",
-    show_default=True,
     help="Device: a name, or a YAML file; several with commas, in one pass; all for those shipped.",
 )
 @click.option(
@@ -47,22 +47,19 @@ DEFAULT_OBJECTIVES = ("error,latency", "error,latency,sram,flash")
     "lists",
     multiple=True,
     default=DEFAULT_OBJECTIVES,
-    show_default=True,
     help="Objectives of a front, with commas: error and some of latency, sram, flash and energy. "
     "Repeatable.",
 )
 @limit_options
 @click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=None,
+    type=FOLDER,
     help="Folder of the fronts.  [default: the user's cache, where mcu-nas-bench finds them]",
 )
 @jobs_option
 @click.option(
     "--device",
     default="auto",
-    show_default=True,
     help="Where errors are predicted: cpu, cuda, or auto for cuda where there is one.",
 )
 def enumerate_command(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from mcu_nas_moo.cli.nas.subnet_options import data_option, folder_option, subnet_argument
+from mcu_nas_moo.cli.option_types import FILE, NOT_NEGATIVE, POSITIVE
 from mcu_nas_moo.cli.problem_options import plain_console
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @click.command(short_help="A subnet as float and int8 ONNX, checked against torch.")
@@ -16,31 +20,16 @@ from mcu_nas_moo.cli.problem_options import plain_console
 @folder_option("; files go to its subfolder export")
 @click.option(
     "--weights",
-    type=click.Path(path_type=Path),
+    type=FILE,
     help="Retrained weights.  [default: those that `mcu-nas retrain` left in the folder]",
 )
 @click.option("--shared", is_flag=True, help="Use the supernet's weights in any case.")
 @click.option(
-    "--calibration-images",
-    default=256,
-    show_default=True,
-    help="Training images that show the ranges of activations.",
+    "--calibration-images", default=256, help="Training images that show the ranges of activations."
 )
-@click.option(
-    "--test-images",
-    type=click.IntRange(min=1),
-    default=2000,
-    show_default=True,
-    help="Images to check on.",
-)
+@click.option("--test-images", type=POSITIVE, default=2000, help="Images to check on.")
 @click.option("--tflite", is_flag=True, help="Write float.tflite and int8.tflite too.")
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Of the samples of images.",
-)
+@click.option("--seed", type=NOT_NEGATIVE, default=0, help="Of the samples of images.")
 def export(
     subnet: Path,
     data: Path,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -16,9 +15,12 @@ from mcu_nas_moo.cli.nas.subnet_options import (
     profile_option,
     subnet_argument,
 )
+from mcu_nas_moo.cli.option_types import FILE
 from mcu_nas_moo.cli.problem_options import plain_console
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
 
     from mcu_nas_moo.deployment.firmware.firmware_report import FirmwareReport
@@ -38,12 +40,11 @@ class NotBuilt(click.ClickException):
     "--toolchain",
     type=click.Choice(["auto", "gcc", "zig"]),
     default="auto",
-    show_default=True,
     help="arm-none-eabi-gcc, or the clang of the package ziglang; auto takes what is installed.",
 )
 @click.option(
     "--memory-map",
-    type=click.Path(path_type=Path),
+    type=FILE,
     help="YAML file with flash_origin, ram_origin and ram_kib, for a chip that is not known.",
 )
 def firmware(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 
+from mcu_nas_moo.cli.option_types import FILE, NOT_NEGATIVE
 from mcu_nas_moo.cli.problem_options import (
     DEFAULT_OBJECTIVES,
     bound_option,
@@ -39,7 +40,7 @@ _SOURCE = (
     click.option(
         "--from",
         "folder",
-        type=click.Path(path_type=Path),
+        type=FILE,
         help="Folder that `mcu-nas search` wrote.  [default: the last one in search/]",
     ),
     click.option("--storage", help="An Optuna storage instead: a URL, or the file of a journal."),
@@ -86,16 +87,9 @@ def front() -> None:
 @front.command("list")
 @source_and_filters
 @click.option(
-    "--sort",
-    help=f"By one of {', '.join(OBJECTIVES)}.  [default: the objective after error]",
+    "--sort", help=f"By one of {', '.join(OBJECTIVES)}.  [default: the objective after error]"
 )
-@click.option(
-    "--rows",
-    type=click.IntRange(min=0),
-    default=50,
-    show_default=True,
-    help="Rows to show at most; 0 for all.",
-)
+@click.option("--rows", type=NOT_NEGATIVE, default=50, help="Rows to show at most; 0 for all.")
 def list_command(sort: str | None, rows: int, **options: Any) -> None:
     """List the feasible front.
 

@@ -18,6 +18,7 @@ from mcu_nas_moo.cli.nas.retrain import retrain
 from mcu_nas_moo.cli.nas.search import search
 from mcu_nas_moo.cli.nas.supernet import supernet
 from mcu_nas_moo.cli.nas.verify import verify
+from mcu_nas_moo.cli.option_types import FILE
 from mcu_nas_moo.cli.program import Program
 
 
@@ -28,9 +29,7 @@ def main() -> None:
 
 
 @main.command("model-card")
-@click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("MODEL_CARD.md"), show_default=True
-)
+@click.option("--out", type=FILE, default=Path("MODEL_CARD.md"))
 def model_card(out: Path) -> None:
     """Write the model card of the shipped weights, labels and predictor from their figures."""
     from mcu_nas_moo.common.files import write_atomically

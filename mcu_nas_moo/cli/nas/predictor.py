@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from mcu_nas_moo.cli.nas.supernet import SEED, WEIGHTS
+from mcu_nas_moo.cli.option_types import FILE, POSITIVE
+from mcu_nas_moo.cli.problem_options import plain_console, profile_option, space_option
 from mcu_nas_moo.common.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,11 +20,6 @@ if TYPE_CHECKING:
     from mcu_nas_moo.problem.evaluators.cost_labels import CostLabels
     from mcu_nas_moo.problem.evaluators.cost_predictor import LearnedCosts
 
-PROFILE = click.option(
-    "--profile", default="cortex-m7", show_default=True, help="Device: a name, or a YAML file."
-)
-SPACE = click.option("--space", default="mbconv-stage", show_default=True, help="Search space.")
-
 
 @click.group()
 def predictor() -> None:
@@ -30,14 +27,9 @@ def predictor() -> None:
 
 
 @predictor.command()
-@click.option("--labels", "labels_file", type=click.Path(path_type=Path), help="Default: shipped.")
+@click.option("--labels", "labels_file", type=FILE, help="Default: shipped.")
 @WEIGHTS
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default=Path("predictor.safetensors"),
-    show_default=True,
-)
+@click.option("--out", type=FILE, default=Path("predictor.safetensors"))
 @SEED
 def fit(labels_file: Path | None, weights: Path | None, out: Path, seed: int) -> None:
     """Fit the predictor to labels and report its quality by 5-fold cross-validation."""
@@ -60,14 +52,10 @@ def fit(labels_file: Path | None, weights: Path | None, out: Path, seed: int) ->
 
 
 @predictor.command("label-costs")
-@PROFILE
-@SPACE
-@click.option(
-    "--samples", type=click.IntRange(min=1), default=100, show_default=True, help="Subnets."
-)
-@click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("costs.csv"), show_default=True
-)
+@profile_option
+@space_option
+@click.option("--samples", type=POSITIVE, default=100, help="Subnets.")
+@click.option("--out", type=FILE, default=Path("costs.csv"))
 @SEED
 def label_costs(profile: str, space: str, samples: int, out: Path, seed: int) -> None:
     """Sample subnets and write their genes and analytic costs to a CSV file.
@@ -85,32 +73,22 @@ def label_costs(profile: str, space: str, samples: int, out: Path, seed: int) ->
 
 
 @predictor.command("fit-costs")
-@PROFILE
-@SPACE
+@profile_option
+@space_option
 @click.option(
     "--labels",
     "labels_file",
-    type=click.Path(path_type=Path),
+    type=FILE,
     help="CSV file of measurements; see label-costs.  [default: labels by the analytic model]",
 )
-@click.option(
-    "--samples",
-    type=click.IntRange(min=1),
-    default=None,
-    help="Analytic labels to learn from.  [default: 2000]",
-)
+@click.option("--samples", type=POSITIVE, help="Analytic labels to learn from.  [default: 2000]")
 @click.option(
     "--metric",
     "metrics",
     multiple=True,
     help="What to learn; may be repeated.  [default: the columns of --labels, or all costs]",
 )
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default=Path("costs.safetensors"),
-    show_default=True,
-)
+@click.option("--out", type=FILE, default=Path("costs.safetensors"))
 @SEED
 def fit_costs(
     profile: str,
@@ -127,8 +105,6 @@ def fit_costs(
     seen. Learned from measurements, both are compared with the measurements, each of them
     predicted by an MLP fitted without it.
     """
-    from rich.console import Console
-
     from mcu_nas_moo.hardware.cost_model import Costs
     from mcu_nas_moo.hardware.profile import load_profile
     from mcu_nas_moo.problem.evaluators import cost_fit as fitting
@@ -139,9 +115,7 @@ def fit_costs(
         raise InputError(f"--out must end in .safetensors, got {out}")
     if labels_file is not None and samples is not None:
         raise InputError("--samples is for analytic labels; leave it or --labels out")
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, markup=False, width=100)
+    console = plain_console()
     device, chosen = load_profile(profile), load_space(space)
     if labels_file is not None:
         labels = CostLabels.load(labels_file, chosen)

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from mcu_nas_moo.cli.option_types import FILE
+from mcu_nas_moo.cli.problem_options import plain_console
 from mcu_nas_moo.contracts.metrics import LIMITED
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from pathlib import Path
+
     from rich.table import Table
 
     from mcu_nas_moo.contracts.metrics import Metric
     from mcu_nas_moo.hardware.device import Figure
     from mcu_nas_moo.hardware.profile import Profile
-
-_WIDTH = 100
 
 
 @click.group()
@@ -38,7 +38,7 @@ def list_() -> None:
         facts = load_profile(name)
         limits = (f"{getattr(facts.limits, metric.name):g}" for metric in LIMITED.values())
         table.add_row(name, facts.device.chip, facts.device.core, facts.runtime, *limits)
-    console = _console()
+    console = plain_console(widest=100)
     console.print(table)
     console.print("The figures are limits: what the application leaves to the network.")
     console.print("More: mcu-nas profile show NAME. Your own: mcu-nas profile new my-board.yaml")
@@ -54,7 +54,7 @@ def devices(markdown: bool) -> None:
     if markdown:
         click.echo(device_table(), nl=False)
         return
-    console = _console()
+    console = plain_console(widest=100)
     table = _table(
         ("device", "chip", "core"),
         ("MHz", "Flash\nKiB", "SRAM\nKiB", "cycles per\nM7 cycle", "power\nmW"),
@@ -100,7 +100,7 @@ def show(name: str) -> None:
         "runtime": f"{facts.runtime}: {load_runtime(facts.runtime).description}",
         "limits": ", ".join(_limit(facts, metric) for metric in LIMITED.values()),
     }
-    console = _console()
+    console = plain_console(widest=100)
     console.print(facts.name, style="bold")
     if facts.description:
         console.print(facts.description)
@@ -113,7 +113,7 @@ def show(name: str) -> None:
 
 
 @profile.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=FILE)
 @click.option("--device", help="A device that mcu-nas knows.  [default: nucleo-h7a3zi-q]")
 @click.option("--runtime", help="A runtime, or a runtime file.  [default: one for the chip]")
 @click.option("--from", "start", help="A profile, or a profile file, to take the rest from.")
@@ -135,15 +135,6 @@ def _limit(facts: Profile, metric: Metric) -> str:
     limit, available = (getattr(part, metric.name, None) for part in (facts.limits, facts.device))
     share = f" ({limit / available:.0%} of the chip's)" if available else ""
     return f"{metric.short} {limit:g} {metric.unit}{share}"
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal or console.width > _WIDTH:
-        console = Console(highlight=False, markup=False, width=_WIDTH)
-    return console
 
 
 def _table(texts: tuple[str, ...], numbers: tuple[str, ...]) -> Table:

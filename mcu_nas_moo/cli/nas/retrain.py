@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from mcu_nas_moo.cli.nas.subnet_options import data_option, folder_option, subnet_argument
 from mcu_nas_moo.cli.nas.torch_device import device_option, start_torch
+from mcu_nas_moo.cli.option_types import FILE, NOT_NEGATIVE, POSITIVE
 from mcu_nas_moo.cli.problem_options import plain_console
 from mcu_nas_moo.cli.program import said_when_stopped
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.training.subnet.settings import LEARNING_RATES, RetrainingSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from rich.console import Console
 
     from mcu_nas_moo.deployment.folder import DeploymentFolder
@@ -23,6 +26,14 @@ if TYPE_CHECKING:
     from mcu_nas_moo.training.supernet.weights import TrainedSupernet
 
 _DEFAULTS = RetrainingSettings()
+
+
+def _setting(
+    option: str, type_: click.ParamType | type[float] | None, text: str | None = None
+) -> Callable[[Any], Any]:
+    """An option for a field of the settings, with the field's default."""
+    name = option.partition("/")[0].removeprefix("--").replace("-", "_")
+    return click.option(option, type=type_, default=getattr(_DEFAULTS, name), help=text)
 
 
 @click.command()
@@ -34,63 +45,25 @@ _DEFAULTS = RetrainingSettings()
     "start",
     type=click.Choice(list(LEARNING_RATES)),
     default=_DEFAULTS.start,
-    show_default=True,
     help="Weights to start from.",
 )
 @click.option(
-    "--weights",
-    type=click.Path(path_type=Path),
-    default=None,
-    help="Supernet to start and distil from.  [default: the one shipped]",
+    "--weights", type=FILE, help="Supernet to start and distil from.  [default: the one shipped]"
 )
-@click.option(
-    "--epochs",
-    type=click.IntRange(min=1),
-    default=_DEFAULTS.epochs,
-    show_default=True,
-)
-@click.option(
-    "--qat-epochs",
-    type=click.IntRange(min=0),
-    default=_DEFAULTS.qat_epochs,
-    show_default=True,
-    help="Epochs of quantisation-aware fine-tuning after those.",
-)
-@click.option(
-    "--batch-size",
-    type=click.IntRange(min=2),
-    default=_DEFAULTS.batch_size,
-    show_default=True,
-)
+@_setting("--epochs", POSITIVE)
+@_setting("--qat-epochs", NOT_NEGATIVE, "Epochs of quantisation-aware fine-tuning after those.")
+@_setting("--batch-size", click.IntRange(min=2))
 @click.option(
     "--learning-rate",
     type=float,
-    default=None,
     help="Peak of the schedule.  [default: "
     f"{LEARNING_RATES['supernet']} from a supernet, {LEARNING_RATES['scratch']} from scratch]",
 )
-@click.option(
-    "--qat-learning-rate",
-    type=float,
-    default=_DEFAULTS.qat_learning_rate,
-    show_default=True,
-    help="First learning rate of the quantisation-aware epochs.",
-)
-@click.option("--label-smoothing", type=float, default=_DEFAULTS.label_smoothing, show_default=True)
-@click.option(
-    "--ema",
-    type=float,
-    default=_DEFAULTS.ema,
-    show_default=True,
-    help="Decay per step of the moving average of the weights; 0 for none.",
-)
-@click.option(
-    "--distil/--no-distil",
-    default=_DEFAULTS.distil,
-    show_default=True,
-    help="Learn from the supernet's largest network too.",
-)
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@_setting("--qat-learning-rate", float, "First learning rate of the quantisation-aware epochs.")
+@_setting("--label-smoothing", float)
+@_setting("--ema", float, "Decay per step of the moving average of the weights; 0 for none.")
+@_setting("--distil/--no-distil", None, "Learn from the supernet's largest network too.")
+@click.option("--seed", type=NOT_NEGATIVE, default=0)
 @device_option
 def retrain(
     subnet: Path,
@@ -114,9 +87,12 @@ def retrain(
     settings = RetrainingSettings(start=start, learning_rate=rate, **others)
     folder = DeploymentFolder.of(chosen, out)
     device = start_torch(device)
+    from mcu_nas_moo.training.supernet.weights import TrainedSupernet
+
     if weights is not None and start == "scratch" and not settings.distil:
         raise InputError("--weights has no effect with --from scratch and --no-distil")
-    supernet = _supernet(weights, device, chosen)
+    supernet = TrainedSupernet.load(weights, device)
+    supernet.spaces_named([chosen.space])  # other spaces should not wait for the images
     _train(chosen, data, settings, folder, device, supernet, plain_console())
 
 
@@ -161,11 +137,3 @@ def _train(
     took = timedelta(seconds=retrained.training["seconds"])
     console.print(f"trained: {settings.all_epochs} epochs in {took} on {device}")
     console.print(f"weights: {folder.weights}\nreport:  {path}")
-
-
-def _supernet(path: Path | None, device: str, subnet: SubnetFile) -> TrainedSupernet:
-    from mcu_nas_moo.training.supernet.weights import TrainedSupernet
-
-    supernet = TrainedSupernet.load(path, device)
-    supernet.spaces_named([subnet.space])  # other spaces should not wait for the images
-    return supernet

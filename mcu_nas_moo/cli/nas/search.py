@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from contextlib import nullcontext, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from mcu_nas_moo.cli.option_types import FILE, NOT_NEGATIVE, POSITIVE
 from mcu_nas_moo.cli.problem_options import (
     changed_limits_in_name,
     limit_options,
     objectives_option,
     one_thread_per_process,
     plain_console,
+    profile_option,
     space_option,
     task_of_options,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
     from typing import NoReturn
 
     import optuna
@@ -33,26 +35,18 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option(
-    "--profile", default="cortex-m7", show_default=True, help="Device: a name, or a YAML file."
-)
-@click.option(
-    "--algo",
-    default="ppo",
-    show_default=True,
-    help="One of mcu-nas-bench --list, or your own module:name.",
-)
+@profile_option
+@click.option("--algo", default="ppo", help="One of mcu-nas-bench --list, or your own module:name.")
 @space_option
 @objectives_option
 @click.option(
     "--trials",
-    type=click.IntRange(min=1),
+    type=POSITIVE,
     default=1000,
-    show_default=True,
     help="Finished trials of the whole study, those of earlier starts included.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
+@click.option("--seed", type=NOT_NEGATIVE, default=0)
+@click.option("--jobs", type=POSITIVE, default=1, help="Processes.")
 @click.option(
     "--storage",
     help="Storage of Optuna: a URL such as sqlite:///study.db, or a file for a journal. A "
@@ -64,13 +58,10 @@ if TYPE_CHECKING:
 @click.option(
     "--predictors",
     default="analytic",
-    show_default=True,
     help="What tells the costs: analytic, mlp, or a file of `mcu-nas predictor fit-costs`.",
 )
 @click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    help="Folder of the results.  [default: search/ and names of the problem]",
+    "--out", type=FILE, help="Folder of the results.  [default: search/ and names of the problem]"
 )
 def search(
     profile: str,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import click
+
+from mcu_nas_moo.cli.option_types import FILE, FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,11 +17,11 @@ if TYPE_CHECKING:
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
-subnet_argument = click.argument("subnet", type=click.Path(path_type=Path))
+subnet_argument = click.argument("subnet", type=FILE)
 
 data_option = click.option(
     "--data",
-    type=click.Path(path_type=Path),
+    type=FILE,
     required=True,
     help="Image folder with train/<class>/<image> and, for final figures, test/<class>/<image>.",
 )
@@ -44,7 +45,5 @@ def folder_option(
 ) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]:
     """``--out``, the folder of the subnet; ``what`` says what the command does there."""
     return click.option(
-        "--out",
-        type=click.Path(file_okay=False, path_type=Path),
-        help=f"Folder of the subnet{what}.  [default: deploy/NAME]",
+        "--out", type=FOLDER, help=f"Folder of the subnet{what}.  [default: deploy/NAME]"
     )

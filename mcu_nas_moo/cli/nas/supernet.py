@@ -10,6 +10,7 @@ import click
 
 from mcu_nas_moo.cli.nas.subnet_options import data_option
 from mcu_nas_moo.cli.nas.torch_device import device_option, start_torch
+from mcu_nas_moo.cli.option_types import FILE, POSITIVE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -17,10 +18,8 @@ if TYPE_CHECKING:
     from mcu_nas_moo.data.images import Images
     from mcu_nas_moo.training.supernet.weights import TrainedSupernet
 
-WEIGHTS = click.option(
-    "--weights", type=click.Path(path_type=Path), help="Supernet weights (default: shipped)."
-)
-SEED = click.option("--seed", default=0, show_default=True)
+WEIGHTS = click.option("--weights", type=FILE, help="Supernet weights (default: shipped).")
+SEED = click.option("--seed", default=0)
 
 
 @click.group()
@@ -32,18 +31,15 @@ def supernet() -> None:
 @data_option
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=FILE,
     default=Path("supernet"),
-    show_default=True,
     help="Folder of the weights, the checkpoint and the TensorBoard log.",
 )
 @click.option("--space", "spaces", multiple=True, help="Spaces to train for (default: all).")
-@click.option("--epochs", type=click.IntRange(min=1), default=24, show_default=True)
-@click.option("--batch-size", type=click.IntRange(min=1), default=64, show_default=True)
-@click.option("--learning-rate", default=0.08, show_default=True)
-@click.option(
-    "--initial", type=click.Path(path_type=Path), help="Weights to start from (default: random)."
-)
+@click.option("--epochs", type=POSITIVE, default=24)
+@click.option("--batch-size", type=POSITIVE, default=64)
+@click.option("--learning-rate", default=0.08)
+@click.option("--initial", type=FILE, help="Weights to start from (default: random).")
 @SEED
 @device_option
 def train(
@@ -94,16 +90,8 @@ def train(
 @supernet.command()
 @data_option
 @WEIGHTS
-@click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("labels.csv"), show_default=True
-)
-@click.option(
-    "--subnets",
-    type=click.IntRange(min=1),
-    default=650,
-    show_default=True,
-    help="Labels per space.",
-)
+@click.option("--out", type=FILE, default=Path("labels.csv"))
+@click.option("--subnets", type=POSITIVE, default=650, help="Labels per space.")
 @click.option("--space", "spaces", multiple=True, help="Spaces to label (default: the supernet's).")
 @SEED
 @device_option
@@ -135,10 +123,8 @@ def label(
 @supernet.command()
 @data_option
 @WEIGHTS
-@click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("evaluation.csv"), show_default=True
-)
-@click.option("--random", "random_subnets", default=8, show_default=True, help="Random subnets.")
+@click.option("--out", type=FILE, default=Path("evaluation.csv"))
+@click.option("--random", "random_subnets", default=8, help="Random subnets.")
 @SEED
 @device_option
 def evaluate(
@@ -160,19 +146,9 @@ def evaluate(
 @supernet.command()
 @data_option
 @WEIGHTS
-@click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("ranking.csv"), show_default=True
-)
-@click.option(
-    "--subnets",
-    type=click.IntRange(min=1),
-    default=6,
-    show_default=True,
-    help="Subnets to train alone.",
-)
-@click.option(
-    "--epochs", type=click.IntRange(min=1), default=3, show_default=True, help="Epochs of each."
-)
+@click.option("--out", type=FILE, default=Path("ranking.csv"))
+@click.option("--subnets", type=POSITIVE, default=6, help="Subnets to train alone.")
+@click.option("--epochs", type=POSITIVE, default=3, help="Epochs of each.")
 @SEED
 @device_option
 def rank(

@@ -6,9 +6,7 @@ import click
 
 from mcu_nas_moo.common.errors import InputError
 
-device_option = click.option(
-    "--device", default="auto", show_default=True, help="cpu, cuda or auto."
-)
+device_option = click.option("--device", default="auto", help="cpu, cuda or auto.")
 
 
 def start_torch(device: str) -> str:

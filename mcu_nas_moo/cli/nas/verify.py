@@ -14,6 +14,7 @@ from mcu_nas_moo.cli.nas.subnet_options import (
     profile_option,
     subnet_argument,
 )
+from mcu_nas_moo.cli.option_types import NOT_NEGATIVE, POSITIVE
 from mcu_nas_moo.cli.problem_options import plain_console
 from mcu_nas_moo.common.errors import InputError
 
@@ -37,9 +38,8 @@ if TYPE_CHECKING:
     "-n",
     "--images",
     "count",
-    type=click.IntRange(min=1),
+    type=POSITIVE,
     default=100,
-    show_default=True,
     help="Test images to run on, equally many of each class.",
 )
 @folder_option(", with its firmware; the report goes to its subfolder verified")
@@ -48,16 +48,9 @@ if TYPE_CHECKING:
     "emulator_name",
     type=click.Choice(["auto", "qemu", "unicorn"]),
     default="auto",
-    show_default=True,
     help="auto is QEMU if it is installed, else Unicorn.",
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Of the sample of images.",
-)
+@click.option("--seed", type=NOT_NEGATIVE, default=0, help="Of the sample of images.")
 def verify(
     subnet: Path,
     profile: str | None,
