@@ -95,33 +95,18 @@ def load_device(name: str) -> Device:
 
 def device_table() -> str:
     """The shipped devices with the basis and source of each figure, as a table in Markdown."""
-    heading = (
-        "device",
-        "chip",
-        "core",
-        "MHz",
-        "Flash, KiB",
-        "SRAM, KiB",
-        "cycles per M7 cycle",
-        "power, mW",
-        "sources",
-    )
-    rows = [heading, ("---",) * len(heading)]
+    rows = [
+        "device | chip | core | MHz | Flash, KiB | SRAM, KiB | cycles per M7 cycle | power, mW "
+        "| sources",
+        " | ".join(["---"] * 9),
+    ]
     for name in list_devices():
         facts = load_device(name)
         factor, power = facts.cycles_factor, facts.active_power_mw
         rows.append(
-            (
-                f"`{name}`",
-                facts.chip,
-                facts.core,
-                f"{facts.clock_mhz:g}",
-                f"{facts.flash_kib:g}",
-                f"{facts.sram_kib:g}",
-                f"{factor.value:g} ({factor.basis})",
-                f"{power.value:g} ({power.basis})",
-                f"Memory: {facts.memory_source.rstrip('.')}. "
-                f"Cycles: {factor.source.rstrip('.')}. Power: {power.source.rstrip('.')}.",
-            )
+            f"`{name}` | {facts.chip} | {facts.core} | {facts.clock_mhz:g} | {facts.flash_kib:g} "
+            f"| {facts.sram_kib:g} | {factor.value:g} ({factor.basis}) "
+            f"| {power.value:g} ({power.basis}) | Memory: {facts.memory_source.rstrip('.')}. "
+            f"Cycles: {factor.source.rstrip('.')}. Power: {power.source.rstrip('.')}."
         )
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    return "".join(f"| {row} |\n" for row in rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.resources import files
 from pathlib import Path
 from textwrap import indent
 from typing import TYPE_CHECKING, Any, get_args
@@ -27,17 +28,6 @@ _SHARE = 0.5
 _LATENCY_MS = 100
 _WIDTH = 88
 
-_HEAD = """\
-# A profile of mcu-nas: a board, the runtime on it, and what the application leaves to the network.
-# It loads as it stands. Change it, and give its path wherever a profile is asked for:
-#   mcu-nas cost model.onnx --profile {file}
-#   mcu-nas-bench --profile {file}
-
-# How results call the profile. Without this line, the name of the file.
-{name}
-# The application that the limits below stand for, in your words.
-{description}"""
-
 _SHIPPED_DEVICE = """
 # The board: one that mcu-nas knows ("mcu-nas profile devices" lists them) ...
 device: {device}
@@ -48,22 +38,6 @@ _OWN_DEVICE = """
 # The board. One that mcu-nas knows can be given by its name instead, as in "device: {example}";
 # "mcu-nas profile devices" lists them.
 {block}"""
-
-_RUNTIME = """
-# The software that runs the network: {runtimes}.
-# Or a file of your own, seen from the folder of this one. From five measured latencies or more,
-#   mcu-nas calibrate my.csv --base {base} --out {calibrated}
-# makes one that fits your board; then: "runtime: {calibrated}".
-{runtime}
-# What the application leaves to the network: at most this much.
-limits:
-  # KiB of Flash for weights, code and runtime; the chip has {chip_flash_kib:g}.
-  flash_kib: {flash_kib:g}
-  # KiB of SRAM for tensors and runtime, input and output included; the chip has {chip_sram_kib:g}.
-  sram_kib: {sram_kib:g}
-  # Milliseconds for one inference: 1000 divided by the images per second.
-  latency_ms: {latency_ms:g}
-"""
 
 #: What a field of a device means, its unit, and where to find the figure.
 _DEVICE_COMMENTS = {
@@ -126,12 +100,12 @@ def render_profile(
         device_part = _SHIPPED_DEVICE.format(device=shipped, block=indent(block, "# "))
     else:
         device_part = _OWN_DEVICE.format(example=DEFAULT_DEVICE, block=block)
-    head = _HEAD.format(
+    template = files("mcu_nas_moo.hardware") / "profile_template.txt"
+    return template.read_text(encoding="utf-8").format(
         file=file,
         name=_yaml({"name": Path(file).stem}),
         description=_yaml({"description": description}),
-    )
-    tail = _RUNTIME.format(
+        device_part=device_part,
         runtimes=", ".join(list_runtimes()),
         base=base,
         calibrated=f"{Path(file).stem}-runtime.yaml",
@@ -140,7 +114,6 @@ def render_profile(
         chip_sram_kib=facts.sram_kib,
         **limits.model_dump(),
     )
-    return head + device_part + tail
 
 
 def write_profile(

@@ -15,6 +15,7 @@ from mcu_nas_moo.hardware.calibration.least_squares import (
     Errors,
     fit_coefficients,
     leave_families_out,
+    rounded,
 )
 from mcu_nas_moo.hardware.calibration.measurements import QUANTITIES, line_of
 from mcu_nas_moo.hardware.cost_model.tensor_memory import working_set
@@ -154,7 +155,7 @@ def refit(
         freedom, report = _choose(quantity, linear, rows.rows.family.tolist(), measured)
         reports.append(report)
         rule = getattr(base, RULES[quantity])
-        found = _rounded(_coefficients(linear, freedom, measured, _all_rows(measured)))
+        found = rounded(_coefficients(linear, freedom, measured, _all_rows(measured)))
         update: dict[str, Any] = {
             "fits": (_fit(report, rows.rows.family.nunique(), len(freedom.groups), table),),
             "source": f"{name}, refitted to {table.name}: {report.refitted}. {rule.source}",
@@ -163,7 +164,7 @@ def refit(
             update["fixed_clock_mhz"] = NOMINAL_CLOCK_MHZ
             update["cycles"] = Cycles(**found)
         else:
-            update |= {key: found[key] for key in _refitted_names(freedom)}
+            update |= {key: found[key] for group in freedom.groups for key in group}
         changes[RULES[quantity]] = rule.model_copy(update=update)
     changes["description"] = f"{base.description}; refitted to {table.name}"
     fitted = base.model_copy(update=changes)
@@ -281,14 +282,6 @@ def _clearly_better(richer: Errors, simpler: Errors) -> bool:
 
 def _all_rows(measured: FloatArray) -> BoolArray:
     return np.ones(len(measured), dtype=np.bool_)
-
-
-def _refitted_names(freedom: _Freedom) -> tuple[str, ...]:
-    return tuple(name for group in freedom.groups for name in group)
-
-
-def _rounded(values: dict[str, float]) -> dict[str, float]:
-    return {name: float(f"{value:.5g}") for name, value in values.items()}
 
 
 def _fit(report: Refit, n_families: int, n_coefficients: int, table: Path) -> Fit:

@@ -12,6 +12,7 @@ from mcu_nas_moo.hardware.calibration.least_squares import (
     fit_coefficients,
     fit_shared_cycles,
     leave_families_out,
+    rounded,
 )
 from mcu_nas_moo.hardware.cost_model.tensor_memory import working_set
 from mcu_nas_moo.hardware.cost_model.work import WORK, all_work_of, counts_of, kinds_of
@@ -25,9 +26,8 @@ from mcu_nas_moo.hardware.runtime import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from mcu_nas_moo.common.arrays import BoolArray, FloatArray, IntArray
+    from mcu_nas_moo.hardware.calibration.least_squares import Predictor
     from mcu_nas_moo.hardware.calibration.measurements import Measurements
     from mcu_nas_moo.hardware.calibration.recipes import (
         FlashRecipe,
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
 _BYTES_PER_KIB = 1024
 _BYTES_PER_BIAS = 4
-#: Significant digits of coefficients in the files: more than the measurements support.
-_DIGITS = 5
 #: Coefficients that multiply a count, in the order of the columns of :func:`_counts`.
 COUNTS = (
     "fixed_kib",
@@ -49,6 +47,7 @@ COUNTS = (
     "kib_per_layer",
     "kib_per_kind",
 )
+_OF_FLASH = ("kib_per_channel", "kib_per_layer", "kib_per_kind", "fixed_kib")
 
 
 @dataclass(frozen=True)
@@ -136,9 +135,8 @@ def _memory(
             return {"scale": scale, **_by_name(counted, found)}
         measured = rows.rows.sram_kib.to_numpy()[chosen]
         if "scale" in recipe.free:
-            both = np.concatenate([peaks[:, None], terms], axis=1)[chosen]
-            found = fit_coefficients(both, measured)
-            return {"scale": float(found[0]), **_by_name(counted, found[1:])}
+            found = fit_coefficients(np.column_stack([peaks, terms])[chosen], measured)
+            return _by_name(("scale", *counted), found)
         found = fit_coefficients(terms[chosen], measured, given=rule.scale * peaks[chosen])
         return {"scale": rule.scale, **_by_name(counted, found)}
 
@@ -150,7 +148,7 @@ def _memory(
 
     report = _report("sram_kib", label, rows, predict, len(recipe.free))
     fitted = rule.model_copy(
-        update=_rounded(coefficients(_all_rows(rows))) | {"fits": (report.fit,)}
+        update=rounded(coefficients(_all_rows(rows))) | {"fits": (report.fit,)}
     )
     return fitted, report
 
@@ -159,15 +157,9 @@ def _flash(
     recipe: FlashRecipe, measurements: Measurements, label: str
 ) -> tuple[FlashRule, QuantityReport]:
     rows = measurements.known("flash_kib", quantity="flash_kib")
-    parameters = (
-        np.array(
-            [
-                table.weights.sum() + _BYTES_PER_BIAS * table.biases.sum()
-                for table in rows.networks()
-            ]
-        )
-        / _BYTES_PER_KIB
-    )
+    tables = rows.networks()
+    sizes = [table.weights.sum() + _BYTES_PER_BIAS * table.biases.sum() for table in tables]
+    parameters = np.array(sizes) / _BYTES_PER_KIB
     terms = _terms(rows, recipe.free)
     measured = rows.rows.flash_kib.to_numpy()
 
@@ -179,14 +171,11 @@ def _flash(
         return total
 
     report = _report("flash_kib", label, rows, predict, len(recipe.free))
-    found = _rounded(_by_name(recipe.free, coefficients(_all_rows(rows))))
+    found = rounded(_by_name(recipe.free, coefficients(_all_rows(rows))))
     rule = FlashRule(
         bytes_per_weight=1.0,
         bytes_per_bias=float(_BYTES_PER_BIAS),
-        **{
-            **dict.fromkeys(("kib_per_channel", "kib_per_layer", "kib_per_kind", "fixed_kib"), 0.0),
-            **found,
-        },
+        **(dict.fromkeys(_OF_FLASH, 0.0) | found),
         source=recipe.source,
         fits=(report.fit,),
     )
@@ -238,7 +227,7 @@ def _latency(
         per_unit |= dict.fromkeys(units.split("+"), float(value))
     rule = LatencyRule(
         reference_core="cortex-m7",
-        cycles=Cycles(**_rounded(per_unit)),
+        cycles=Cycles(**rounded(per_unit)),
         source=recipe.source,
         fits=(report.fit,),
     )
@@ -257,36 +246,32 @@ def _by_name(names: tuple[str, ...], values: FloatArray) -> dict[str, float]:
     return {name: float(value) for name, value in zip(names, values, strict=True)}
 
 
-def _rounded(values: dict[str, float]) -> dict[str, float]:
-    return {name: float(f"{value:.{_DIGITS}g}") for name, value in values.items()}
-
-
 def _report(
     quantity: str,
     label: str,
     rows: Measurements,
-    predict: Callable[[BoolArray], FloatArray],
+    predict: Predictor,
     n_coefficients: int,
     judged: BoolArray | None = None,
-    predict_by_macs: Callable[[BoolArray], FloatArray] | None = None,
+    predict_by_macs: Predictor | None = None,
 ) -> QuantityReport:
     """Errors on the rows that ``judged`` marks (all if ``None``), in sample and by family."""
     judged = _all_rows(rows) if judged is None else judged
     families = rows.rows.family.tolist()
     measured = rows.rows[quantity].to_numpy()[judged]
     predicted = predict(_all_rows(rows))[judged]
-    held_out = leave_families_out(families, predict)
     fitted = Errors.of(predicted, measured)
-    unseen = None if held_out is None else Errors.of(held_out[judged], measured)
-    by_macs = None
-    if predict_by_macs is not None:
-        alone = leave_families_out(families, predict_by_macs)
-        by_macs = None if alone is None else Errors.of(alone[judged], measured)
+
+    def left_out(groups: list[str], model: Predictor) -> tuple[FloatArray | None, Errors | None]:
+        predictions = leave_families_out(groups, model)
+        if predictions is None:
+            return None, None
+        return predictions[judged], Errors.of(predictions[judged], measured)
+
+    held_out, unseen = left_out(families, predict)
+    by_macs = left_out(families, predict_by_macs)[1] if predict_by_macs else None
     lineages = rows.rows.lineage.tolist()
-    by_lineage = None
-    if lineages != families:
-        apart = leave_families_out(lineages, predict)
-        by_lineage = None if apart is None else Errors.of(apart[judged], measured)
+    by_lineage = left_out(lineages, predict)[1] if lineages != families else None
     fit = Fit(
         quantity=quantity,
         rows=label,
@@ -305,7 +290,7 @@ def _report(
         tuple(rows.rows.network[judged]),
         measured,
         predicted,
-        None if held_out is None else held_out[judged],
+        held_out,
     )
 
 

@@ -24,11 +24,9 @@ def draw_predicted_and_measured(calibrations: Sequence[Calibration], path: Path)
 
     Predictions are those of the cross-validation: made without any network of the same family.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9.0, 2.75 * len(calibrations)), layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots(len(calibrations), len(RULES), squeeze=False)
     for row, calibration in zip(axes, calibrations, strict=True):
         for panel, report in zip(row, calibration.reports, strict=True):

@@ -76,18 +76,10 @@ def fit_coefficients(
     target = 1.0 - np.broadcast_to(given, measured.shape) / measured
     start = np.full(count, max(float(target.mean()), 0.01) / count)
 
-    def residual(coefficients: FloatArray) -> FloatArray:
-        errors: FloatArray = (matrix @ coefficients) - target
-        return errors
-
-    def slopes(_: FloatArray) -> FloatArray:
-        jacobian: FloatArray = matrix
-        return jacobian
-
     solution = least_squares(
-        residual,
+        lambda coefficients: (matrix @ coefficients) - target,
         start,
-        jac=slopes,
+        jac=lambda _: matrix,
         bounds=(0, np.inf),
         loss="soft_l1",
         f_scale=0.05,
@@ -163,6 +155,11 @@ def fit_shared_cycles(
     coefficients: FloatArray = np.exp(best.x[:n_units])
     coefficients[coefficients < 1e-6] = 0.0
     return coefficients / scale, factors(best.x[n_units:])
+
+
+def rounded(values: dict[str, float]) -> dict[str, float]:
+    """Coefficients as files hold them: with more digits than the measurements support."""
+    return {name: float(f"{value:.5g}") for name, value in values.items()}
 
 
 def leave_families_out(families: list[str], predict: Predictor) -> FloatArray | None:

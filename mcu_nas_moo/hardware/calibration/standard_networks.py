@@ -6,9 +6,7 @@ their definitions. A test holds their parameters against the Flash figures that 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import partial
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from mcu_nas_moo.networks.layer_table import Layer, LayerTable, Op
@@ -17,101 +15,90 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-@dataclass
 class _Stack:
     """Layers written one after the other; ``last`` is the tensor that the next one reads."""
 
-    size: int
-    channels: int
-    layers: list[Layer] = field(default_factory=list)
-    shapes: dict[int, tuple[int, int]] = field(default_factory=dict)
-    last: int = 0
-
-    def __post_init__(self) -> None:
-        self.shapes[0] = (self.size, self.channels)
+    def __init__(self, size: tuple[int, int], channels: int) -> None:
+        self.shapes = [(size, channels)]
+        self.layers: list[Layer] = []
+        self.last = 0
 
     def _write(
         self,
         op: Op,
         inputs: tuple[int, ...],
-        size: int,
+        size: tuple[int, int],
         channels: int,
-        kernel: int = 1,
+        kernel: tuple[int, int] = (1, 1),
         stride: int = 1,
     ) -> int:
-        in_size, in_channels = self.shapes[inputs[0]]
-        self.last = len(self.layers) + 1
-        self.shapes[self.last] = (size, channels)
-        self.layers.append(
-            Layer(
-                f"{op.value}{self.last}",
-                op,
-                inputs,
-                self.last,
-                False,
-                in_channels,
-                channels,
-                (kernel, kernel),
-                (stride, stride),
-                (in_size, in_size),
-                (size, size),
-            )
-        )
+        before, read = self.shapes[inputs[0]]
+        self.last = len(self.shapes)
+        self.shapes.append((size, channels))
+        name, sizes = f"{op.value}{self.last}", (kernel, (stride, stride), before, size)
+        self.layers.append(Layer(name, op, inputs, self.last, False, read, channels, *sizes))
         return self.last
 
     def conv(
         self,
         channels: int,
-        kernel: int = 1,
+        kernel: int | tuple[int, int] = 1,
         stride: int = 1,
         source: int | None = None,
         padded: bool = True,
     ) -> int:
         source = self.last if source is None else source
-        size, _ = self.shapes[source]
-        after = -(-size // stride) if padded else (size - kernel) // stride + 1
+        kernel = kernel if isinstance(kernel, tuple) else (kernel, kernel)
+        after = self._after(source, stride, (1, 1) if padded else kernel)
         return self._write(Op.CONV, (source,), after, channels, kernel, stride)
 
     def depthwise(self, stride: int = 1) -> int:
-        size, channels = self.shapes[self.last]
-        return self._write(Op.DEPTHWISE, (self.last,), -(-size // stride), channels, 3, stride)
+        after, channels = self._after(self.last, stride), self.shapes[self.last][1]
+        return self._write(Op.DEPTHWISE, (self.last,), after, channels, (3, 3), stride)
 
     def max_pool(self) -> int:
         """3x3, stride 2, without padding."""
-        size, channels = self.shapes[self.last]
-        return self._write(Op.POOL, (self.last,), (size - 3) // 2 + 1, channels, 3, 2)
+        after, channels = self._after(self.last, 2, (3, 3)), self.shapes[self.last][1]
+        return self._write(Op.POOL, (self.last,), after, channels, (3, 3), 2)
+
+    def dense(self, channels: int) -> int:
+        return self._write(Op.DENSE, (self.last,), (1, 1), channels)
 
     def join(self, op: Op, first: int, second: int) -> int:
         size, channels = self.shapes[first]
         channels = channels + self.shapes[second][1] if op is Op.CONCAT else channels
         return self._write(op, (first, second), size, channels)
 
-    def classify(self, classes: int, by: Op) -> LayerTable:
+    def classify(self, classes: int, by: Op = Op.DENSE) -> LayerTable:
         """Global pool and classifier, a dense layer or a pointwise convolution."""
         if by is Op.CONV:
             self.conv(classes)
-            self._write(Op.GLOBAL_POOL, (self.last,), 1, classes)
-        else:
-            self._write(Op.GLOBAL_POOL, (self.last,), 1, self.shapes[self.last][1])
-            self._write(Op.DENSE, (self.last,), 1, classes)
+        self._write(Op.GLOBAL_POOL, (self.last,), (1, 1), self.shapes[self.last][1])
+        if by is Op.DENSE:
+            self.dense(classes)
         return LayerTable.of(self.layers)
+
+    def _after(self, source: int, stride: int, window: tuple[int, int] = (1, 1)) -> tuple[int, int]:
+        """Size after a window, which is 1 x 1 where padding makes up for the rest of it."""
+        (height, width), _ = self.shapes[source]
+        return (height - window[0]) // stride + 1, (width - window[1]) // stride + 1
 
 
 def mobilenet_v1(width: float, size: int, channels: int, classes: int) -> LayerTable:
     """MobileNetV1 (Howard et al., 2017, table 1) with the given width multiplier."""
-    stack = _Stack(size, channels)
+    stack = _Stack((size, size), channels)
     stack.conv(int(32 * width), 3, 2)
     blocks = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)]
     blocks += [(512, 1)] * 5 + [(1024, 2), (1024, 1)]
     for out, stride in blocks:
         stack.depthwise(stride)
         stack.conv(int(out * width))
-    return stack.classify(classes, Op.DENSE)
+    return stack.classify(classes)
 
 
 def cifar_resnet(depth: int, classes: int) -> LayerTable:
     """ResNet v1 for 32x32 images (He et al., CVPR 2016, section 4.2); depth 8 is MLPerf Tiny's."""
-    stack = _Stack(32, 3)
+    stack = _Stack((32, 32), 3)
     stack.conv(16, 3)
     for stage, width in enumerate((16, 32, 64)):
         # MLPerf Tiny's network has one block in each stage.
@@ -122,12 +109,12 @@ def cifar_resnet(depth: int, classes: int) -> LayerTable:
             if stride == 2:
                 shortcut = stack.conv(width, 1, 2, source=shortcut)
             stack.join(Op.ADD, shortcut, last)
-    return stack.classify(classes, Op.DENSE)
+    return stack.classify(classes)
 
 
 def squeezenet_v11(size: int, classes: int) -> LayerTable:
     """SqueezeNet 1.1 (Iandola et al., 2016, and the authors' repository)."""
-    stack = _Stack(size, 3)
+    stack = _Stack((size, size), 3)
     stack.conv(64, 3, 2, padded=False)
     fires = [(16, 64), (16, 64), (32, 128), (32, 128), (48, 192), (48, 192), (64, 256), (64, 256)]
     for number, (squeeze, expand) in enumerate(fires):
@@ -141,41 +128,20 @@ def squeezenet_v11(size: int, classes: int) -> LayerTable:
 
 def ds_cnn() -> LayerTable:
     """DS-CNN of MLPerf Tiny's keyword spotting (Banbury et al., 2021), on 49x10 features."""
-    layers = [_layer(Op.CONV, 0, 1, (10, 4), (2, 2), (49, 10), (25, 5))]
+    stack = _Stack((49, 10), 1)
+    stack.conv(64, (10, 4), 2)
     for _ in range(4):
-        layers.append(_layer(Op.DEPTHWISE, len(layers), 64, (3, 3), (1, 1), (25, 5), (25, 5)))
-        layers.append(_layer(Op.CONV, len(layers), 64, (1, 1), (1, 1), (25, 5), (25, 5)))
-    layers.append(_layer(Op.GLOBAL_POOL, len(layers), 64, (1, 1), (1, 1), (25, 5), (1, 1)))
-    layers.append(_layer(Op.DENSE, len(layers), 64, (1, 1), (1, 1), (1, 1), (1, 1), 12))
-    return LayerTable.of(layers)
+        stack.depthwise()
+        stack.conv(64)
+    return stack.classify(12)
 
 
 def autoencoder() -> LayerTable:
     """Dense autoencoder of MLPerf Tiny's anomaly detection (Banbury et al., 2021)."""
-    widths = (640, 128, 128, 128, 128, 8, 128, 128, 128, 128, 640)
-    one = (1, 1)
-    return LayerTable.of(
-        [
-            _layer(Op.DENSE, number, before, one, one, one, one, after)
-            for number, (before, after) in enumerate(pairwise(widths))
-        ]
-    )
-
-
-def _layer(
-    op: Op,
-    source: int,
-    in_channels: int,
-    kernel: tuple[int, int],
-    stride: tuple[int, int],
-    in_size: tuple[int, int],
-    out_size: tuple[int, int],
-    out_channels: int = 64,
-) -> Layer:
-    """The layer that writes the tensor after ``source``."""
-    name, channels = f"{op.value}{source + 1}", (in_channels, out_channels)
-    sizes = (kernel, stride, in_size, out_size)
-    return Layer(name, op, (source,), source + 1, False, *channels, *sizes)
+    stack = _Stack((1, 1), 640)
+    for width in (128, 128, 128, 128, 8, 128, 128, 128, 128, 640):
+        stack.dense(width)
+    return LayerTable.of(stack.layers)
 
 
 #: Networks of the tables of measurements, by the names used there.

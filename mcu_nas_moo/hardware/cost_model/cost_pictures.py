@@ -134,11 +134,9 @@ def _short(name: str, width: int) -> str:
 
 
 def _figure(layers: int) -> tuple[Figure, Any]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(float(np.clip(0.24 * layers, 7.5, 13)), 5.2), layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="0.92", lw=0.8)

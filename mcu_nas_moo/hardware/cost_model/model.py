@@ -125,11 +125,6 @@ class CostModel:
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
-    def peak_layer(self, table: LayerTable) -> list[str]:
-        """Name of the layer of each network that sets its SRAM peak, the first of equals."""
-        peaks = working_set(table, self.runtime.memory).argmax(axis=1)
-        return [table.topology.slots[column].name for column in peaks]
-
     @property
     def _ms_per_cycle(self) -> float:
         """Milliseconds of the device for one cycle of the reference core."""

@@ -91,13 +91,4 @@ class Totals(NamedTuple):
 
     def each(self, change: Callable[[IntArray], IntArray]) -> Totals:
         """Every array changed in the same way."""
-        work, weights, layers, weighted, channels, kinds, peak = self
-        return Totals(
-            tuple(change(array) for array in work),
-            change(weights),
-            change(layers),
-            change(weighted),
-            change(channels),
-            change(kinds),
-            change(peak),
-        )
+        return Totals(tuple(map(change, self.work)), *map(change, self[1:]))

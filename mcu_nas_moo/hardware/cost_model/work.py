@@ -82,16 +82,10 @@ _UNITS: dict[str, Callable[[LayerTable], IntArray]] = {
 WORK = tuple(_UNITS)
 
 
-def work_of(table: LayerTable, unit: str) -> IntArray:
-    """Work of each network in one unit of :data:`WORK`, shape ``(N,)``."""
-    # Sums of integers are exact in any order, so costs do not depend on the batch.
-    total: IntArray = work_by_layer(table, unit).sum(axis=1)
-    return total
-
-
 def all_work_of(table: LayerTable) -> FloatArray:
     """Work of each network in the units of :data:`WORK`, shape ``(N, 8)``."""
-    return np.stack([work_of(table, unit) for unit in WORK], axis=1, dtype=np.float64)
+    work = [work_by_layer(table, unit).sum(axis=1) for unit in WORK]
+    return np.stack(work, axis=1, dtype=np.float64)
 
 
 def kind_bits_of(table: LayerTable, slots: IntArray | slice = slice(None)) -> IntArray:

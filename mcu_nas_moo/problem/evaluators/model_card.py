@@ -2,86 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from importlib.resources import files
+from typing import Any
 
 import pandas as pd
 
 from mcu_nas_moo.problem.evaluators.accuracy_predictor import AccuracyPredictor
 from mcu_nas_moo.training.supernet.labels import Labels
 from mcu_nas_moo.training.supernet.shipped_files import artifact_path
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-TEMPLATE = """\
-# Model card: supernet, labels and accuracy predictor
-
-This page is written by `mcu-nas model-card` from the files beside it. Accuracies are those of
-CIFAR-10 (JPEG re-encoded; Krizhevsky 2009), in float32. `DIR` is a folder with the images as
-`train/<class>/<image>` and `test/<class>/<image>`; a command writes a shipped file anew if it is
-given `--out` with that file's path.
-
-## Supernet (`supernet.safetensors`)
-
-- Spaces: {spaces}; {parameters:,} weights, shared by all subnets.
-- Training: BigNAS-style (sandwich rule, in-place distillation) on {train_images:,} images.
-  {validation_images:,} images of the training split (a tenth of each class) were held out.
-{stages}
-- Took {minutes:.0f} minutes on {threads} threads of a {device} (torch {torch}), shared with other
-  work.
-
-Remake:
-
-```sh
-{remake}
-```
-
-Subnets with shared weights, batch norms recalibrated on {calibration:,} training images. Search,
-labels and predictor use the validation images only; the test images were used once, here.
-
-{evaluation}
-
-Remake: `mcu-nas supernet evaluate --data DIR` (`evaluation.csv`)
-
-## How well shared weights rank subnets
-
-{ranked} subnets of `{first_space}`, spread over the sizes, were also trained alone from random
-weights, {rank_epochs} epochs each, which is far from converged. Kendall's tau between the two
-accuracies is **{rank_tau:.2f}** (Spearman {rank_spearman:.2f}); with so few subnets it is a rough
-figure.
-
-{ranking}
-
-Remake: `mcu-nas supernet rank --data DIR --subnets {ranked} --epochs {rank_epochs}` (`ranking.csv`)
-
-## Labels (`labels.csv`)
-
-{labels} subnets, each evaluated on the {validation_images:,} validation images: accuracies from
-{lowest:.1%} to {highest:.1%}. Half are uniform samples of their space, half are graded from small
-to large so that the ends of the Pareto front are covered. One label has a standard error of about
-{label_error:.1f} points (binomial, at the mean accuracy), largely shared between subnets, since all
-see the same images.
-
-Remake: `mcu-nas supernet label --data DIR --subnets {per_space}`
-
-## Predictor (`predictor.safetensors`)
-
-An ensemble of {members} perceptrons on resolution, widths, depths, kernel sizes and expansion
-ratios. Figures by {folds}-fold cross-validation over all labels: each label is predicted by an
-ensemble that has not seen it. The shipped ensemble is fitted to all of them. Uniform samples are
-all of middling size, so that they are harder to rank than all labels.
-Weight decay and features were chosen among about a dozen variants on folds of these same labels,
-so that the figures are slightly optimistic.
-
-{predictor}
-
-Remake: `mcu-nas predictor fit`
-
-## Limits
-
-Accuracies are of shared weights in float32: a subnet trained further gains some points, an int8
-network may lose some. Labels come from one supernet, one seed and 32x32 images of ten classes.
-"""
 
 
 def render_model_card() -> str:
@@ -97,12 +25,15 @@ def render_model_card() -> str:
     trained = TrainedSupernet.load()
     labels = Labels.load()
     predictor = AccuracyPredictor.load()
-    evaluation = _read("evaluation.csv", "mcu-nas supernet evaluate --data DIR")
-    ranking = _read("ranking.csv", "mcu-nas supernet rank --data DIR")
+    evaluation, ranking = (
+        pd.read_csv(artifact_path(f"{table}.csv", None, f"mcu-nas supernet {command} --data DIR"))
+        for table, command in (("evaluation", "evaluate"), ("ranking", "rank"))
+    )
     training = trained.training
     stages = _stages(training)
     mean = labels.table.accuracy.mean()
-    return TEMPLATE.format(
+    template = files("mcu_nas_moo.problem.evaluators") / "model_card_template.md"
+    return template.read_text(encoding="utf-8").format(
         spaces=", ".join(f"`{space.name}`" for space in trained.spaces),
         first_space=trained.spaces[0].name,
         parameters=sum(parameter.numel() for parameter in trained.supernet.parameters()),
@@ -126,8 +57,8 @@ def render_model_card() -> str:
         members=len(predictor.second[0]),
         folds=FOLDS,
         predictor=_markdown(_predictor_table(predictor.details)),
-        **{key: training[key] for key in ("train_images", "validation_images", "device", "torch")},
-        threads=training["threads"],
+        **{key: training[key] for key in ("train_images", "validation_images", "threads")},
+        **{key: training[key] for key in ("device", "torch")},
     )
 
 
@@ -153,11 +84,6 @@ def _command(settings: dict[str, Any], number: int) -> str:
         f"--batch-size {settings['batch_size']} \\\n  --learning-rate "
         f"{settings['learning_rate']} --seed {settings['seed']}{start}"
     )
-
-
-def _read(name: str, remake: str) -> pd.DataFrame:
-    path: Path = artifact_path(name, None, remake)
-    return pd.read_csv(path)
 
 
 def _percent(table: pd.DataFrame, *columns: str) -> pd.DataFrame:
