@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,7 +49,7 @@ def smallest_reachable(task: Task, *, seed: int = 0) -> Reachability:
     example = X[inside.argmax()] if inside.any() else None
     if example is None:
         for column in range(task.n_con):
-            value = _descend(task, X, G, partial(_column, column))[1]
+            value = _descend(task, X, G, itemgetter((slice(None), column)))[1]
             lowest[column] = min(lowest[column], value)
         x, violation = _descend(task, X, G, lambda G: np.maximum(G, 0.0).sum(axis=1))
         example = x if violation <= 0 else None
@@ -74,10 +74,6 @@ def _descend(
         if current < best:
             best_x, best = x, current
     return best_x, best
-
-
-def _column(column: int, G: FloatArray) -> FloatArray:
-    return G[:, column]
 
 
 def check_limits(task: Task) -> None:

@@ -16,7 +16,7 @@ import click
 from mcu_nas_moo.cli.bench.compare import compare
 from mcu_nas_moo.cli.bench.export_results import export
 from mcu_nas_moo.cli.bench.report import report, show_report
-from mcu_nas_moo.cli.bench.run_progress import Remark, grouped
+from mcu_nas_moo.cli.bench.run_progress import Batch, finish, make_runs
 from mcu_nas_moo.cli.bench.suite import suite
 from mcu_nas_moo.cli.bench.tune import tune
 from mcu_nas_moo.cli.option_types import FOLDER, POSITIVE
@@ -33,7 +33,7 @@ from mcu_nas_moo.cli.problem_options import (
     space_option,
     task_of_options,
 )
-from mcu_nas_moo.cli.program import Program, said_when_stopped
+from mcu_nas_moo.cli.program import Program
 from mcu_nas_moo.common.errors import InputError
 
 if TYPE_CHECKING:
@@ -147,8 +147,8 @@ def main(
     runs = [Run(name, seed) for name in names for seed in range(seeds)]
     for name, values in hyperparameters.items():
         console.print(f"{name} with {', '.join(f'{key} {value}' for key, value in values.items())}")
-    problems: list[str] = []
-    notes: list[Remark] = []
+    failures: list[str] = []
+    batches: list[Batch] = []
     for task in tasks:
         name = _study_name(task, limits, predictors, budget, hyperparameters)
         folder = out or Path("bench-results") / name
@@ -162,16 +162,11 @@ def main(
             reference = reference_of(task, console)
             study.fix_reference(reference)
         study.histories(runs)  # damaged files are said before the work begins
-        problems += _make_runs(study, runs, reference, jobs, console)
+        batch = Batch(task.title, study, runs, reference)
+        failures += make_runs([batch], lambda _, run: run.algorithm, folder, jobs, console)
         _show_report(study, runs, reference, jobs, console)
-        found = study.notes(runs).items()
-        notes += [Remark(task.title, run, budget, note) for run, note in found]
-    for line in grouped(notes):
-        console.print(f"Note: {line}")
-    for problem in problems:
-        click.echo(problem, err=True)
-    if problems:
-        raise SystemExit(1)
+        batches.append(batch)
+    finish(batches, failures, console)
 
 
 def _refuse_options_before(context: click.Context) -> None:
@@ -267,34 +262,6 @@ def _show_choices(console: Console) -> None:
             table.add_row(name, description)
         console.print(heading, style="bold")
         console.print(table)
-
-
-def _make_runs(
-    study: Study, runs: Sequence[Run], reference: Reference, jobs: int, console: Console
-) -> list[str]:
-    """Make the missing runs; returns lines about those that failed."""
-    missing = study.missing(runs)
-    if len(missing) < len(runs):
-        console.print(f"{len(runs) - len(missing)} of {len(runs)} runs are finished already.")
-        if study.tensorboard is not None:
-            console.print("They leave no TensorBoard log; for one, choose another --out.")
-    from mcu_nas_moo.common.progress import Bars
-
-    failures: list[Remark] = []
-    with (
-        said_when_stopped(f"Finished runs are in {study.folder}"),
-        Bars("runs", console) as progress,
-    ):
-        bars = {}
-        for name in dict.fromkeys(run.algorithm for run in runs):
-            own = [run for run in runs if run.algorithm == name]
-            done = sum(run not in missing for run in own)
-            bars[name] = progress.add_task(name, total=len(own), completed=done)
-        for run, problem in study.run(runs, reference, jobs):
-            progress.advance(bars[run.algorithm])
-            if problem is not None:
-                failures.append(Remark(study.task.title, run, study.budget, problem))
-    return grouped(failures, "failed")
 
 
 def _show_report(

@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+import click
 
-    from mcu_nas_moo.benchmark.runs.study import Run
+from mcu_nas_moo.cli.program import said_when_stopped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from mcu_nas_moo.benchmark.references.reference import Reference
+    from mcu_nas_moo.benchmark.runs.study import Run, Study
+
+
+class Batch(NamedTuple):
+    """Runs of a study: ``title`` of its problem, and the reference that they are scored against."""
+
+    title: str
+    study: Study
+    runs: Sequence[Run]
+    reference: Reference
 
 
 class Remark(NamedTuple):
@@ -43,3 +61,65 @@ def grouped(remarks: Sequence[Remark], event: str = "") -> list[str]:
             line = f"{algorithm}{what} in {len(group)} runs ({first})"
         lines.append(f"{line}: {text}")
     return lines
+
+
+def make_runs(
+    batches: Sequence[Batch],
+    bar_of: Callable[[Batch, Run], str],
+    folder: Path,
+    jobs: int,
+    console: Console,
+    *,
+    quiet: bool = False,
+) -> list[str]:
+    """Make the missing runs, one batch after the other; returns lines about those that failed.
+
+    Args:
+        batches: all runs, also those that are finished.
+        bar_of: name of the bar that a run belongs to.
+        folder: where the finished ones are.
+        jobs: processes.
+        console: of the bars.
+        quiet: no bars.
+    """
+    from mcu_nas_moo.common.progress import Bars
+
+    total, done = Counter[str](), Counter[str]()
+    for batch in batches:
+        missing = set(batch.study.missing(batch.runs))
+        total.update(bar_of(batch, run) for run in batch.runs)
+        done.update(bar_of(batch, run) for run in batch.runs if run not in missing)
+    if done:
+        console.print(f"{done.total():,} of {total.total():,} runs are finished already.")
+        if any(batch.study.tensorboard is not None for batch in batches):
+            console.print("They leave no TensorBoard log; for one, choose another --out.")
+    failures: list[Remark] = []
+    with (
+        said_when_stopped(f"Finished runs are in {folder}"),
+        Bars("runs", console, quiet=quiet) as progress,
+    ):
+        bars = {
+            name: progress.add_task(name, total=count, completed=done[name])
+            for name, count in total.items()
+        }
+        for batch in batches:
+            for run, reason in batch.study.run(batch.runs, batch.reference, jobs):
+                progress.advance(bars[bar_of(batch, run)])
+                if reason is not None:
+                    failures.append(Remark(batch.title, run, batch.study.budget, reason))
+    return grouped(failures, "failed")
+
+
+def finish(batches: Sequence[Batch], failures: Sequence[str], console: Console) -> None:
+    """Say what finished runs have to say and which runs failed; end with 1 if any did."""
+    notes = [
+        Remark(title, run, study.budget, note)
+        for title, study, runs, _ in batches
+        for run, note in study.notes(runs).items()
+    ]
+    for line in grouped(notes):
+        console.print(f"Note: {line}")
+    for line in failures:
+        click.echo(line, err=True)
+    if failures:
+        raise SystemExit(1)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
 from mcu_nas_moo.cli.bench.report import report_folders
-from mcu_nas_moo.cli.bench.run_progress import Remark, grouped
+from mcu_nas_moo.cli.bench.run_progress import Batch, finish, make_runs
 from mcu_nas_moo.cli.option_types import POSITIVE
 from mcu_nas_moo.cli.problem_options import (
     jobs_option,
@@ -18,32 +18,11 @@ from mcu_nas_moo.cli.problem_options import (
     reference_of,
     results_option,
 )
-from mcu_nas_moo.cli.program import said_when_stopped
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rich.console import Console
 
-    from mcu_nas_moo.benchmark.references.reference import Reference
-    from mcu_nas_moo.benchmark.runs.study import Run, Study
     from mcu_nas_moo.benchmark.runs.suite import PlannedProblem
-
-
-class _Work(NamedTuple):
-    """The runs on one problem and what they need."""
-
-    title: str
-    reference: Reference
-    studies: list[tuple[Study, list[Run]]]
-
-    @property
-    def total(self) -> int:
-        return sum(len(runs) for _, runs in self.studies)
-
-    @property
-    def missing(self) -> int:
-        return sum(len(study.missing(runs)) for study, runs in self.studies)
 
 
 @click.command(short_help="Make the runs of a suite's file, and a report.")
@@ -84,17 +63,12 @@ def suite(
     planned = plan(chosen, seeds)
     folder = out or Path("bench-results") / file_name(chosen.name)
     command = _command(file, seeds)
-    everything = [_prepared(entry, folder, console) for entry in planned]
+    batches = [batch for entry in planned for batch in _prepared(entry, folder, console)]
     write_record(folder, chosen, file.read_text(encoding="utf-8"), planned, command)
-    problems = _make_runs(everything, folder, jobs, console, quiet)
+    failures = make_runs(batches, lambda batch, _: batch.title, folder, jobs, console, quiet=quiet)
     if not no_report:
         report_folders([folder], folder, jobs, command, console, quiet=quiet)
-    for line in _notes(everything):
-        console.print(f"Note: {line}")
-    for problem in problems:
-        click.echo(problem, err=True)
-    if problems:
-        raise SystemExit(1)
+    finish(batches, failures, console)
 
 
 def _command(file: Path, seeds: int | None) -> str:
@@ -105,7 +79,7 @@ def _command(file: Path, seeds: int | None) -> str:
     return shlex.join(parts if seeds is None else [*parts, "--seeds", str(seeds)])
 
 
-def _prepared(entry: PlannedProblem, folder: Path, console: Console) -> _Work:
+def _prepared(entry: PlannedProblem, folder: Path, console: Console) -> list[Batch]:
     """Check what is finished and fix what runs are scored against, before the work begins."""
     from mcu_nas_moo.benchmark.runs.suite_folder import kept_reference
 
@@ -116,49 +90,11 @@ def _prepared(entry: PlannedProblem, folder: Path, console: Console) -> _Work:
     if reference is None:
         console.print(entry.title)
         reference = reference_of(entry.task, console)
-    for study, _ in studies:
-        if study.reference() is None:
+    batches = []
+    for study, runs in studies:
+        # Runs of one folder get one reference, also those added later.
+        own = study.reference()
+        if own is None:
             study.fix_reference(reference)
-    return _Work(entry.title, reference, studies)
-
-
-def _make_runs(
-    everything: Sequence[_Work], folder: Path, jobs: int, console: Console, quiet: bool
-) -> list[str]:
-    """Make the missing runs; returns lines about those that failed."""
-    total = sum(work.total for work in everything)
-    missing = sum(work.missing for work in everything)
-    if missing < total:
-        console.print(f"{total - missing:,} of {total:,} runs are finished already.")
-    from mcu_nas_moo.common.progress import Bars
-
-    failures: list[Remark] = []
-    with (
-        said_when_stopped(f"Finished runs are in {folder}"),
-        Bars("runs", console, quiet=quiet) as progress,
-    ):
-        bars = [
-            progress.add_task(work.title, total=work.total, completed=work.total - work.missing)
-            for work in everything
-        ]
-        for work, bar in zip(everything, bars, strict=True):
-            for study, runs in work.studies:
-                # Runs of one folder get one reference, also those added later.
-                reference = study.reference() or work.reference
-                for run, reason in study.run(runs, reference, jobs):
-                    progress.advance(bar)
-                    if reason is not None:
-                        failures.append(Remark(work.title, run, study.budget, reason))
-    return grouped(failures, "failed")
-
-
-def _notes(everything: Sequence[_Work]) -> list[str]:
-    """What finished runs have to say."""
-    return grouped(
-        [
-            Remark(work.title, run, study.budget, note)
-            for work in everything
-            for study, runs in work.studies
-            for run, note in study.notes(runs).items()
-        ]
-    )
+        batches.append(Batch(entry.title, study, runs, own or reference))
+    return batches

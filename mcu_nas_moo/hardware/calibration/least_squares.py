@@ -76,10 +76,18 @@ def fit_coefficients(
     target = 1.0 - np.broadcast_to(given, measured.shape) / measured
     start = np.full(count, max(float(target.mean()), 0.01) / count)
 
+    def residual(coefficients: FloatArray) -> FloatArray:
+        errors: FloatArray = (matrix @ coefficients) - target
+        return errors
+
+    def slopes(_: FloatArray) -> FloatArray:
+        jacobian: FloatArray = matrix
+        return jacobian
+
     solution = least_squares(
-        lambda coefficients: (matrix @ coefficients) - target,
+        residual,
         start,
-        jac=lambda _: matrix,
+        jac=slopes,
         bounds=(0, np.inf),
         loss="soft_l1",
         f_scale=0.05,

@@ -50,12 +50,8 @@ class SubnetEnv(gym.Env[Observation, Action]):
     ``gymnasium.make("mcu_nas_moo/Subnet-v0", profile="cortex-m4")``.
 
     Args:
-        profile: a profile, its name, or the path of a YAML file.
-        space: a search space or its name.
-        objectives: what to minimise, out of ``contracts.metrics.OBJECTIVES``.
-        limits: replace those of the profile, by metric.
-        task: a ready task instead of the settings above, whose defaults are those of
-            ``Task``.
+        profile, space, objectives, limits: as :class:`Task` takes them, with its defaults.
+        task: a ready task instead.
         weights: fixed preference, one number per objective; any scale, they are divided by
             their sum. Only with the reward ``penalty``.
         penalty: weight of the constraint violations.
@@ -85,8 +81,7 @@ class SubnetEnv(gym.Env[Observation, Action]):
         target_ms: float | None = None,
         exponents: tuple[float, float] | None = None,
     ) -> None:
-        settings = {"profile": profile, "space": space, "objectives": objectives, "limits": limits}
-        self.task = task_of(task, **settings)
+        self.task = task_of(task, profile, space, objectives, limits)
         if reward not in REWARDS:
             raise unknown_name("reward", reward, REWARDS)
         n_obj = self.task.n_obj

@@ -35,12 +35,8 @@ class McuNasProblem(Problem):  # type: ignore[misc]
         problem.subnets(result.X)
 
     Args:
-        profile: a profile, its name, or the path of a YAML file.
-        space: a search space or its name.
-        objectives: what to minimise, out of ``contracts.metrics.OBJECTIVES``.
-        limits: replace those of the profile, by metric.
-        task: a ready task instead of the settings above, whose defaults are those of
-            ``Task``.
+        profile, space, objectives, limits: as :class:`Task` takes them, with its defaults.
+        task: a ready task instead.
 
     Raises:
         InputError: for unknown names or values, or for both a task and settings.
@@ -55,8 +51,7 @@ class McuNasProblem(Problem):  # type: ignore[misc]
         limits: Mapping[str, float] | None = None,
         task: Task | None = None,
     ) -> None:
-        settings = {"profile": profile, "space": space, "objectives": objectives, "limits": limits}
-        self.task = task_of(task, **settings)
+        self.task = task_of(task, profile, space, objectives, limits)
         super().__init__(
             n_var=self.task.n_genes,
             n_obj=self.task.n_obj,

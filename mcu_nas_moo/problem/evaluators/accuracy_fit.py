@@ -21,15 +21,7 @@ if TYPE_CHECKING:
 
 #: Labels are few and noisy: of weight decays from 0.003 to 8, values of 1 to 4 gave by far the
 #: best rankings.
-SETTINGS = MLPSettings(
-    members=5,
-    hidden=96,
-    steps=1500,
-    batch=128,
-    learning_rate=3e-3,
-    weight_decay=3.0,
-    bootstrap=True,
-)
+SETTINGS = MLPSettings(members=5, steps=1500, learning_rate=3e-3, weight_decay=3.0, bootstrap=True)
 #: Parts of the labels, each of which judges the ensemble fitted to the others.
 FOLDS = 5
 

@@ -36,15 +36,7 @@ if TYPE_CHECKING:
 
 #: Costs have no noise, so little weight decay and no bootstrap: with those of the accuracy
 #: predictor the errors are twice as large.
-SETTINGS = MLPSettings(
-    members=3,
-    hidden=96,
-    steps=4000,
-    batch=128,
-    learning_rate=5e-3,
-    weight_decay=0.5,
-    bootstrap=False,
-)
+SETTINGS = MLPSettings(members=3, steps=4000, learning_rate=5e-3, weight_decay=0.5, bootstrap=False)
 #: Analytic labels that costs are learned from if nothing else is said.
 SAMPLES = 2000
 #: Fewest labels: from 50, predictions are off by a tenth to a fifth; a refit of the analytic model
@@ -131,11 +123,8 @@ def standard_costs(space: MBConvSpace, profile: Profile) -> LearnedCosts:
 def _cache_path(space: MBConvSpace, profile: Profile) -> Path:
     """A file for what decides the result: scope, settings, and the code that fits and samples."""
     here = Path(__file__).parent
-    code = [
-        here / "perceptrons.py",
-        *sorted(here.glob("cost_*.py")),
-        here / "accuracy_predictor.py",
-    ]
+    code = [here / "perceptrons.py", *sorted(here.glob("cost_*.py"))]
+    code.append(here / "accuracy_predictor.py")
     code.append(here.parents[1] / "training" / "supernet" / "labels.py")
     scope = Scope.of(space, profile, analytic=True, violation=False)
     digest = hashlib.sha256(json.dumps([asdict(scope), asdict(SETTINGS), SAMPLES]).encode())

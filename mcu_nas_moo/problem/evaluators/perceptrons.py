@@ -43,12 +43,12 @@ class MLPSettings:
     """
 
     members: int
-    hidden: int
     steps: int
-    batch: int
     learning_rate: float
     weight_decay: float
     bootstrap: bool
+    hidden: int = 96
+    batch: int = 128
 
 
 @dataclass(frozen=True, eq=False)
