@@ -11,7 +11,15 @@ from pydantic import AfterValidator, BeforeValidator, model_validator
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import unknown_name
-from mcu_nas_moo.common.yaml_files import Facts, Name, is_path, names, read_values, validate
+from mcu_nas_moo.common.yaml_files import (
+    Facts,
+    Name,
+    is_path,
+    load_named,
+    names,
+    read_values,
+    validate,
+)
 from mcu_nas_moo.contracts.metrics import LIMITED
 from mcu_nas_moo.hardware.device import Device, Positive, load_device
 from mcu_nas_moo.hardware.runtime import list_runtimes, load_runtime
@@ -108,22 +116,16 @@ def load_profile(name_or_path: str | Path) -> Profile:
         InputError: on one line; for an unknown name it lists the valid ones, for a file that is
             missing or wrong it says which file, which field, and what was expected.
     """
+    if not is_path(name_or_path):
+        return load_named(Profile, "profile", str(name_or_path), _folder())
     path = Path(name_or_path)
-    file: Traversable
-    if is_path(name_or_path):
-        file, source = path, str(path)
-        if not path.is_file():
-            raise InputError(
-                f"{source}: expected a profile file, but there is none; "
-                f"shipped profiles are {', '.join(list_profiles())}"
-            )
-    else:
-        name = str(name_or_path)
-        if name not in list_profiles():
-            raise unknown_name("profile", name, list_profiles())
-        file, source = _folder() / f"{name}.yaml", f"{name}.yaml"
-    values = {"name": path.stem if path.suffix else path.name, **read_values(file, source)}
+    if not path.is_file():
+        raise InputError(
+            f"{path}: expected a profile file, but there is none; "
+            f"shipped profiles are {', '.join(list_profiles())}"
+        )
+    values = {"name": path.stem if path.suffix else path.name, **read_values(path, str(path))}
     runtime = values.get("runtime")
-    if file is path and isinstance(runtime, str) and is_path(runtime):
+    if isinstance(runtime, str) and is_path(runtime):
         values["runtime"] = str(path.parent / runtime)
-    return validate(Profile, values, source)
+    return validate(Profile, values, str(path))

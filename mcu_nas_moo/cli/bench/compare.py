@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -11,11 +10,6 @@ from mcu_nas_moo.cli.bench.report import read_results
 from mcu_nas_moo.cli.option_types import FILE
 from mcu_nas_moo.cli.problem_options import jobs_option, one_thread_per_process, plain_console
 from mcu_nas_moo.common.errors import InputError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from mcu_nas_moo.benchmark.analysis.head_to_head import Duel
 
 #: Where results are by default.
 RESULTS = Path("bench-results")
@@ -66,10 +60,5 @@ def compare(first: str, second: str, folders: tuple[Path, ...], jobs: int) -> No
     for table in duel_tables(duels, first, second):
         console.print(table)
     console.print(tally(duels, first, second), style="bold")
-    if warning := caution(_fewest(duels)):
+    if warning := caution(min(min(duel.runs) for duel in duels)):
         console.print(warning)
-
-
-def _fewest(duels: Sequence[Duel]) -> int:
-    """Smallest number of runs in any sample."""
-    return min(min(duel.runs) for duel in duels)

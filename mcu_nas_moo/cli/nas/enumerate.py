@@ -80,6 +80,7 @@ def enumerate_command(
     console = plain_console()
     from mcu_nas_moo.benchmark.references.enumeration import Enumerator
     from mcu_nas_moo.benchmark.references.exact_reference import exact_reference
+    from mcu_nas_moo.benchmark.references.reference import user_reference_path
     from mcu_nas_moo.hardware.profile import list_profiles
     from mcu_nas_moo.problem.task import Task
 
@@ -102,7 +103,10 @@ def enumerate_command(
             continue
         for names in wanted:
             reference = exact_reference(found, names)
-            path = _path(reference, out, changed_limits_in_name(found.task))
+            path = user_reference_path(reference.problem)
+            if out is not None:
+                limits_in_name = changed_limits_in_name(found.task)
+                path = out / f"{reference.problem.name}{limits_in_name}.npz"
             reference.save(path)
             references.append((reference, path))
     with suppress(FileNotFoundError):
@@ -112,13 +116,6 @@ def enumerate_command(
         console.print(f"Fronts are in {references[0][1].parent}")
     if empty:
         raise InputError(f"no network of {space} meets the limits of {', '.join(empty)}; relax one")
-
-
-def _path(reference: Reference, out: Path | None, limits: str) -> Path:
-    from mcu_nas_moo.benchmark.references.reference import user_reference_path
-
-    problem = reference.problem
-    return user_reference_path(problem) if out is None else out / f"{problem.name}{limits}.npz"
 
 
 def _state_path(tasks: Sequence[Task], out: Path | None) -> Path:

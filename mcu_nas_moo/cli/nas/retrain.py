@@ -29,7 +29,7 @@ _DEFAULTS = RetrainingSettings()
 
 
 def _setting(
-    option: str, type_: click.ParamType | type[float] | None, text: str | None = None
+    option: str, type_: click.ParamType[Any] | type[float] | None, text: str | None = None
 ) -> Callable[[Any], Any]:
     """An option for a field of the settings, with the field's default."""
     name = option.partition("/")[0].removeprefix("--").replace("-", "_")

@@ -169,15 +169,11 @@ def _bars(
     def watch(progress: Progress, changed: bool) -> None:
         bars.update(bar, completed=progress.finished, feasible=progress.feasible)
         if changed:
-            bars.update(bar, front=_front_so_far(progress, reference))
+            ratio = _hypervolume_ratio(progress.front, reference)
+            volume = "" if ratio is None else f", hypervolume {ratio:.3f}"
+            bars.update(bar, front=f"{len(progress.front)} on the front{volume}")
 
     return bars, watch
-
-
-def _front_so_far(progress: Progress, reference: Reference | None) -> str:
-    text = f"{len(progress.front)} on the front"
-    ratio = _hypervolume_ratio(progress.front, reference)
-    return text if ratio is None else f"{text}, hypervolume {ratio:.3f}"
 
 
 def _hypervolume_ratio(F: object, reference: Reference | None) -> float | None:
@@ -200,7 +196,7 @@ def _finish(
     console: Console | None,
 ) -> None:
     """Write the results and, on a console, say what they are."""
-    from mcu_nas_moo.search.search_folder import SearchRecord
+    from mcu_nas_moo.search.search_folder import SEARCHES, SearchRecord
     from mcu_nas_moo.search.search_study import (
         finished_trials,
         problem_of,
@@ -228,15 +224,9 @@ def _finish(
     if ratio is not None and reference is not None:
         click.echo(f"Hypervolume: {ratio:.3f} of that of the {reference.kind} reference front.")
     click.echo(f"Results, with a page for the browser: {folder.root}/")
-    given = "" if _is_default(folder) else f" --from {folder.root}"
+    # What `mcu-nas front` finds without being told.
+    given = "" if folder.root.parent == SEARCHES else f" --from {folder.root}"
     click.echo(f"Next: mcu-nas front list{given}, then mcu-nas front pick --knee{given}")
-
-
-def _is_default(folder: SearchFolder) -> bool:
-    """Whether ``mcu-nas front`` finds the folder without being told."""
-    from mcu_nas_moo.search.search_folder import SEARCHES
-
-    return folder.root.parent == SEARCHES
 
 
 def _stopped(

@@ -113,9 +113,9 @@ class CostEstimate:
     notes: tuple[str, ...] = field(repr=False)
 
     def __str__(self) -> str:
+        errors = {name: f" (± {error:.1f} %)" for name, error in self.error_percent.items()}
         figures = [
-            f"{METRICS[name].short} {METRICS[name].text(getattr(self, name))}"
-            f"{self.error_text(name)}"
+            f"{METRICS[name].short} {METRICS[name].text(getattr(self, name))}{errors.get(name, '')}"
             for name in Costs._fields
         ]
         return f"{self.model} on {self.profile.name}: {', '.join(figures)}; {self.verdict}"
@@ -159,11 +159,6 @@ class CostEstimate:
         limit, value, unit = self.limits[metric], self.excess[metric], METRICS[metric].unit
         share = significant(100 * value / limit, 2)
         return f"exceeds {significant(limit)} {unit} by {significant(value, 3)} {unit} ({share} %)"
-
-    def error_text(self, metric: str) -> str:
-        """`` (± 7 %)``, or nothing for a metric without a published error."""
-        error = self.error_percent.get(metric)
-        return "" if error is None else f" (± {error:.1f} %)"
 
     def frame(self) -> pd.DataFrame:
         """The layers as a table, one row each, without the tensors in memory."""

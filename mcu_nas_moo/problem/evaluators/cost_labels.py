@@ -99,9 +99,8 @@ class CostLabels:
             for number, row in enumerate(rows, start=1)
         ]
         values = {name: _numbers([row[name] for row in rows], name, path) for name in metrics}
-        return cls(
-            space, space.canonical(np.concatenate(X)) if X else _no_genotypes(space), values, False
-        )
+        none = np.zeros((0, space.n_genes), dtype=np.int64)
+        return cls(space, space.canonical(np.concatenate([none, *X])), values, analytic=False)
 
 
 def analytic_labels(space: MBConvSpace, profile: Profile, n: int, seed: int = 0) -> CostLabels:
@@ -117,10 +116,6 @@ def analytic_costs(space: MBConvSpace, profile: Profile, X: Genotypes) -> dict[s
     parts = [model.evaluate(space.network(X[start : start + CHUNK])) for start in starts]
     costs = {name: np.concatenate([getattr(p, name) for p in parts]) for name in parts[0]._fields}
     return costs | {VIOLATION: constraint_violation(costs, profile)}
-
-
-def _no_genotypes(space: MBConvSpace) -> Genotypes:
-    return np.zeros((0, space.n_genes), dtype=np.int64)
 
 
 def _genotype(space: MBConvSpace, row: dict[Any, Any], where: str) -> Genotypes:

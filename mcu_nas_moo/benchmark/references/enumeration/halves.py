@@ -135,12 +135,10 @@ class Halves:
         """Last segment of the front half."""
         last = int(self.space.segment_of_gene.max())
         for cut in range(last):
-            if self._count(self.space.segment_of_gene > cut) <= MOST_BACKS:
+            behind = self.space.n_choices[self.space.segment_of_gene > cut]
+            if np.prod(behind, dtype=object) <= MOST_BACKS:
                 return cut
         return last
-
-    def _count(self, columns: Any) -> int:
-        return int(np.prod(self.space.n_choices[columns], dtype=object))
 
     def _interface_columns(self) -> list[int]:
         """Genes that decide the shape of the tensor between the halves."""
