@@ -74,14 +74,15 @@ def bound_option(argument: str, metric: Metric, option: str, text: str) -> Calla
     return click.option(option, type=float, help=text, expose_value=False, callback=keep)
 
 
-def one_thread_per_process() -> None:
-    """Let numerical libraries that are imported from now on use one thread.
+def start_computing() -> Console:
+    """Let numerical libraries that are imported from now on use one thread; the console.
 
     Runs are parallel; more threads within each of them would only get in the way, and the numbers
     would depend on how many there are.
     """
     for library in ("OMP", "OPENBLAS", "MKL"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    return plain_console()
 
 
 def plain_console(widest: int | None = None) -> Console:

@@ -24,8 +24,7 @@ SOFT_EXPONENTS = (-0.07, -0.07)
 
 def excess(G: FloatArray) -> FloatArray:
     """Sum of the constraint violations of ``G`` ``(N, n_con)``, shape ``(N,)``; 0 if feasible."""
-    total: FloatArray = np.maximum(G, 0.0).sum(axis=1)
-    return total
+    return np.asarray(np.maximum(G, 0.0).sum(axis=1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +55,7 @@ class PenaltyReward:
             weights: of the objectives, shape ``(n_obj,)`` or ``(N, n_obj)``.
         """
         cost = (weights * ((F - self.low) / self.span)).sum(axis=1)
-        reward: FloatArray = -(cost + self.penalty * excess(G))
-        return reward
+        return np.asarray(-(cost + self.penalty * excess(G)))
 
 
 @dataclass(frozen=True)

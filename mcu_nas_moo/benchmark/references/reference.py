@@ -63,14 +63,12 @@ class Reference:
     @cached_property
     def ideal(self) -> FloatArray:
         """Best value of each objective on the front, shape ``(n_obj,)``."""
-        ideal: FloatArray = self.F.min(axis=0)
-        return ideal
+        return np.asarray(self.F.min(axis=0))
 
     @cached_property
     def nadir(self) -> FloatArray:
         """Worst value of each objective on the front, shape ``(n_obj,)``."""
-        nadir: FloatArray = self.F.max(axis=0)
-        return nadir
+        return np.asarray(self.F.max(axis=0))
 
     def normalise(self, F: FloatArray) -> FloatArray:
         """Objectives with the ideal at 0 and the nadir at 1; not clipped."""

@@ -8,7 +8,7 @@ import click
 
 from mcu_nas_moo.cli.bench.report import read_results
 from mcu_nas_moo.cli.option_types import FILE
-from mcu_nas_moo.cli.problem_options import jobs_option, one_thread_per_process, plain_console
+from mcu_nas_moo.cli.problem_options import jobs_option, start_computing
 from mcu_nas_moo.common.errors import InputError
 
 #: Where results are by default.
@@ -31,8 +31,7 @@ def compare(first: str, second: str, folders: tuple[Path, ...], jobs: int) -> No
     chance that a run of A is better than one of B. The rows "to 99 %" do the same for the
     evaluations that it takes to 99 % of the reference hypervolume; there, fewer are better.
     """
-    one_thread_per_process()
-    console = plain_console()
+    console = start_computing()
     from mcu_nas_moo.benchmark.analysis.head_to_head import (
         compare_algorithms,
         compare_results,

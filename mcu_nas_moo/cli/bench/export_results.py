@@ -11,8 +11,7 @@ from mcu_nas_moo.cli.option_types import FOLDER, NOT_NEGATIVE
 from mcu_nas_moo.cli.problem_options import (
     jobs_option,
     names_in,
-    one_thread_per_process,
-    plain_console,
+    start_computing,
 )
 from mcu_nas_moo.common.errors import InputError
 
@@ -69,8 +68,7 @@ def export(
     Each run becomes an Optuna study of its own, whose best trials are the run's feasible front;
     optuna-dashboard opens the storage. That needs full histories, which compact files do not hold.
     """  # noqa: D301
-    one_thread_per_process()
-    console = plain_console()
+    console = start_computing()
     names = None if algos is None else names_in(algos, "--algos")
     if form == "optuna":
         if storage is None or out is not None:

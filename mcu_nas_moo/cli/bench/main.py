@@ -26,11 +26,10 @@ from mcu_nas_moo.cli.problem_options import (
     limit_options,
     names_in,
     objectives_option,
-    one_thread_per_process,
-    plain_console,
     reference_of,
     results_option,
     space_option,
+    start_computing,
     task_of_options,
 )
 from mcu_nas_moo.cli.program import Program
@@ -121,8 +120,7 @@ def main(
     if context.invoked_subcommand is not None:
         _refuse_options_before(context)
         return
-    one_thread_per_process()
-    console = plain_console()
+    console = start_computing()
     if listing:
         _show_choices(console)
         return

@@ -11,8 +11,7 @@ import click
 from mcu_nas_moo.cli.option_types import FILE, FOLDER
 from mcu_nas_moo.cli.problem_options import (
     jobs_option,
-    one_thread_per_process,
-    plain_console,
+    start_computing,
 )
 
 if TYPE_CHECKING:
@@ -43,8 +42,7 @@ def report(folders: tuple[Path, ...], out: Path | None, jobs: int) -> None:
     predictor, cost model and limits as they are today. What was not, or does not hold what the
     task computes, is damaged or something else, is left out, with a warning.
     """
-    one_thread_per_process()
-    console = plain_console()
+    console = start_computing()
     folder = out or _folder_of_runs(folders) or Path("bench-results") / "report"
     command = shlex.join(["mcu-nas-bench", "report", *(path.as_posix() for path in folders)])
     report_folders(folders, folder, jobs, command, console)

@@ -13,10 +13,9 @@ from mcu_nas_moo.cli.bench.run_progress import Batch, finish, make_runs
 from mcu_nas_moo.cli.option_types import POSITIVE
 from mcu_nas_moo.cli.problem_options import (
     jobs_option,
-    one_thread_per_process,
-    plain_console,
     reference_of,
     results_option,
+    start_computing,
 )
 
 if TYPE_CHECKING:
@@ -50,8 +49,7 @@ def suite(
     Example:
       mcu-nas-bench suite benchmarks/suites/smoke.yaml
     """  # noqa: D301
-    one_thread_per_process()
-    console = plain_console()
+    console = start_computing()
     from mcu_nas_moo.benchmark.runs.suite import load_suite, plan
     from mcu_nas_moo.benchmark.runs.suite_folder import write_record
     from mcu_nas_moo.common.naming import file_name

@@ -10,10 +10,9 @@ import click
 from mcu_nas_moo.cli.option_types import FOLDER, POSITIVE
 from mcu_nas_moo.cli.problem_options import (
     objectives_option,
-    one_thread_per_process,
-    plain_console,
     reference_of,
     space_option,
+    start_computing,
     task_of_options,
 )
 from mcu_nas_moo.cli.program import said_when_stopped
@@ -90,8 +89,7 @@ def tune(
     The folder gets stage1.json, stage2.json and best_config.json; the option --config of the
     benchmark takes the latter.
     """
-    one_thread_per_process()
-    console = plain_console()
+    console = start_computing()
     from mcu_nas_moo.benchmark.tuning.tuning import Tuning
     from mcu_nas_moo.common.naming import file_name
     from mcu_nas_moo.optimisers.register import tunable

@@ -14,9 +14,8 @@ from mcu_nas_moo.cli.problem_options import (
     jobs_option,
     limit_options,
     names_in,
-    one_thread_per_process,
-    plain_console,
     space_option,
+    start_computing,
 )
 from mcu_nas_moo.cli.program import said_when_stopped
 from mcu_nas_moo.common.errors import InputError
@@ -76,8 +75,7 @@ def enumerate_command(
     A search can then be measured against the truth. Takes about a minute for mbconv-stage on two
     cores. Interrupted, the same command continues.
     """
-    one_thread_per_process()
-    console = plain_console()
+    console = start_computing()
     from mcu_nas_moo.benchmark.references.enumeration import Enumerator
     from mcu_nas_moo.benchmark.references.exact_reference import exact_reference
     from mcu_nas_moo.benchmark.references.reference import user_reference_path

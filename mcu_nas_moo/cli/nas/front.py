@@ -15,8 +15,7 @@ from mcu_nas_moo.cli.problem_options import (
     DEFAULT_OBJECTIVES,
     bound_option,
     names_in,
-    one_thread_per_process,
-    plain_console,
+    start_computing,
     task_of_options,
 )
 from mcu_nas_moo.common.errors import InputError
@@ -101,8 +100,7 @@ def list_command(sort: str | None, rows: int, **options: Any) -> None:
     Limits apply before the front is taken, so that a subnet that only heavier ones dominate is
     listed under a tighter limit.
     """  # noqa: D301
-    one_thread_per_process()
-    console = plain_console()
+    console = start_computing()
     chosen, source = _chosen_front(**options)
     from mcu_nas_moo.search.front import sorted_by
 
@@ -147,7 +145,7 @@ def pick(
     Numbers are those of `mcu-nas front list` with the same limits. The knee is the compromise
     solution in the Euclidean norm (Zeleny 1973).
     """  # noqa: D301
-    one_thread_per_process()
+    console = start_computing()
     if (subnet is not None) + (best is not None) + take_knee != 1:
         raise InputError("give a name or number of `mcu-nas front list`, or --best, or --knee")
     if out is not None and out.suffix not in (".yaml", ".yml", ".json"):
@@ -165,7 +163,6 @@ def pick(
     path = out or Path(f"{file_name(file.name)}.yaml")
     _check_free(path, file)
     write_subnet(file, path)
-    console = plain_console()
     console.print(_table(chosen, [row]))
     click.echo(f"Wrote {path}")
     click.echo(f"Next: mcu-nas retrain {path} --data DIR")

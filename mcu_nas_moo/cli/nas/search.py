@@ -12,10 +12,9 @@ from mcu_nas_moo.cli.problem_options import (
     changed_limits_in_name,
     limit_options,
     objectives_option,
-    one_thread_per_process,
-    plain_console,
     profile_option,
     space_option,
+    start_computing,
     task_of_options,
 )
 
@@ -89,8 +88,7 @@ def search(
     subnets.csv (every distinct subnet), subnets/ (a file for each one on the feasible front, which
     all later commands take), pareto_front.html and pareto_front.png.
     """  # noqa: D301
-    one_thread_per_process()
-    console = plain_console()
+    console = start_computing()
     import optuna
 
     from mcu_nas_moo.benchmark.references.reference import known_reference

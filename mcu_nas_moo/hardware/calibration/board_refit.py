@@ -13,6 +13,7 @@ from mcu_nas_moo.common.yaml_files import validate
 from mcu_nas_moo.contracts.metrics import METRICS
 from mcu_nas_moo.hardware.calibration.least_squares import (
     Errors,
+    every_row,
     fit_coefficients,
     leave_families_out,
     rounded,
@@ -155,7 +156,7 @@ def refit(
         freedom, report = _choose(quantity, linear, rows.rows.family.tolist(), measured)
         reports.append(report)
         rule = getattr(base, RULES[quantity])
-        found = rounded(_coefficients(linear, freedom, measured, _all_rows(measured)))
+        found = rounded(_coefficients(linear, freedom, measured, every_row(measured)))
         update: dict[str, Any] = {
             "fits": (_fit(report, rows.rows.family.nunique(), len(freedom.groups), table),),
             "source": f"{name}, refitted to {table.name}: {report.refitted}. {rule.source}",
@@ -255,8 +256,7 @@ def _choose(
 
     def predict(freedom: _Freedom, chosen: BoolArray) -> FloatArray:
         values = _coefficients(linear, freedom, measured, chosen)
-        predictions: FloatArray = linear.units @ np.array(list(values.values()))
-        return predictions
+        return np.asarray(linear.units @ np.array(list(values.values())))
 
     chosen, unseen = _FREEDOMS[quantity][0], None
     for freedom in _FREEDOMS[quantity]:
@@ -271,17 +271,13 @@ def _choose(
     # Latencies of the base are those of another board.
     judged_before = quantity != "latency_ms"
     before = Errors.of(linear.units @ linear.values, measured) if judged_before else None
-    after = Errors.of(predict(chosen, _all_rows(measured)), measured)
+    after = Errors.of(predict(chosen, every_row(measured)), measured)
     return chosen, Refit(quantity, chosen.label, before, after, unseen, len(measured))
 
 
 def _clearly_better(richer: Errors, simpler: Errors) -> bool:
     margin = max(_WORTHWHILE_SHARE * simpler.mape, _WORTHWHILE_PERCENT)
     return richer.mape < simpler.mape - margin
-
-
-def _all_rows(measured: FloatArray) -> BoolArray:
-    return np.ones(len(measured), dtype=np.bool_)
 
 
 def _fit(report: Refit, n_families: int, n_coefficients: int, table: Path) -> Fit:

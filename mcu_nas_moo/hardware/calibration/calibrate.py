@@ -9,6 +9,7 @@ import numpy as np
 
 from mcu_nas_moo.hardware.calibration.least_squares import (
     Errors,
+    every_row,
     fit_coefficients,
     fit_shared_cycles,
     leave_families_out,
@@ -143,12 +144,11 @@ def _memory(
     def predict(chosen: BoolArray) -> FloatArray:
         values = coefficients(chosen)
         added = terms @ np.array([values[name] for name in counted])
-        total: FloatArray = values["scale"] * peaks + added
-        return total
+        return np.asarray(values["scale"] * peaks + added)
 
     report = _report("sram_kib", label, rows, predict, len(recipe.free))
     fitted = rule.model_copy(
-        update=rounded(coefficients(_all_rows(rows))) | {"fits": (report.fit,)}
+        update=rounded(coefficients(every_row(rows.rows))) | {"fits": (report.fit,)}
     )
     return fitted, report
 
@@ -167,11 +167,10 @@ def _flash(
         return fit_coefficients(terms[chosen], measured[chosen], given=parameters[chosen])
 
     def predict(chosen: BoolArray) -> FloatArray:
-        total: FloatArray = parameters + terms @ coefficients(chosen)
-        return total
+        return np.asarray(parameters + terms @ coefficients(chosen))
 
     report = _report("flash_kib", label, rows, predict, len(recipe.free))
-    found = rounded(_by_name(recipe.free, coefficients(_all_rows(rows))))
+    found = rounded(_by_name(recipe.free, coefficients(every_row(rows.rows))))
     rule = FlashRule(
         bytes_per_weight=1.0,
         bytes_per_bias=float(_BYTES_PER_BIAS),
@@ -208,20 +207,18 @@ def _latency(
 
     def predict(chosen: BoolArray) -> FloatArray:
         found, factors = coefficients(chosen)
-        total: FloatArray = (given + terms @ found) * factors[codes] / kilohertz
-        return total
+        return np.asarray((given + terms @ found) * factors[codes] / kilohertz)
 
     def predict_by_macs(chosen: BoolArray) -> FloatArray:
         macs = _units(work, ["conv_mac", "depthwise_mac", "dense_mac"]).sum(axis=1)
         rows_of_macs = chosen & of_runtime
         per_mac = fit_coefficients(macs[rows_of_macs, None], measured[rows_of_macs])
-        predictions: FloatArray = macs * per_mac[0]
-        return predictions
+        return np.asarray(macs * per_mac[0])
 
     report = _report(
         "latency_ms", label, rows, predict, len(recipe.free), of_runtime, predict_by_macs
     )
-    found, _ = coefficients(_all_rows(rows))
+    found, _ = coefficients(every_row(rows.rows))
     per_unit = dict.fromkeys(WORK, 0.0) | recipe.given
     for units, value in zip(recipe.free, found, strict=True):
         per_unit |= dict.fromkeys(units.split("+"), float(value))
@@ -238,10 +235,6 @@ def _units(work: FloatArray, names: list[str]) -> FloatArray:
     return work[:, [WORK.index(name) for name in names]]
 
 
-def _all_rows(rows: Measurements) -> BoolArray:
-    return np.ones(len(rows.rows), dtype=np.bool_)
-
-
 def _by_name(names: tuple[str, ...], values: FloatArray) -> dict[str, float]:
     return {name: float(value) for name, value in zip(names, values, strict=True)}
 
@@ -256,10 +249,10 @@ def _report(
     predict_by_macs: Predictor | None = None,
 ) -> QuantityReport:
     """Errors on the rows that ``judged`` marks (all if ``None``), in sample and by family."""
-    judged = _all_rows(rows) if judged is None else judged
+    judged = every_row(rows.rows) if judged is None else judged
     families = rows.rows.family.tolist()
     measured = rows.rows[quantity].to_numpy()[judged]
-    predicted = predict(_all_rows(rows))[judged]
+    predicted = predict(every_row(rows.rows))[judged]
     fitted = Errors.of(predicted, measured)
 
     def left_out(groups: list[str], model: Predictor) -> tuple[FloatArray | None, Errors | None]:

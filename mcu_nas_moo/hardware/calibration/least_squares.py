@@ -12,7 +12,7 @@ from scipy.stats import spearmanr
 from mcu_nas_moo.common.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sized
 
     from mcu_nas_moo.common.arrays import BoolArray, FloatArray, IntArray
 
@@ -77,12 +77,10 @@ def fit_coefficients(
     start = np.full(count, max(float(target.mean()), 0.01) / count)
 
     def residual(coefficients: FloatArray) -> FloatArray:
-        errors: FloatArray = (matrix @ coefficients) - target
-        return errors
+        return np.asarray((matrix @ coefficients) - target)
 
     def slopes(_: FloatArray) -> FloatArray:
-        jacobian: FloatArray = matrix
-        return jacobian
+        return np.asarray(matrix)
 
     solution = least_squares(
         residual,
@@ -142,8 +140,7 @@ def fit_shared_cycles(
 
     def residual(parameters: FloatArray) -> FloatArray:
         cycles = given + (work / scale) @ np.exp(parameters[:n_units])
-        errors: FloatArray = np.log(cycles * factors(parameters[n_units:])[groups]) - goal
-        return errors
+        return np.asarray(np.log(cycles * factors(parameters[n_units:])[groups]) - goal)
 
     best = min(
         (
@@ -168,6 +165,11 @@ def fit_shared_cycles(
 def rounded(values: dict[str, float]) -> dict[str, float]:
     """Coefficients as files hold them: with more digits than the measurements support."""
     return {name: float(f"{value:.5g}") for name, value in values.items()}
+
+
+def every_row(rows: Sized) -> BoolArray:
+    """The mask that chooses all ``rows``."""
+    return np.ones(len(rows), dtype=np.bool_)
 
 
 def leave_families_out(families: list[str], predict: Predictor) -> FloatArray | None:

@@ -151,8 +151,7 @@ def _columns(table: LayerTable) -> tuple[IntArray, IntArray, IntArray]:
 
 def _border(kernel: IntArray, stride: IntArray, before: IntArray, after: IntArray) -> IntArray:
     """Rows or columns of padding that the windows reach, 0 if they stay within the image."""
-    border: IntArray = np.maximum((after - 1) * stride + kernel - before, 0)
-    return border
+    return np.asarray(np.maximum((after - 1) * stride + kernel - before, 0))
 
 
 def _scratch(table: LayerTable, rule: MemoryRule, slots: IntArray) -> IntArray:

@@ -36,8 +36,7 @@ def _of_kind(table: LayerTable, values: IntArray, *ops: Op) -> IntArray:
 
 def _window_macs(table: LayerTable) -> IntArray:
     """MACs of convolutions if each filter had one input channel."""
-    macs: IntArray = table.out_elements * table.kernel_height * table.kernel_width
-    return macs
+    return np.asarray(table.out_elements * table.kernel_height * table.kernel_width)
 
 
 def _conv_macs(table: LayerTable) -> IntArray:

@@ -137,8 +137,7 @@ def distances(
 def meets_limits(metrics: Mapping[str, FloatArray], profile: Profile) -> BoolArray:
     """Which networks meet all limits of the profile, shape ``(N,)``."""
     limits = profile.limits.model_dump()
-    within: BoolArray = np.all([metrics[name] <= limit for name, limit in limits.items()], axis=0)
-    return within
+    return np.asarray(np.all([metrics[name] <= limit for name, limit in limits.items()], axis=0))
 
 
 def exceeds_by_analytic_model(space: MBConvSpace, profile: Profile, X: Genotypes) -> BoolArray:

@@ -204,5 +204,4 @@ def constraint_violation(metrics: Mapping[str, FloatArray], profile: Profile) ->
     """Sum ``(N,)`` over the profile's limits of ``max(0, value / limit - 1)``; 0 is feasible."""
     limits = profile.limits.model_dump()
     excess = [np.maximum(metrics[name] / limit - 1.0, 0.0) for name, limit in limits.items()]
-    total: FloatArray = np.sum(excess, axis=0)
-    return total
+    return np.asarray(np.sum(excess, axis=0))

@@ -83,8 +83,7 @@ class MLPEnsemble:
         *_, second, last = self._in_float64
         x = np.maximum(self.first_layer(inputs), 0)
         x = np.maximum(np.matmul(x, second[0]) + second[1], 0)
-        answers: FloatArray = np.matmul(x, last[0]) + last[1]
-        return answers
+        return np.asarray(np.matmul(x, last[0]) + last[1])
 
     def first_layer(self, inputs: FloatArray) -> FloatArray:
         """The first layer before its activation: linear in the features ``(N, D)``.

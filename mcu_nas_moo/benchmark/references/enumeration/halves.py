@@ -120,8 +120,7 @@ class Halves:
             np.maximum(x, 0, out=x)
             answers = x @ last[member, :, 0].astype(np.float64) + last_bias[member, 0, 0]
             accuracy = accuracy + np.clip(answers, 0.0, 1.0)
-        errors: FloatArray = 1.0 - accuracy / len(front_hidden)
-        return errors
+        return np.asarray(1.0 - accuracy / len(front_hidden))
 
     def _first_layer(self, X: Genotypes) -> FloatArray:
         return self.tasks[0].predictor.first_layer(features(self.space, X))
@@ -152,8 +151,7 @@ class Halves:
         X = np.zeros((int(np.prod(sizes)), self.space.n_genes), dtype=np.int64)
         if len(sizes):
             X[:, columns] = np.indices(sizes).reshape(len(sizes), -1).T
-        distinct: Genotypes = np.unique(self.space.canonical(X), axis=0)
-        return distinct
+        return np.asarray(np.unique(self.space.canonical(X), axis=0))
 
     def _check(self) -> None:
         """Compare with the task.
