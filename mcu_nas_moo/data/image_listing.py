@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.data.images import (
+    IMAGE_SUFFIXES,
     Images,
     calibration_images,
     decode_images,
-    list_images,
     split_validation,
 )
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 class ImageListing:
     """Paths of the images of one split and their class numbers, shape ``(N,)``.
 
-    In the order of ``read_images``.
+    Classes are numbered in alphabetical order.
     """
 
     paths: tuple[Path, ...]
@@ -40,8 +41,42 @@ class ImageListing:
         Raises:
             InputError: if the folder is missing, has fewer than two classes, or one has no images.
         """
-        paths, targets, class_names = list_images(folder)
-        return cls(tuple(paths), np.array(targets), class_names)
+        if not folder.is_dir():
+            raise InputError(
+                f"no folder {folder}; expected an image folder with train/<class>/<image> "
+                "and, for final figures, test/<class>/<image>"
+            )
+        classes = sorted(path for path in folder.iterdir() if path.is_dir())
+        if len(classes) < 2:
+            raise InputError(f"{folder} has {len(classes)} class folders; at least 2 are needed")
+        paths: list[Path] = []
+        targets: list[int] = []
+        for number, folder_of_class in enumerate(classes):
+            found = sorted(
+                p for p in folder_of_class.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES
+            )
+            if not found:
+                raise InputError(f"{folder_of_class} has no images ({', '.join(IMAGE_SUFFIXES)})")
+            paths += found
+            targets += [number] * len(found)
+        return cls(tuple(paths), np.array(targets), tuple(path.name for path in classes))
+
+    @classmethod
+    def splits(cls, root: Path) -> tuple[ImageListing, ImageListing | None]:
+        """The images of ``root/train`` and, if there is such a folder, of ``root/test``.
+
+        Raises:
+            InputError: as :meth:`of`, or if the two have other classes.
+        """
+        train, test = cls.of(root / "train"), None
+        if (root / "test").is_dir():
+            test = cls.of(root / "test")
+            if test.class_names != train.class_names:
+                raise InputError(
+                    f"{root / 'test'} has other class folders than {root / 'train'}; give both "
+                    "the same"
+                )
+        return train, test
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -66,17 +101,23 @@ class ImageListing:
         chosen = calibration_images(Images(numbers, targets)).pixels.flatten()
         return np.asarray(chosen.numpy(), dtype=np.int64)
 
-    def read(self, rows: IntArray) -> Images:
-        """Decode the images of those rows, in that order.
+    def read(self, rows: IntArray | None = None) -> Images:
+        """Decode the images of those rows, in that order; all by default.
 
         Raises:
             InputError: if an image cannot be decoded.
         """
+        rows = np.arange(len(self)) if rows is None else rows
         return decode_images([self.paths[row] for row in rows], self.targets[rows].tolist())
 
     def balanced(self, rows: IntArray, count: int, seed: int) -> IntArray:
         """Those of ``rows`` that :func:`balanced_sample` draws."""
         return rows[balanced_sample(self.targets[rows], count, seed)]
+
+
+def read_images(folder: Path) -> Images:
+    """All images of a folder, see :meth:`ImageListing.of` and :meth:`ImageListing.read`."""
+    return ImageListing.of(folder).read()
 
 
 def balanced_sample(targets: IntArray, count: int, seed: int) -> IntArray:

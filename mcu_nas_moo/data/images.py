@@ -54,33 +54,6 @@ class Images:
             yield self[start : start + size]
 
 
-def list_images(folder: Path) -> tuple[list[Path], list[int], tuple[str, ...]]:
-    """Paths in ``folder/<class>/<image>``, the class number of each, and the names of the classes.
-
-    Classes are numbered in alphabetical order.
-
-    Raises:
-        InputError: if the folder is missing, has fewer than two classes, or a class has no images.
-    """
-    if not folder.is_dir():
-        raise InputError(
-            f"no folder {folder}; expected an image folder with train/<class>/<image> "
-            "and, for final figures, test/<class>/<image>"
-        )
-    classes = sorted(path for path in folder.iterdir() if path.is_dir())
-    if len(classes) < 2:
-        raise InputError(f"{folder} has {len(classes)} class folders; at least 2 are needed")
-    paths: list[Path] = []
-    targets: list[int] = []
-    for number, folder_of_class in enumerate(classes):
-        found = sorted(p for p in folder_of_class.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
-        if not found:
-            raise InputError(f"{folder_of_class} has no images ({', '.join(IMAGE_SUFFIXES)})")
-        paths += found
-        targets += [number] * len(found)
-    return paths, targets, tuple(path.name for path in classes)
-
-
 def decode_images(paths: Sequence[Path], targets: Sequence[int]) -> Images:
     """Decode images: RGB, scaled to 32x32 if they have another size.
 
@@ -90,16 +63,6 @@ def decode_images(paths: Sequence[Path], targets: Sequence[int]) -> Images:
     with ThreadPoolExecutor() as pool:
         pixels = np.stack(list(pool.map(_decode, paths)))
     return Images(torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(), torch.tensor(targets))
-
-
-def read_images(folder: Path) -> Images:
-    """Read all images of a folder, see :func:`list_images` and :func:`decode_images`.
-
-    Raises:
-        InputError: as these do.
-    """
-    paths, targets, _ = list_images(folder)
-    return decode_images(paths, targets)
 
 
 def _decode(path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:

@@ -9,13 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.data.images import (
-    Images,
-    decode_images,
-    list_images,
-    read_images,
-    split_validation,
-)
+from mcu_nas_moo.data.image_listing import ImageListing, read_images
+from mcu_nas_moo.data.images import Images, split_validation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,22 +39,16 @@ class ImageFolder:
             InputError: if there are none, a class has a single one, one cannot be decoded, or
                 ``root/test`` has other classes than ``root/train``.
         """
-        paths, targets, names = list_images(root / "train")
-        for name, count in zip(names, np.bincount(targets), strict=True):
+        train, test = ImageListing.splits(root)
+        for name, count in zip(train.class_names, np.bincount(train.targets), strict=True):
             if count < 2:
                 raise InputError(
                     f"{root / 'train' / name} has a single image; each class needs 2 at least, one "
                     "to train and one to validate with: add images or remove the class"
                 )
-        if (root / "test").is_dir():
-            test_paths, test_targets, test_names = list_images(root / "test")
-            if test_names != names:
-                raise InputError(
-                    f"{root / 'test'} has other class folders than {root / 'train'}; give both "
-                    "the same"
-                )
-            decode_images(test_paths, test_targets)
-        return cls(root, names, *split_validation(decode_images(paths, targets)))
+        if test is not None:
+            test.read()
+        return cls(root, train.class_names, *split_validation(train.read()))
 
     def to(self, device: str) -> ImageFolder:
         """The same images on another device."""

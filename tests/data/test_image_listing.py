@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from mcu_nas_moo.data.image_listing import ImageListing
-from mcu_nas_moo.data.images import calibration_images, read_images, split_validation
+from mcu_nas_moo.data.image_listing import ImageListing, read_images
+from mcu_nas_moo.data.images import calibration_images, split_validation
 
 
 @pytest.fixture(scope="module")

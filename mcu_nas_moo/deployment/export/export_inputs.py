@@ -48,12 +48,7 @@ class ExportData:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._train = ImageListing.of(root / "train")
-        self._test = ImageListing.of(root / "test") if (root / "test").is_dir() else None
-        if self._test is not None and self._test.class_names != self._train.class_names:
-            raise InputError(
-                f"{root / 'test'} has other class folders than {root / 'train'}; give both the same"
-            )
+        self._train, self._test = ImageListing.splits(root)
         self._training_rows, self._validation_rows = self._train.split_rows()
 
     def samples(self, calibration: int, test: int, seed: int) -> Samples:
