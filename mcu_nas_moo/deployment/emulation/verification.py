@@ -33,10 +33,7 @@ if TYPE_CHECKING:
     from mcu_nas_moo.hardware.profile import Profile
 
 #: What no emulator of instructions tells.
-NOT_MEASURED = (
-    "clock cycles, milliseconds and energy",
-    "Flash and RAM of other runtimes",
-)
+NOT_MEASURED = ("clock cycles, milliseconds and energy", "Flash and RAM of other runtimes")
 
 
 class Difference(Facts):
@@ -186,8 +183,7 @@ class Verification(Facts):
 
     def save(self, path: Path) -> None:
         """Write the report as JSON."""
-        text = self.model_dump_json(indent=2) + "\n"
-        write_text_atomically(path, text)
+        write_text_atomically(path, self.model_dump_json(indent=2) + "\n")
 
 
 def compare_outputs(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -29,11 +30,7 @@ if TYPE_CHECKING:
     from mcu_nas_moo.training.supernet.weights import TrainedSupernet
 
 #: What the weights of a report are, by name.
-WEIGHTS = {
-    "shared": "shared",
-    "float": "retrained",
-    "qat": "quantisation-aware",
-}
+WEIGHTS = {"shared": "shared", "float": "retrained", "qat": "quantisation-aware"}
 #: How int8 figures come about: by the int8 network that is exported, or by its imitation.
 ONNXRUNTIME, SIMULATION = "onnxruntime", "simulation in float32 (onnxruntime is not installed)"
 
@@ -60,17 +57,14 @@ def report_on(trainer: Retrainer, supernet: TrainedSupernet | None = None) -> di
     splits = {"validation": images.validation} | ({"test": test} if test is not None else {})
     result = trainer.result()
     calibration = export_calibration(images.train)
+    accuracies = partial(_accuracies, calibration=calibration, splits=splits)
     figures = {}
     if supernet is not None and supernet.spaces[0].spec.classes == classes:
         shared = shared_weights(trainer.subnet, images.train, images.class_names, supernet)
-        figures["shared"] = _accuracies(shared.module, None, calibration, splits, shared.normalise)
-    figures["float"] = _accuracies(
-        trainer.float_network(), None, calibration, splits, trainer.normalise
-    )
+        figures["shared"] = accuracies(shared.module, None, normalise=shared.normalise)
+    figures["float"] = accuracies(trainer.float_network(), None, normalise=trainer.normalise)
     if result.ranges is not None:
-        figures["qat"] = _accuracies(
-            result.module, result.ranges, calibration, splits, trainer.normalise
-        )
+        figures["qat"] = accuracies(result.module, result.ranges, normalise=trainer.normalise)
     numbers = {split: len(part) for split, part in splits.items()}
     return {
         "subnet": result.subnet.model_dump(mode="json", exclude_none=True),
@@ -162,8 +156,7 @@ def _has_onnxruntime() -> bool:
 
 def write_report(report: dict[str, Any], path: Path) -> None:
     """Write a report as JSON."""
-    text = json.dumps(report, indent=2) + "\n"
-    write_text_atomically(path, text)
+    write_text_atomically(path, json.dumps(report, indent=2) + "\n")
 
 
 def accuracy_table(report: dict[str, Any]) -> Table:

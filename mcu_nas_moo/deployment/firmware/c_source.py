@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+import textwrap
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -174,8 +175,6 @@ def _parts(code: str) -> tuple[str, str, str]:
 
 def _compact(data: str) -> str:
     """Several numbers on each line, where the generator writes one."""
-    import textwrap
-
     lines: list[str] = []
     for part in re.split(r"(?<=;)\n", data):
         if "= {" in part and len(part) > 400:

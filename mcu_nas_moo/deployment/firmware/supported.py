@@ -77,9 +77,7 @@ def _problem_of_dense(node: onnx.NodeProto, constants: Constants) -> str | None:
 
 
 def _problem_of_convolution(
-    node: onnx.NodeProto,
-    constants: Constants,
-    shapes: Shapes,
+    node: onnx.NodeProto, constants: Constants, shapes: Shapes
 ) -> str | None:
     attributes = attributes_of(node)
     height, width = constants[node.input[3]].shape[2:]

@@ -121,12 +121,7 @@ class Toolchain:
             self._run(
                 [
                     *self.flags(core),
-                    *(
-                        "-nostdlib",
-                        "-nostartfiles",
-                        "-Wl,--gc-sections",
-                        "-Wl,-e,Reset_Handler",
-                    ),
+                    *("-nostdlib", "-nostartfiles", "-Wl,--gc-sections", "-Wl,-e,Reset_Handler"),
                     *("-T", str(script)),
                     *map(str, objects),
                     *libraries,

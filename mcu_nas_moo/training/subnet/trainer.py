@@ -314,12 +314,7 @@ class Retrainer:
         }
         ranges = self.simulation.ranges if self.simulation else None
         return RetrainedSubnet(
-            self.subnet,
-            self.averaged(),
-            self.normalise,
-            self.images.class_names,
-            ranges,
-            training,
+            self.subnet, self.averaged(), self.normalise, self.images.class_names, ranges, training
         )
 
 
@@ -358,8 +353,7 @@ def retrain(trainer: Retrainer, console: Console | None = None) -> RetrainedSubn
             trainer.save()
             shown = ", ".join(f"{name} {value:.1%}" for name, value in figures.items())
             progress.console.print(
-                f"{label}: validation {shown}; {trainer.seconds:.0f} s in all",
-                highlight=False,
+                f"{label}: validation {shown}; {trainer.seconds:.0f} s in all", highlight=False
             )
         progress.update(bar, completed=settings.all_epochs * steps)
     return trainer.result()

@@ -76,14 +76,15 @@ def compare_rankings(
     chosen = np.argsort(macs)[np.linspace(0, len(X) - 1, subnets).round().astype(int)]
     rows = []
     for x in X[chosen]:
-        layers = space.network(x[None, :]).layers()
+        table = space.network(x[None, :])
+        layers = table.layers()
         shared = trained.supernet.subnet(layers)
         recalibrate(shared, calibration, trained.normalise)
         alone = train_alone(layers, train, trained.normalise, settings)
         rows.append(
             {
                 "genotype": "-".join(map(str, x)),
-                "macs_m": space.network(x[None, :]).macs.sum() / 1e6,
+                "macs_m": table.macs.sum() / 1e6,
                 "shared": accuracy(shared, validation, trained.normalise),
                 "alone": accuracy(alone, validation, trained.normalise),
                 "epochs": settings.epochs,

@@ -41,9 +41,7 @@ class Supernet(nn.Module):
         for layer in largest:
             if layer.op in (Op.CONV, Op.DEPTHWISE):
                 kernel = torch.empty(
-                    layer.out_channels,
-                    layer.in_channels // layer.groups,
-                    *layer.kernel,
+                    layer.out_channels, layer.in_channels // layer.groups, *layer.kernel
                 )
                 nn.init.kaiming_normal_(kernel, mode="fan_out")
                 if layer.op is Op.DEPTHWISE:

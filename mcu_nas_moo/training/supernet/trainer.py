@@ -15,11 +15,7 @@ from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import parsing, write_atomically
 from mcu_nas_moo.data.images import Images, Normalisation, augment, calibration_images
 from mcu_nas_moo.training.checkpoint import REMEDY, read_checkpoint
-from mcu_nas_moo.training.supernet.supernet import (
-    Supernet,
-    accuracy,
-    recalibrate,
-)
+from mcu_nas_moo.training.supernet.supernet import Supernet, accuracy, recalibrate
 from mcu_nas_moo.training.supernet.weights import TrainedSupernet
 
 if TYPE_CHECKING:
