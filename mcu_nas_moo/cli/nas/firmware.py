@@ -90,12 +90,9 @@ def firmware(
     console.print(f"Written to {folder} in {report.seconds:.1f} s.", soft_wrap=True)
     for problem in _beyond_limits(report):
         console.print(f"{problem}; `mcu-nas verify` will fail.", style="red", soft_wrap=True)
-    arguments = [
-        str(subnet),
-        "--profile",
-        profile or target.name,
-        *(("--out", str(out)) if out else ()),
-    ]
+    arguments = [str(subnet), "--profile", profile or target.name]
+    if out:
+        arguments += ["--out", str(out)]
     console.print(f"Next: mcu-nas verify {shlex.join(arguments)} --data DIR", soft_wrap=True)
 
 

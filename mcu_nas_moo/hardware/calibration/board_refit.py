@@ -11,6 +11,7 @@ import numpy as np
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.yaml_files import validate
 from mcu_nas_moo.contracts.metrics import METRICS
+from mcu_nas_moo.hardware.calibration.calibrate import COUNTS, counted
 from mcu_nas_moo.hardware.calibration.least_squares import (
     Errors,
     every_row,
@@ -20,7 +21,7 @@ from mcu_nas_moo.hardware.calibration.least_squares import (
 )
 from mcu_nas_moo.hardware.calibration.measurements import QUANTITIES, line_of
 from mcu_nas_moo.hardware.cost_model.tensor_memory import working_set
-from mcu_nas_moo.hardware.cost_model.work import WORK, all_work_of, counts_of, kinds_of
+from mcu_nas_moo.hardware.cost_model.work import WORK, all_work_of
 from mcu_nas_moo.hardware.runtime import RULES, Cycles, Fit, Runtime
 
 if TYPE_CHECKING:
@@ -181,28 +182,17 @@ def _latency(base: Runtime, rows: Measurements) -> _Linear:
 def _sram(base: Runtime, rows: Measurements) -> _Linear:
     rule, networks = base.memory, rows.networks()
     peaks = [working_set(network, rule).max() / _BYTES_PER_KIB for network in networks]
-    layers, weighted, channels = np.concatenate([counts_of(n) for n in networks]).T
-    ones = np.ones(len(peaks))
-    names = (
-        "scale",
-        "fixed_kib",
-        "kib_per_weighted_layer",
-        "kib_per_other_layer",
-        "kib_per_channel",
-    )
-    units = np.stack([peaks, ones, weighted, layers - weighted, channels], axis=1)
+    names = ("scale", *COUNTS[:4])
+    units = np.column_stack([peaks, counted(rows, names[1:])])
     return _Linear(names, units, np.array([getattr(rule, name) for name in names]))
 
 
 def _flash(base: Runtime, rows: Measurements) -> _Linear:
     rule, networks = base.flash, rows.networks()
-    layers, _weighted, channels = np.concatenate([counts_of(n) for n in networks]).T
-    weights = np.array([network.weights.sum() for network in networks])
-    kinds = np.concatenate([kinds_of(network) for network in networks])
-    ones = np.ones(len(weights))
+    weights, channels = np.array([(n.weights.sum(), n.biases.sum()) for n in networks]).T
     parameters = (weights * rule.bytes_per_weight + channels * rule.bytes_per_bias) / _BYTES_PER_KIB
     names = ("parameters", "fixed_kib", "kib_per_layer", "kib_per_kind", "kib_per_channel")
-    units = np.stack([parameters, ones, layers, kinds, channels], axis=1)
+    units = np.column_stack([parameters, counted(rows, names[1:])])
     values = np.array([1.0, *(getattr(rule, name) for name in names[1:])])
     return _Linear(names, units, values)
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 _BYTES_PER_KIB = 1024
 _BYTES_PER_BIAS = 4
-#: Coefficients that multiply a count, in the order of the columns of :func:`_counts`.
+#: Coefficients that multiply a count, in the order in which :func:`counted` makes them.
 COUNTS = (
     "fixed_kib",
     "kib_per_weighted_layer",
@@ -102,17 +102,14 @@ def calibrate(recipe: Recipe, measurements: Measurements) -> Calibration:
     return Calibration(recipe.runtime, runtime, (flash_report, sram_report, latency_report))
 
 
-def _counts(rows: Measurements) -> FloatArray:
-    """What the coefficients of :data:`COUNTS` multiply in each row, shape ``(R, 6)``."""
+def counted(rows: Measurements, names: tuple[str, ...]) -> FloatArray:
+    """What K coefficients out of :data:`COUNTS` multiply in each row, shape ``(R, K)``."""
     counts = np.concatenate([counts_of(table) for table in rows.networks()]).astype(np.float64)
     layers, weighted, channels = counts.T
     kinds = np.concatenate([kinds_of(table) for table in rows.networks()])
     one = np.ones(len(counts))
-    return np.stack([one, weighted, layers - weighted, channels, layers, kinds], axis=1)
-
-
-def _terms(rows: Measurements, free: tuple[str, ...]) -> FloatArray:
-    return _counts(rows)[:, [COUNTS.index(name) for name in free]]
+    columns = [one, weighted, layers - weighted, channels, layers, kinds]
+    return np.stack(columns, axis=1)[:, [COUNTS.index(name) for name in names]]
 
 
 def _memory(
@@ -123,8 +120,8 @@ def _memory(
     blank = dict.fromkeys(COUNTS[:4], 0.0)
     rule = MemoryRule(**{"scale": 1.0, **blank, **recipe.rule, "source": recipe.source, "fits": ()})
     peaks = np.array([working_set(table, rule).max() for table in rows.networks()]) / _BYTES_PER_KIB
-    counted = tuple(name for name in recipe.free if name != "scale")
-    terms = _terms(rows, counted)
+    free = tuple(name for name in recipe.free if name != "scale")
+    terms = counted(rows, free)
 
     def coefficients(chosen: BoolArray) -> dict[str, float]:
         if recipe.by_parts:
@@ -133,17 +130,17 @@ def _memory(
             if "scale" in recipe.free:
                 scale = float(fit_coefficients(peaks[chosen, None], activations[chosen])[0])
             found = fit_coefficients(terms[chosen], runtime[chosen])
-            return {"scale": scale, **_by_name(counted, found)}
+            return {"scale": scale, **_by_name(free, found)}
         measured = rows.rows.sram_kib.to_numpy()[chosen]
         if "scale" in recipe.free:
             found = fit_coefficients(np.column_stack([peaks, terms])[chosen], measured)
-            return _by_name(("scale", *counted), found)
+            return _by_name(("scale", *free), found)
         found = fit_coefficients(terms[chosen], measured, given=rule.scale * peaks[chosen])
-        return {"scale": rule.scale, **_by_name(counted, found)}
+        return {"scale": rule.scale, **_by_name(free, found)}
 
     def predict(chosen: BoolArray) -> FloatArray:
         values = coefficients(chosen)
-        added = terms @ np.array([values[name] for name in counted])
+        added = terms @ np.array([values[name] for name in free])
         return np.asarray(values["scale"] * peaks + added)
 
     report = _report("sram_kib", label, rows, predict, len(recipe.free))
@@ -160,7 +157,7 @@ def _flash(
     tables = rows.networks()
     sizes = [table.weights.sum() + _BYTES_PER_BIAS * table.biases.sum() for table in tables]
     parameters = np.array(sizes) / _BYTES_PER_KIB
-    terms = _terms(rows, recipe.free)
+    terms = counted(rows, recipe.free)
     measured = rows.rows.flash_kib.to_numpy()
 
     def coefficients(chosen: BoolArray) -> FloatArray:
@@ -236,7 +233,7 @@ def _units(work: FloatArray, names: list[str]) -> FloatArray:
 
 
 def _by_name(names: tuple[str, ...], values: FloatArray) -> dict[str, float]:
-    return {name: float(value) for name, value in zip(names, values, strict=True)}
+    return dict(zip(names, values.tolist(), strict=True))
 
 
 def _report(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from time import process_time
+from timeit import repeat
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -168,9 +169,4 @@ def _share(part: BoolArray, whole: BoolArray) -> float:
 
 
 def _ms_per_thousand(work: Callable[[], object], networks: int, repeats: int = 5) -> float:
-    seconds = []
-    for _ in range(repeats):
-        begin = process_time()
-        work()
-        seconds.append(process_time() - begin)
-    return min(seconds) * 1e6 / networks
+    return min(repeat(work, timer=process_time, repeat=repeats, number=1)) * 1e6 / networks

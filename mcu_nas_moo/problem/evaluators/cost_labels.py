@@ -88,19 +88,16 @@ class CostLabels:
         if not metrics:
             raise InputError(f"{path}: expected a column of at least one of {', '.join(LEARNABLE)}")
         rows = list(lines.values())
+        X = [np.zeros((0, space.n_genes), dtype=np.int64)]
         for number, row in enumerate(rows, start=1):
             if row.get("space", space.name) != space.name:
                 raise InputError(
                     f"{path}, row {number}: is of space {row['space']!r}, not of {space.name!r}; "
                     "give its --space, and a file of its own to each space"
                 )
-        X = [
-            _genotype(space, row, f"{path}, row {number}")
-            for number, row in enumerate(rows, start=1)
-        ]
+            X.append(_genotype(space, row, f"{path}, row {number}"))
         values = {name: _numbers([row[name] for row in rows], name, path) for name in metrics}
-        none = np.zeros((0, space.n_genes), dtype=np.int64)
-        return cls(space, space.canonical(np.concatenate([none, *X])), values, analytic=False)
+        return cls(space, space.canonical(np.concatenate(X)), values, analytic=False)
 
 
 def analytic_labels(space: MBConvSpace, profile: Profile, n: int, seed: int = 0) -> CostLabels:
