@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import read_text
@@ -21,10 +28,27 @@ if TYPE_CHECKING:
 LIMIT = 2**19
 
 
+class AddedLater:
+    """Marks a field, ``Annotated[type, AddedLater()]``, that fingerprints of before do not know.
+
+    At its default such a field is left out of what is written and hashed, so that shipped fronts
+    and stored runs stay those of the same problem.
+    """
+
+
 class Facts(BaseModel):
     """Base of everything read from a file: immutable, no unknown fields, no NaN or infinity."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_serializer(mode="wrap")
+    def _without_later_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = dump(self)
+        for name, field in type(self).model_fields.items():
+            later = any(isinstance(mark, AddedLater) for mark in field.metadata)
+            if later and getattr(self, name) == field.get_default(call_default_factory=True):
+                values.pop(name, None)
+        return values
 
 
 AnyFacts = TypeVar("AnyFacts", bound=Facts)
