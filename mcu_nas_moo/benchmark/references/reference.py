@@ -30,8 +30,8 @@ REFERENCE_FILE = "reference.npz"
 MARGIN = 0.1
 
 
-class _OwnFacts(Facts, extra="ignore"):
-    """What the file of a reference says beside the problem, see :class:`Reference`."""
+class ReferenceFacts(Facts, extra="ignore"):
+    """What a file says of a reference beside its problem, see :class:`Reference`."""
 
     kind: Literal["exact", "pooled"]
     origin: dict[str, Any]
@@ -122,7 +122,7 @@ def load_reference(path: Path, remedy: str = "delete it, it will be made again")
         data = read_npz(path, {"X": INDICES, "F": FIGURES, "facts": FACTS})
         facts = parse_mapping(str(data["facts"]))
         problem = problem_facts(facts, "facts")
-        own = validate(_OwnFacts, facts, "facts")
+        own = validate(ReferenceFacts, facts, "facts")
         shape = (len(data["X"]), len(problem.objectives))
         if not shape[0] or data["F"].shape != shape or not np.isfinite(data["F"]).all():
             raise InputError(f"F should be {shape[1]} finite figures for each of {shape[0]} rows")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 import numpy as np
 from pydantic import Field
 
-from mcu_nas_moo.benchmark.references.reference import Reference, shipped_reference
+from mcu_nas_moo.benchmark.references.reference import Reference, ReferenceFacts, shipped_reference
 from mcu_nas_moo.benchmark.results.trajectory import Trajectory
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import parsing, write_atomically
@@ -178,31 +178,40 @@ def trajectories_of(file: CompactFile, task: Task) -> tuple[Trajectory, ...]:
         task: computes the objectives.
 
     Raises:
-        InputError: if the genotypes do not fit the space, or a fact of a run is missing.
+        InputError: if the genotypes do not fit the space.
     """
     facts, arrays = file.facts, file.arrays
+    X = arrays["X"]
     with parsing(file.path, kind=KIND):
-        # Runs find the same networks again and again; each is computed once.
-        X = arrays["X"]
-        unique, _, place = distinct_rows(X)
-        F = task.evaluate(unique).F[place]
-        runs, start = [], 0
-        for run in facts["runs"]:
-            rows = slice(start, start := start + run["rows"])
-            at = np.cumsum(arrays["at"][rows], dtype=np.int64)
-            own = {name: run[name] for name in RUN_FACTS}
-            metadata = facts["metadata"][run["metadata"]]
-            runs.append(Trajectory(**own, at=at, X=X[rows], F=F[rows], metadata=metadata))
-        return tuple(runs)
+        task.space.check(X)
+    # Runs find the same networks again and again; each is computed once.
+    unique, _, place = distinct_rows(X)
+    F = task.evaluate(unique).F[place]
+    runs, start = [], 0
+    for run in facts["runs"]:
+        rows = slice(start, start := start + run["rows"])
+        at = np.cumsum(arrays["at"][rows], dtype=np.int64)
+        own = {name: run[name] for name in RUN_FACTS}
+        metadata = facts["metadata"][run["metadata"]]
+        runs.append(Trajectory(**own, at=at, X=X[rows], F=F[rows], metadata=metadata))
+    return tuple(runs)
 
 
 def reference_in(file: CompactFile, task: Task) -> Reference | None:
-    """The reference that went along, None if that was the shipped one."""
+    """The reference that went along, None if that was the shipped one.
+
+    Raises:
+        InputError: if it is damaged, or does not fit the space.
+    """
     about = file.facts.get("reference")
     if about is None or "reference_X" not in file.arrays:
         return None
-    X = task.space.check(file.arrays["reference_X"].astype(np.int64))
-    return Reference(file.problem, X, task.evaluate(X).F, **about)
+    with parsing(file.path, kind=KIND):
+        own = validate(ReferenceFacts, about, "reference")
+        X = task.space.check(file.arrays["reference_X"])
+        if not len(X):
+            raise InputError("reference_X has no rows")
+    return Reference(file.problem, X, task.evaluate(X).F, own.kind, own.origin)
 
 
 def same_front(one: Reference, other: Reference) -> bool:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcu_nas_moo.benchmark.references.reference import known_reference
+from mcu_nas_moo.benchmark.references.reference import known_reference, shipped_reference
 from mcu_nas_moo.benchmark.results.compact import same_front
 from mcu_nas_moo.benchmark.results.problem_results import ProblemResults, Results, nothing_there
 from mcu_nas_moo.benchmark.results.result_files import find_results, suite_budgets
 from mcu_nas_moo.benchmark.results.trajectory import Trajectory
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.workpool import WorkPool
 from mcu_nas_moo.problem.facts import difference
 from mcu_nas_moo.problem.task import Task
@@ -85,8 +86,12 @@ def find_problems(folders: Sequence[Path]) -> tuple[list[ProblemSource], list[st
     """Where the runs on each problem are, and warnings about what is none; see `load_results`."""
     warnings: list[str] = []
     groups: dict[str, list[Found]] = {}
+    places: dict[Path, None] = {}
     for found in find_results(folders, warnings.append):
         groups.setdefault(found.problem.name, []).append(found)
+        places.update(dict.fromkeys(found.source.parents[:2]))
+    for folder in places:
+        suite_budgets(folder, warnings.append)
     return [ProblemSource(name, tuple(files)) for name, files in groups.items()], warnings
 
 
@@ -143,7 +148,11 @@ def _reference(
     name: str, group: Sequence[Found], task: Task, warnings: list[str]
 ) -> Reference | None:
     """Today's reference of a problem: the known one, else the first that a file keeps."""
-    chosen = known_reference(task)
+    try:
+        chosen = known_reference(task)
+    except InputError as error:
+        warnings.append(f"left out: {error}")
+        chosen = shipped_reference(task)
     others = []
     for found in group:
         kept = found.reference(task, warnings.append)

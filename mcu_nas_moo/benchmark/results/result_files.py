@@ -132,7 +132,11 @@ class FoundCompact:
 
     def reference(self, task: Task, warn: Warn) -> Reference | None:
         """What its runs were scored against, None if that is the shipped reference."""
-        return compact.reference_in(compact.read_compact(self.source), task)
+        try:
+            return compact.reference_in(compact.read_compact(self.source), task)
+        except ValueError as error:
+            warn(f"left out: {error}")
+            return None
 
 
 Found: TypeAlias = FoundStudy | FoundCompact
@@ -279,12 +283,15 @@ class _SuiteFacts(Facts, extra="allow"):
     budgets: dict[str, list[Annotated[int, Field(ge=1, strict=True)]]]
 
 
-def suite_budgets(folder: Path) -> dict[str, list[int]]:
+def suite_budgets(folder: Path, warn: Warn = lambda _: None) -> dict[str, list[int]]:
     """Numbers of evaluations by problem that the suite in ``folder`` asked for, if one did."""
+    path = folder / SUITE_FILE
+    if not path.exists():
+        return {}
     try:
-        path = folder / SUITE_FILE
         return validate(_SuiteFacts, read_json(path), str(path)).budgets
-    except InputError:
+    except InputError as error:
+        warn(f"left out: {error}")
         return {}  # the budgets of the runs tell most of it
 
 

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from suite_runs import PROBLEM, make_study, small_searches
 
-from mcu_nas_moo.benchmark.references.reference import load_reference
+from mcu_nas_moo.benchmark.references.reference import load_reference, user_reference_path
 from mcu_nas_moo.benchmark.results.compact import save_compact
 from mcu_nas_moo.benchmark.results.loading import load_results
 from mcu_nas_moo.benchmark.results.problem_results import chosen_runs
 from mcu_nas_moo.benchmark.runs.history import load_history
 from mcu_nas_moo.problem.task import Task
+
+GENES = Task().n_genes
 
 
 @pytest.fixture(scope="module")
@@ -370,3 +372,39 @@ def test_cut_compact_files_are_named(folder, tmp_path):
         path.write_bytes(broken)
         with pytest.raises(ValueError, match=rf"{path.name} is damaged"):
             load_results([tmp_path / "compact"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"reference": [1]}, "reference: "),
+        ({"reference": {"kind": 5, "origin": {}}}, "reference: kind: "),
+        ({"reference": {"colour": "red"}}, "reference: kind: field required"),
+        ({"reference_X": np.zeros(3, dtype=np.uint8)}, "X must have shape"),
+        ({"reference_X": np.zeros((0, GENES), dtype=np.uint8)}, "reference_X has no rows"),
+        ({"reference_X": np.full((2, GENES), np.nan)}, "X must hold integers"),
+    ],
+)
+def test_a_damaged_kept_reference_costs_one_warning(folder, tmp_path, changes, says):
+    (path,) = save_compact(load_results([folder]), tmp_path / "compact")
+    spoil(path, **changes)
+    *_, warning = load_results([folder, tmp_path / "compact"]).warnings
+    assert f"left out: {path} is damaged" in warning
+    assert says in warning
+
+
+def test_a_damaged_front_in_the_cache_costs_one_warning(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    path = user_reference_path(load_results([folder]).problems[0].task.facts())
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"half a fro")
+    results = load_results([folder])
+    (warning,) = results.warnings
+    assert f"left out: {path} is damaged" in warning
+    assert len(results.problems[0].trajectories) == 6
+
+
+def test_a_damaged_record_of_a_suite_is_named_once(folder):
+    (folder / "suite.json").write_text("{")
+    (warning,) = load_results([folder]).warnings
+    assert f"left out: {folder / 'suite.json'} is damaged" in warning
