@@ -156,7 +156,8 @@ def mann_whitneys(
         ones, twos = (np.stack([samples[number][side] for number in numbers]) for side in (0, 1))
         found = mannwhitneyu(ones, twos, alternative="two-sided", axis=1)
         shares = found.statistic / (ones.shape[1] * twos.shape[1])
-        tests |= zip(numbers, map(MannWhitney, found.pvalue.tolist(), shares.tolist()), strict=True)
+        for number, p, share in zip(numbers, np.atleast_1d(found.pvalue), shares, strict=True):
+            tests[number] = MannWhitney(float(p), float(share))
     return [tests[number] for number in range(len(samples))]
 
 

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from mcu_nas_moo.cli.nas.main import main
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.deployment.export import retraining_report as reports
 from mcu_nas_moo.spaces import load_space
 from mcu_nas_moo.spaces.subnet_file import SubnetFile, read_subnet, write_subnet
@@ -113,7 +114,7 @@ def test_a_teacher_of_other_classes_is_refused(subnet, image_folder):
 
 def test_weights_are_kept_if_the_measurement_fails(subnet, image_folder, tmp_path, monkeypatch):
     def fail(*arguments):
-        raise ValueError("no measurement")
+        raise InputError("no measurement")
 
     monkeypatch.setattr(reports, "report_on", fail)
     refused(run(subnet, "--data", image_folder, "--no-distil", *QUICK), "no measurement")

@@ -204,7 +204,11 @@ def test_damaged_image_of_the_emulation(folder, run):
     path = folder / "deploy" / "firmware" / "cortex-m7" / "emulation" / "chip.elf"
     path.write_bytes(path.read_bytes()[:100])
     as_built(folder / "deploy" / "firmware" / "cortex-m7")
-    fails(run(folder, "--emulator", "unicorn"), "chip.elf is no firmware", "mcu-nas firmware")
+    fails(
+        run(folder, "--emulator", "unicorn"),
+        "chip.elf is damaged or not firmware",
+        "mcu-nas firmware",
+    )
     assert not (folder / "deploy" / "verified").exists()
 
 
