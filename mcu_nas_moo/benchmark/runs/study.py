@@ -21,7 +21,7 @@ from mcu_nas_moo.optimisers.register import (
     check_hyperparameters,
     optimiser_fingerprint,
 )
-from mcu_nas_moo.optimisers.user_optimisers import last_line, one_line
+from mcu_nas_moo.optimisers.user_optimisers import is_own, last_line, one_line
 from mcu_nas_moo.problem.facts import difference, problem_facts
 
 if TYPE_CHECKING:
@@ -44,10 +44,15 @@ class Run(NamedTuple):
 
 
 class Finished(NamedTuple):
-    """A run that has ended; ``problem`` says why it failed, None if it did not."""
+    """A run that has ended.
+
+    ``problem`` says why it failed, None if it did not; ``fault`` that what the user gave, such as
+    an algorithm, is not the reason.
+    """
 
     run: Run
-    problem: str | None
+    problem: str | None = None
+    fault: bool = False
 
 
 class _Budget(Facts, extra="ignore"):
@@ -202,7 +207,7 @@ class Study:
         make = partial(_make, self, reference)
         for run, future in WorkPool(jobs).as_completed(make, self.missing(runs)):
             error = future.exception()
-            yield Finished(run, future.result() if error is None else str(error))
+            yield future.result() if error is None else Finished(run, str(error), fault=True)
 
     def options(self, run: Run) -> dict[str, Any]:
         """What ``run`` needs beside its seed; empty with defaults and without a log."""
@@ -220,8 +225,8 @@ def _name(run: Run) -> str:
     return file_name(*run.algorithm.split(":"))
 
 
-def _make(study: Study, reference: Reference, run: Run) -> str | None:
-    """Make a run and save it; returns why it failed, if it did."""
+def _make(study: Study, reference: Reference, run: Run) -> Finished:
+    """Make a run and save it."""
     try:
         history = run_optimiser(
             run.algorithm, study.task, reference, study.budget, run.seed, **study.options(run)
@@ -229,5 +234,7 @@ def _make(study: Study, reference: Reference, run: Run) -> str | None:
         history.save(study.path(run))
     except (Exception, SystemExit) as error:  # whatever an algorithm of the user's raises
         line = last_line(error, run.algorithm)
-        return one_line(error) if line is None else f"{one_line(error)} ({line})"
-    return None
+        problem = one_line(error) if line is None else f"{one_line(error)} ({line})"
+        given = is_own(run.algorithm) or isinstance(error, InputError | OSError)
+        return Finished(run, problem, fault=not given)
+    return Finished(run)

@@ -16,7 +16,7 @@ import click
 from mcu_nas_moo.cli.bench.compare import compare
 from mcu_nas_moo.cli.bench.export_results import export
 from mcu_nas_moo.cli.bench.report import report, show_report
-from mcu_nas_moo.cli.bench.run_progress import Batch, finish, make_runs
+from mcu_nas_moo.cli.bench.run_progress import Batch, Remark, finish, make_runs
 from mcu_nas_moo.cli.bench.suite import suite
 from mcu_nas_moo.cli.bench.tune import tune
 from mcu_nas_moo.cli.option_types import FOLDER, POSITIVE
@@ -54,6 +54,7 @@ DEFAULT_ALGORITHMS = "random,local-search,ga,nsga2,nsga3,ppo"
     subcommand_metavar="[suite|report|compare|export|tune ...]",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
+@click.version_option(package_name="mcu-nas-moo")
 @click.option(
     "--algos",
     default=DEFAULT_ALGORITHMS,
@@ -145,7 +146,7 @@ def main(
     runs = [Run(name, seed) for name in names for seed in range(seeds)]
     for name, values in hyperparameters.items():
         console.print(f"{name} with {', '.join(f'{key} {value}' for key, value in values.items())}")
-    failures: list[str] = []
+    failures: list[Remark] = []
     batches: list[Batch] = []
     for task in tasks:
         name = _study_name(task, limits, predictors, budget, hyperparameters)
@@ -173,7 +174,8 @@ def _refuse_options_before(context: click.Context) -> None:
     Raises:
         InputError: if there are any.
     """
-    sources = (context.get_parameter_source(str(one.name)) for one in context.command.params)
+    names = {str(one.name) for one in context.command.params} - {"traceback"}
+    sources = [context.get_parameter_source(name) for name in names]
     if click.core.ParameterSource.COMMANDLINE in sources:
         command = context.invoked_subcommand
         raise InputError(f"options of {command} come after it: mcu-nas-bench {command} --...")

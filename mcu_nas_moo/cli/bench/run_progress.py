@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from mcu_nas_moo.cli.program import said_when_stopped
+from mcu_nas_moo.cli.program import BAD_INPUT, FAULT, said_when_stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,12 +30,16 @@ class Batch(NamedTuple):
 
 
 class Remark(NamedTuple):
-    """What is to be said about a run: ``title`` of its problem, ``budget`` of its study."""
+    """What is to be said about a run: ``title`` of its problem, ``budget`` of its study.
+
+    ``fault`` says that it failed, and not by what the user gave.
+    """
 
     title: str
     run: Run
     budget: int
     text: str
+    fault: bool = False
 
 
 def grouped(remarks: Sequence[Remark], event: str = "") -> list[str]:
@@ -52,7 +56,9 @@ def grouped(remarks: Sequence[Remark], event: str = "") -> list[str]:
         groups.setdefault((remark.run.algorithm, gist), []).append(remark)
     lines = []
     for (algorithm, _), group in groups.items():
-        title, run, budget, text = min(group, key=lambda remark: (remark.run.seed, remark.budget))
+        title, run, budget, text, _ = min(
+            group, key=lambda remark: (remark.run.seed, remark.budget)
+        )
         what = f" {event}" if event else ""
         if len(group) == 1:
             line = f"{title}: {algorithm} with seed {run.seed} and budget {budget}{what}"
@@ -71,8 +77,8 @@ def make_runs(
     console: Console,
     *,
     quiet: bool = False,
-) -> list[str]:
-    """Make the missing runs, one batch after the other; returns lines about those that failed.
+) -> list[Remark]:
+    """Make the missing runs, one batch after the other; returns why some failed.
 
     Args:
         batches: all runs, also those that are finished.
@@ -103,15 +109,15 @@ def make_runs(
             for name, count in total.items()
         }
         for batch in batches:
-            for run, reason in batch.study.run(batch.runs, batch.reference, jobs):
+            for run, why, fault in batch.study.run(batch.runs, batch.reference, jobs):
                 progress.advance(bars[bar_of(batch, run)])
-                if reason is not None:
-                    failures.append(Remark(batch.title, run, batch.study.budget, reason))
-    return grouped(failures, "failed")
+                if why is not None:
+                    failures.append(Remark(batch.title, run, batch.study.budget, why, fault))
+    return failures
 
 
-def finish(batches: Sequence[Batch], failures: Sequence[str], console: Console) -> None:
-    """Say what finished runs have to say and which runs failed; end with 1 if any did."""
+def finish(batches: Sequence[Batch], failures: Sequence[Remark], console: Console) -> None:
+    """Say what finished runs have to say and which runs failed; end the program if any did."""
     notes = [
         Remark(title, run, study.budget, note)
         for title, study, runs, _ in batches
@@ -119,7 +125,7 @@ def finish(batches: Sequence[Batch], failures: Sequence[str], console: Console) 
     ]
     for line in grouped(notes):
         console.print(f"Note: {line}")
-    for line in failures:
+    for line in grouped(failures, "failed"):
         click.echo(line, err=True)
     if failures:
-        raise SystemExit(1)
+        raise SystemExit(FAULT if any(failure.fault for failure in failures) else BAD_INPUT)

@@ -22,7 +22,7 @@ from mcu_nas_moo.cli.option_types import FILE
 from mcu_nas_moo.cli.program import Program
 
 
-@click.group(cls=Program)
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="mcu-nas-moo")
 def main() -> None:
     """Search networks for microcontrollers and take them to a chip; costs, supernet, predictors."""

@@ -4,6 +4,7 @@ import csv
 import re
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import mcu_nas_moo
 from mcu_nas_moo.benchmark.runs.history import load_history
 from mcu_nas_moo.benchmark.runs.hyperparameter_files import write_config
 from mcu_nas_moo.cli.bench.main import main
+from mcu_nas_moo.cli.nas.main import main as nas_main
 
 
 @pytest.fixture(autouse=True)
@@ -140,7 +142,7 @@ def test_a_failed_run_is_reported_after_the_others(monkeypatch):
     monkeypatch.setattr(study, "run_optimiser", moody)
     command = ("--algos", "random,nsga2", "--budget", 20, "--seeds", 1, "--jobs", 1)
     result = bench(*command)
-    assert result.exit_code == 1
+    assert result.exit_code == 3  # no algorithm of the user's
     assert "random leads" in result.stdout
     assert "nsga2 with seed 0 and budget 20 failed: RuntimeError: bad luck" in result.stderr
 
@@ -153,7 +155,7 @@ def test_without_a_finished_run_no_page_is_offered(monkeypatch):
 
     monkeypatch.setattr(study, "run_optimiser", unlucky)
     result = bench("--algos", "random", "--budget", 20, "--seeds", 2, "--jobs", 1)
-    assert result.exit_code == 1
+    assert result.exit_code == 3  # no algorithm of the user's
     (line,) = result.stderr.splitlines()
     assert re.fullmatch(
         r"random failed in 2 runs \(first: .+, seed 0, budget 20\): RuntimeError: bad luck", line
@@ -243,3 +245,15 @@ def test_help_imports_nothing_heavy():
     )
     assert done.stderr.strip() == "[]"
     assert "--budget" in done.stdout
+
+
+def test_the_traceback_may_be_asked_for_before_a_command():
+    result = bench("--traceback", "report", "nowhere")
+    assert result.exit_code == 2
+    assert "nowhere: there is no such folder" in result.stderr
+
+
+@pytest.mark.parametrize("program", [main, nas_main])
+def test_both_programs_tell_their_version_and_help(program):
+    assert version("mcu-nas-moo") in CliRunner().invoke(program, ["--version"]).output
+    assert "--traceback" in CliRunner().invoke(program, ["-h"]).output

@@ -126,7 +126,7 @@ def test_a_failing_algorithm_does_not_stop_the_others(monkeypatch):
 
     monkeypatch.setattr(study_module, "run_optimiser", moody)
     result = bench("suite", write_suite(), "--jobs", 1, "--out", "out")
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     title = "mbconv-stage on cortex-m7, 2 objectives"
     assert result.stderr.splitlines() == [
         f"nsga2 failed in 2 runs (first: {title}, seed 0, budget 40): RuntimeError: bad luck"
@@ -179,7 +179,7 @@ def test_an_algorithm_of_the_user_runs_beside_the_others(jobs):
     names = [f"own_search_{jobs}:{kind}" for kind in ("Blind", "Wild", "Many", "Leaves")]
     path = write_suite(algorithms=["random", *names], seeds=1)
     result = bench("suite", path, "--jobs", jobs, "--out", "out")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     lines = sorted(result.stderr.splitlines(), reverse=True)
     assert f"{names[1]} with seed 0 and budget 40 failed: InputError: " in lines[0]
     # Those whose runs depend on the budget have several.
@@ -233,7 +233,7 @@ class Killed(Blind):
     )
     path = write_suite(algorithms=["random", "own_killer:Killed"], seeds=1)
     result = bench("suite", path, "--jobs", 2, "--out", "out", "--no-report")
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     said = "own_killer:Killed with seed 0 and budget 20 failed: its process was killed twice"
     assert said in " ".join(result.stderr.split())
     assert {path.name for path in Path("out").glob("*--40/runs/*.npz")} == {
