@@ -3,8 +3,8 @@
 Every run carries a fingerprint of the code that proposed its networks; runs of changed code are
 not put beside older ones. A change that decides nothing, such as a renamed variable, changes the
 fingerprint all the same. This command proves which changes are of that kind: for every problem of
-a folder of compact results it makes the runs of one seed again, all algorithms and budgets, and
-compares what they added to their archives, and when. Algorithms whose runs are all equal get
+a folder of compact results it makes one run of each algorithm again, that with the smallest budget
+(``--all-budgets`` for all), and compares what it added to its archive, and when. Algorithms whose runs are all equal get
 today's fingerprint in all their stored runs::
 
     python benchmarks/restamp_runs.py benchmarks/results/full --jobs 2 --against CHECKOUT
@@ -79,6 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("folder", type=Path, help="of compact results")
     parser.add_argument("--seed", type=int, default=0, help="whose runs are made again")
+    parser.add_argument("--all-budgets", action="store_true", help="not only the smallest")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--against", type=Path, help="checkout that made or stamped the runs")
     parser.add_argument("--algos", help="the only algorithms to look at, by commas")
@@ -88,15 +89,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.against is not None and options.seed != 0:
         parser.error("--against knows the runs of seed 0 alone")
-    wanted = None if options.algos is None else set(options.algos.split(","))
     begin = perf_counter()
     files = [read_compact(path) for path in sorted(options.folder.glob("*.npz"))]
-    work = [
-        alone(file, number)
-        for file in files
-        for number, run in enumerate(file.facts["runs"])
-        if run["seed"] == options.seed and (wanted is None or run["algorithm"] in wanted)
-    ]
+    work = [alone(file, number) for file in files for number in chosen(file, options)]
     # The longest first, so that no process is left alone with one.
     work.sort(key=lambda file: -file.facts["runs"][0]["wall_s"])
     with Bars("runs") as progress:
@@ -112,6 +107,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     write_text_atomically(options.log, text)
     print(text)
     return 1 if failed else 0
+
+
+def chosen(file: CompactFile, options: argparse.Namespace) -> list[int]:
+    """Places of the runs of a file that are to be made again."""
+    wanted = None if options.algos is None else set(options.algos.split(","))
+    found: dict[object, int] = {}
+    for number, run in sorted(enumerate(file.facts["runs"]), key=lambda item: item[1]["budget"]):
+        name, budget = run["algorithm"], run["budget"]
+        if run["seed"] == options.seed and (wanted is None or name in wanted):
+            found.setdefault((name, budget) if options.all_budgets else name, number)
+    return sorted(found.values())
 
 
 def again(file: CompactFile, checkout: Path | None) -> Verdict:
@@ -233,6 +239,7 @@ def log(
     return (
         "# Stored runs made again\n\n"
         f"`python benchmarks/restamp_runs.py {options.folder} --seed {options.seed}"
+        f"{' --all-budgets' * options.all_budgets}"
         f"{'' if options.against is None else ' --against CHECKOUT'}`: "
         f"{len(verdicts)} runs in {seconds / 60:.0f} minutes.\n\n"
         "equal: to the bit in what joined the stored run's archive, and when. same code: not so, "
