@@ -4,8 +4,8 @@ Every run carries a fingerprint of the code that proposed its networks; runs of 
 not put beside older ones. A change that decides nothing, such as a renamed variable, changes the
 fingerprint all the same. This command proves which changes are of that kind: for every problem of
 a folder of compact results it makes one run of each algorithm again, that with the smallest budget
-(``--all-budgets`` for all), and compares what it added to its archive, and when. Algorithms whose runs are all equal get
-today's fingerprint in all their stored runs::
+(``--all-budgets`` for all), and compares what it added to its archive, and when. Algorithms whose
+runs are all equal get today's fingerprint in all their stored runs::
 
     python benchmarks/restamp_runs.py benchmarks/results/full --jobs 2 --against CHECKOUT
 
