@@ -58,13 +58,13 @@ class Work:
         command: program and arguments; ``OUT`` stands for the folder of its results.
         items: of that folder, what is finished, by name; equal text is an equal result.
         prepare: commands that make what it needs in ``OUT``.
-        counted: at the end only the number of items has to be that of the undisturbed run.
+        unnamed: at the end the items have to be those of the undisturbed run under any names.
     """
 
     command: str
     items: Callable[[Path], Items]
     prepare: tuple[str, ...] = ()
-    counted: bool = False
+    unnamed: bool = False
 
 
 @dataclass
@@ -181,8 +181,8 @@ WORKS = {
         histories,
     ),
     "suite": Work("mcu-nas-bench suite suite.yaml --jobs 2 --out OUT", histories),
-    "search-journal": Work(_SEARCH, trials, counted=True),
-    "search-sqlite": Work(f"{_SEARCH} --storage sqlite:///OUT.db", trials, counted=True),
+    "search-journal": Work(_SEARCH, trials, unnamed=True),
+    "search-sqlite": Work(f"{_SEARCH} --storage sqlite:///OUT.db", trials, unnamed=True),
     "train": Work(
         f"mcu-nas supernet train --space mbconv-stage --epochs 2 --batch-size 16 {_FEW} --out OUT",
         epochs,
@@ -260,7 +260,10 @@ class Killer:
                 continue
             end = work.items(out)
             tally.lost += sum(end.get(name) != text for name, text in kept.items())
-            tally.unequal += len(end) != len(wanted) if work.counted else end != wanted
+            same = end == wanted
+            if work.unnamed:
+                same = sorted(end.values()) == sorted(wanted.values())
+            tally.unequal += not same
         return tally
 
     def _place(self, work: Work) -> Path:
@@ -353,8 +356,8 @@ def table(tallies: dict[str, Tally], command: str, grace: float) -> str:
         f"# Kills\n\nMade by `{command}`: {kills} kills at random times, {faults} faults. "
         "*s* is the time of the command left alone; *lost* counts finished runs, trials, epochs, "
         "labels, fronts or files that were gone or other ones later, *unequal* folders whose "
-        "results were not those of the undisturbed run at the end (of searches: whose number of "
-        "trials was not), *processes left* those that "
+        "results were not those of the undisturbed run at the end (of searches: whose trials, by "
+        "parameters and values, were not), *processes left* those that "
         f"were alive {grace:g} s after the kill.\n\n{markdown_table(columns, rows)}\n"
     )
 

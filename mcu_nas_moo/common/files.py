@@ -32,7 +32,8 @@ def cache_folder() -> Path:
 def parsing(path: Path | str, remedy: str = "", kind: str = "") -> Iterator[None]:
     """While a file is taken apart: whatever is raised is a sign that the file is damaged.
 
-    Parsers raise errors of every kind on files that break their rules.
+    Parsers raise errors of every kind on files that break their rules. Only a MemoryError passes:
+    readers look at sizes before they take memory.
 
     Args:
         path: how the message refers to the file.
@@ -46,7 +47,7 @@ def parsing(path: Path | str, remedy: str = "", kind: str = "") -> Iterator[None
     end = f"; {remedy}" if remedy else ""
     try:
         yield
-    except DamagedFileError:
+    except (DamagedFileError, MemoryError):
         raise
     except OSError as error:
         if error.errno is None:  # of a parser

@@ -3,9 +3,19 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from mcu_nas_moo.common.files import parsing
+
+sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
+import fuzz as command
+from fuzz_targets import Target
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-FAST = ("profile", "suite", "config", "subnet", "labels", "run", "reference", "predictor", "onnx")
+FAST = ("profile", "suite", "config", "subnet", "labels", "run", "kept-reference", "reference")
+FAST += ("predictor", "onnx")
 
 
 def fuzz(*arguments):
@@ -34,3 +44,15 @@ def test_loaders_refuse_damaged_files_with_one_line_or_read_them(tmp_path):
 def test_targets_are_listed():
     listed = fuzz("--list").stdout.split()
     assert {*FAST, "compact", "checkpoint", "journal", "firmware"} <= set(listed)
+
+
+@pytest.mark.parametrize(("module", "found"), [("/mcu_nas_moo/loader.py", True), ("/x.py", False)])
+def test_a_bug_of_a_loader_that_is_taken_for_damage_is_a_find(tmp_path, module, found):
+    exec(compile("def load(): [].items()", module, "exec"), vars(code := ModuleType("loader")))
+
+    def load(path):
+        with parsing(path):
+            code.load()
+
+    what, detail = command._loaded(Target("a.json", load), tmp_path / "a.json")
+    assert (what == "", "AttributeError" in detail) == (found, found)

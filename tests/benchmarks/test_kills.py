@@ -12,16 +12,17 @@ sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 import kills
 
 
-def test_a_handful_of_kills_loses_nothing(tmp_path, capsys):
+@pytest.mark.parametrize("what", ["suite", "search-journal"])
+def test_a_handful_of_kills_loses_nothing(tmp_path, capsys, what):
     page = tmp_path / "kills.md"
     code = kills.main(
-        ["--what", "suite", "--kills", "3", "--seed", "3", "--grace", "20", "--out", str(page)]
+        ["--what", what, "--kills", "3", "--seed", "3", "--grace", "20", "--out", str(page)]
     )
     assert code == 0, capsys.readouterr()
     assert ": 3 kills at random times, 0 faults." in page.read_text()
 
 
-def faulty(tmp_path, monkeypatch, code):
+def faulty(tmp_path, monkeypatch, code, **settings):
     """A command that runs ``code`` in the folder of its results."""
 
     def start(self, command, out):
@@ -34,7 +35,9 @@ def faulty(tmp_path, monkeypatch, code):
         )
 
     monkeypatch.setattr(kills.Killer, "_start", start)
-    items = kills.Work("faulty", lambda out: {p.name: p.read_text() for p in out.iterdir()})
+    items = kills.Work(
+        "faulty", lambda out: {p.name: p.read_text() for p in out.iterdir()}, **settings
+    )
     return kills.Killer(tmp_path, 0, grace=0.2).torment(items, 3)
 
 
@@ -61,3 +64,13 @@ def test_faults_are_noticed(tmp_path, monkeypatch, code, fault):
     assert getattr(tally, fault) >= 1
     assert len(tally.kills) == 3
     assert time.monotonic() - begin < 60
+
+
+def test_items_without_names_are_compared_by_what_they_are(tmp_path, monkeypatch):
+    number = "n = len(list(Path('..').iterdir()))"
+    renamed = f"{number}; Path(f'a{{n}}').write_text('x'); time.sleep(.5)"
+    (one := tmp_path / "one").mkdir()
+    assert not faulty(one, monkeypatch, renamed, unnamed=True).unequal
+    changed = f"{number}; Path('a').exists() or Path('a').write_text(str(n)); time.sleep(.5)"
+    (other := tmp_path / "other").mkdir()
+    assert faulty(other, monkeypatch, changed, unnamed=True).unequal

@@ -202,3 +202,8 @@ def test_reading_without_end_ends(tmp_path):
         read_bytes(Path("/dev/zero"), 2**20)
     with pytest.raises(InputError, match=r"cannot be read \(Is a directory\)"), parsing(tmp_path):
         read_bytes(tmp_path)
+
+
+def test_memory_that_ran_out_is_no_damage():
+    with pytest.raises(MemoryError), parsing("a.npz"):
+        raise MemoryError

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import parsing, write_text_atomically
 from mcu_nas_moo.common.json_files import read_json
+from mcu_nas_moo.common.yaml_files import Facts, validate
 from mcu_nas_moo.optimisers.register import check_hyperparameters
 
 if TYPE_CHECKING:
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
 _KIND = "a file of hyperparameters"
 _LIKE = 'it should hold JSON like {"hyperparameters": {"nsga2": {"population": 1.5}}}'
+
+
+class _Given(Facts, extra="ignore"):
+    hyperparameters: dict[str, dict[str, Any]]
 
 
 def write_config(
@@ -40,9 +45,8 @@ def read_configs(paths: Iterable[Path]) -> dict[str, dict[str, object]]:
     joined: dict[str, dict[str, object]] = {}
     for path in paths:
         with parsing(path, _LIKE, _KIND):
-            content = read_json(path, _LIKE, _KIND)
-            given = {name: dict(values) for name, values in content["hyperparameters"].items()}
-        for algorithm, values in given.items():
+            given = validate(_Given, read_json(path, _LIKE, _KIND), "it")
+        for algorithm, values in given.hyperparameters.items():
             try:
                 chosen = check_hyperparameters(algorithm, values)
             except ValueError as error:
