@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +63,7 @@ class Program(click.Group):
         except InputError as error:
             _end(f"Error: {one_line(error)}", BAD_INPUT)
         except Exception as error:
-            if isinstance(error, OSError) and error.errno == errno.EPIPE:
+            if isinstance(error, OSError) and error.errno == errno.EPIPE and _nobody_reads():
                 leave_the_pipe()
             if isinstance(error, OSError) and error.errno in _OF_THE_USER:
                 _end(f"Error: {one_line(error)}", BAD_INPUT)
@@ -97,6 +98,15 @@ def one_line(error: Exception) -> str:
 def _end(line: str, code: int) -> None:
     click.echo(line, err=True)
     raise SystemExit(code)
+
+
+def _nobody_reads() -> bool:
+    """Whether the other end of stdout is closed; always false where one cannot know."""
+    with suppress(OSError, AttributeError):  # it is no file; Windows
+        poll = select.poll()
+        poll.register(sys.stdout.fileno(), 0)
+        return bool(poll.poll(0))
+    return False
 
 
 def leave_the_pipe() -> None:

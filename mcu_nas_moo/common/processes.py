@@ -63,7 +63,17 @@ def end_children() -> None:
             _guard = None
 
 
+def _forget() -> None:
+    """In a fork: the guard is its parent's."""
+    global _guard  # noqa: PLW0603
+    if _guard is not None and _guard.stdin is not None:
+        _guard.stdin.close()
+    _guard = None
+
+
 atexit.register(end_children)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
 
 
 def start(command: Sequence[str], **settings: Any) -> subprocess.Popen[Any]:
@@ -96,8 +106,13 @@ def stopped_by_signals() -> Iterator[None]:
 
     Signals that are ignored stay so. Outside the main thread it does nothing.
     """
+    here = os.getpid()
 
-    def stop(*_: object) -> None:
+    def stop(number: int, _: object) -> None:
+        if os.getpid() != here:  # a fork, as of a user's pool, whose children are none of its own
+            signal.signal(number, before[signal.Signals(number)])
+            signal.raise_signal(number)
+            return
         end_children()
         raise KeyboardInterrupt
 

@@ -7,13 +7,18 @@ import pickle
 import selectors
 import subprocess
 import sys
+import traceback
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from mcu_nas_moo.common import processes
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.search.run_search import close_dead, search
+from mcu_nas_moo.optimisers.user_optimisers import one_line
+from mcu_nas_moo.search.lease import this_process
+from mcu_nas_moo.search.run_search import planned, search
 from mcu_nas_moo.search.search_study import Progress, load_study
+from mcu_nas_moo.search.streams import close_dead, take_stream
 from mcu_nas_moo.search.study_storage import storage_folder, storage_for_searching
 
 if TYPE_CHECKING:
@@ -52,19 +57,24 @@ def search_in_processes(
     They end with this process, however that ends. If one of them is killed, the others do its part.
 
     Raises:
-        InputError: if one of them raises it.
+        InputError, OSError: if one of them raises it.
         RuntimeError: if all of them were killed, or another error ended one.
     """
     progress, working = Progress(task.n_obj), list[Any]()
+    budget = planned(algorithm, trials, jobs)
     arguments = (storage, study.study_name, task, algorithm, trials, seed, jobs)
     try:
-        for _ in range(jobs):
+        progress.read(study.get_trials(deepcopy=False))
+        for _ in range(jobs if progress.finished < trials else 0):
             pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
             working.append(processes.start([sys.executable, "-c", _PROGRAM], **pipes))
         with selectors.DefaultSelector() as selector:
             for process in working:
-                with process.stdin as pipe:
-                    pickle.dump(arguments, pipe)
+                # Taken here, so that no two follow the same where nothing can be locked.
+                owner, folder = this_process(process.pid), storage_folder(storage)
+                taken = take_stream(study, task, algorithm, seed, budget, folder, owner)
+                with suppress(BrokenPipeError), process.stdin as pipe:  # it was killed already
+                    pickle.dump((*arguments, taken), pipe)
                 selector.register(process.stdout, selectors.EVENT_READ)
             while selector.get_map():
                 watch(progress, progress.read(study.get_trials(deepcopy=False)))
@@ -74,10 +84,11 @@ def search_in_processes(
                     if not line:  # it has ended
                         selector.unregister(pipe)
                         continue
-                    kind, text = json.loads(line)
-                    if kind == "bad input":
-                        raise InputError(text)
-                    say(text)
+                    kind, text, *more = json.loads(line)
+                    if kind == "note":
+                        say(text)
+                    else:
+                        raise InputError(text) if kind == "bad input" else _fault(text, *more)
         failed = sum(process.wait() != 0 for process in working)
     finally:
         for process in working:
@@ -93,21 +104,32 @@ def search_in_processes(
     return progress
 
 
+def _fault(text: str, number: int | None, trace: str) -> Exception:
+    """What ended a process of several, with its traceback as a note."""
+    error = RuntimeError(text) if number is None else OSError(number, text)
+    error.add_note(f"In a process of the search:\n{trace}")
+    return error
+
+
 def work(given: bytes) -> None:
-    """What a process of several does; it tells its lines, or bad input, on its standard output."""
+    """What a process of several does; it tells its lines, or an error, on its standard output."""
     import optuna
 
     pipe, sys.stdout = sys.stdout, sys.stderr  # what an algorithm of the user's prints is no line
 
-    def tell(kind: str, text: str) -> None:
-        print(json.dumps([kind, text]), file=pipe, flush=True)
+    def tell(*line: str | int | None) -> None:
+        print(json.dumps(line), file=pipe, flush=True)
 
     say = partial(tell, "note")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    storage, name, task, algorithm, trials, seed, jobs = pickle.loads(given)
     try:
+        storage, name, task, algorithm, trials, seed, jobs, taken = pickle.loads(given)
         study = load_study(storage_for_searching(storage, say), name)
-        folder = storage_folder(storage)
-        search(study, task, algorithm, trials, seed, jobs=jobs, folder=folder, say=say)
+        settings = {"jobs": jobs, "taken": taken, "folder": storage_folder(storage), "say": say}
+        search(study, task, algorithm, trials, seed, **settings)
     except InputError as error:
         tell("bad input", str(error))
+    except Exception as error:
+        number = error.errno if isinstance(error, OSError) else None
+        text = one_line(error) if number is None else str(error).partition("] ")[2]
+        tell("fault", text, number, traceback.format_exc())

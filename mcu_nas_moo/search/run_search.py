@@ -22,12 +22,20 @@ from mcu_nas_moo.common.text import without_passwords
 from mcu_nas_moo.contracts.optimiser import Setting
 from mcu_nas_moo.optimisers.register import entry, load_optimiser
 from mcu_nas_moo.optimisers.user_optimisers import is_own, last_line, one_line
-from mcu_nas_moo.search.lease import alone_in, is_dead, this_process
-from mcu_nas_moo.search.search_study import STARTS, Progress, starts_of
-from mcu_nas_moo.search.streams import OWNER, PLACE, Place, keep_stream, place_of, take_stream
+from mcu_nas_moo.search.lease import ABROAD_S, alone_in, this_process
+from mcu_nas_moo.search.search_study import Progress, reading, values_of
+from mcu_nas_moo.search.streams import (
+    OWNER,
+    PLACE,
+    Place,
+    close_dead,
+    keep_stream,
+    marks_of,
+    take_stream,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     import optuna
@@ -36,6 +44,7 @@ if TYPE_CHECKING:
     from mcu_nas_moo.common.arrays import IntArray
     from mcu_nas_moo.contracts.optimiser import Optimiser
     from mcu_nas_moo.problem.task import Task
+    from mcu_nas_moo.search.lease import Owner
     from mcu_nas_moo.search.streams import Stream
 
 #: Longest time in seconds between two looks at whether trials of others have ended.
@@ -52,6 +61,7 @@ def search(
     seed: int = 0,
     *,
     jobs: int = 1,
+    taken: tuple[int, Stream] | None = None,
     folder: Path | None = None,
     watch: Callable[[Progress, bool], object] = lambda progress, changed: None,
     say: Callable[[str], object] = lambda text: None,
@@ -67,6 +77,7 @@ def search(
         trials: finished trials of the whole study, at least 1.
         seed: of the algorithm. Processes with the same one follow different streams.
         jobs: processes that share the trials.
+        taken: stream to follow first, see ``take_stream``; None takes one.
         folder: of the storage's file, see ``storage_folder``: processes take turns there, so that
             none begins a trial too many. Without it, such a trial fails.
         watch: called with the progress, and whether the front changed: once at the start and
@@ -87,7 +98,7 @@ def search(
     try:
         work.living()
         if work.look(tell=True).finished < trials:
-            work.run(algorithm, seed, planned(algorithm, trials, jobs))
+            work.run(algorithm, seed, planned(algorithm, trials, jobs), taken)
     except (optuna.exceptions.StorageInternalError, JSONDecodeError) as error:
         reason = " ".join(str(error.__cause__ or error).split())
         reason = without_passwords(reason, getattr(study._storage, "url", ""))
@@ -111,20 +122,6 @@ def check_algorithm(algorithm: str, task: Task, trials: int, seed: int, jobs: in
     ideal, budget = np.zeros(task.n_obj), planned(algorithm, trials, jobs)
     with _blaming(algorithm):
         load_optimiser(algorithm)(Setting(task, ideal, ideal + 1.0, budget, seed))
-
-
-def close_dead(study: optuna.Study, under_way: Iterable[FrozenTrial]) -> list[FrozenTrial]:
-    """Let those trials fail whose process has ended; returns the others."""
-    from optuna.trial import TrialState
-
-    living = []
-    for trial in under_way:
-        owner = trial.system_attrs.get(OWNER)
-        if trial.state == TrialState.RUNNING and owner is not None and is_dead(owner):
-            study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
-        else:
-            living.append(trial)
-    return living
 
 
 class _Work:
@@ -172,21 +169,13 @@ class _Work:
         self.look()
         return close_dead(self._study, [self._trials[n] for n in self.progress.under_way])
 
-    def run(self, algorithm: str, seed: int, budget: int) -> None:
+    def run(self, algorithm: str, seed: int, budget: int, taken: tuple[int, Stream] | None) -> None:
         """Follow streams until there are enough trials, or nothing is left to propose."""
-        import optuna
-
-        while True:
-            with alone_in(self._folder):  # and not with a stream that was followed here already
-                number, stream = take_stream(self._study, self._task, algorithm, seed, budget)
-                start = {
-                    "algorithm": algorithm,
-                    "seed": seed,
-                    "from_trial": self.look().finished,
-                    "date": time.strftime("%Y-%m-%d", time.gmtime()),
-                    "optuna": optuna.__version__,
-                }
-                self._study.set_user_attr(STARTS, [*starts_of(self._study), start])
+        while True:  # and not with a stream that was followed here already
+            number, stream = taken or take_stream(
+                self._study, self._task, algorithm, seed, budget, self._folder, self._renewed()
+            )
+            taken = None
             self._followed[number] = stream
             proposed = self._follow(number, stream, budget)
             if self.progress.finished >= self._wanted:
@@ -196,6 +185,14 @@ class _Work:
             if entry(algorithm).any_time or proposed < stream.budget:
                 return  # all is known; else its plan is at an end, and the next seed makes another
             budget = self._wanted - self.progress.finished
+
+    def _renewed(self) -> Owner:
+        """The owner that this process is; it says now and then that it still works."""
+        if time.time() - self._owner.since > ABROAD_S / 4:
+            self._owner = self._owner.model_copy(update={"since": time.time()})
+            for number, stream in self._followed.items():
+                keep_stream(self._study, number, stream, self._owner)
+        return self._owner
 
     def _follow(self, number: int, stream: Stream, budget: int) -> int:
         """Replay a stream and go on; returns how much it proposed before it ended."""
@@ -211,10 +208,14 @@ class _Work:
         known = {number for numbers in told.values() for number in numbers}
         position = 0
         while True:
-            others: Sequence[int] = ()
+            self._renewed()
+            if stored:
+                self.progress.to_replay = len(stored)
+                self._watch(self.progress, False)
+            others: tuple[int, ...] = ()
             if learner:
                 others = told.get(position) or (
-                    [] if position in stored else self._others(number, known)
+                    () if position in stored else self._others(number, known)
                 )
                 known.update(others)
                 self._tell(optimiser, others)
@@ -224,6 +225,7 @@ class _Work:
                 return position
             rows: list[tuple[list[float], list[float]]] = []
             for x in X:
+                self.progress.to_replay = len(stored)
                 trial = stored.pop(position, None)
                 if trial is not None and trial.params != self._params(x):
                     self._say(f"{name} does not propose again what it did; does it use its seed?")
@@ -237,46 +239,48 @@ class _Work:
             with _blaming(name):
                 optimiser.tell(X, *(np.array(column) for column in zip(*rows, strict=True)))
 
-    def _stored(self, stream: int) -> tuple[dict[int, FrozenTrial], dict[int, Sequence[int]]]:
+    def _stored(self, stream: int) -> tuple[dict[int, FrozenTrial], dict[int, tuple[int, ...]]]:
         """Finished trials of a stream by position, and what its optimiser was told before."""
         from optuna.trial import TrialState
 
         stored, told = {}, {}
         for trial in self._trials:
-            place = place_of(trial)
+            place = marks_of(trial).place
             if place is not None and place.stream == stream:
                 told[place.position] = place.told
                 if trial.state == TrialState.COMPLETE:
                     stored[place.position] = trial
         return stored, told
 
-    def _others(self, stream: int, known: set[int]) -> list[int]:
-        """Numbers of the finished trials that this stream's optimiser has not heard of."""
+    def _others(self, stream: int, known: set[int]) -> tuple[int, ...]:
+        """Numbers of the finished trials that are not ``known``; adds this stream's own to it."""
         from optuna.trial import TrialState
 
         self.look()
         found = []
         for trial in self._trials:
-            place = place_of(trial)
-            own = place is not None and place.stream == stream
-            if trial.state == TrialState.COMPLETE and not own and trial.number not in known:
-                found.append(trial.number)
-        return found
+            if trial.state == TrialState.COMPLETE and trial.number not in known:
+                place = marks_of(trial).place
+                if place is not None and place.stream == stream:
+                    known.add(trial.number)
+                else:
+                    found.append(trial.number)
+        return tuple(found)
 
     def _tell(self, optimiser: Optimiser, numbers: Sequence[int]) -> None:
         """Tell of trials that the optimiser did not ask for, but for those of other genes."""
         X, rows = [], []
         for trial in (self._trials[number] for number in numbers):
-            with suppress(InputError, KeyError):
+            with suppress(InputError), reading(trial):
+                row = self._values(trial)
                 X.append(self._objective.genotype(trial))
-                rows.append(self._values(trial))
+                rows.append(row)
         if rows:
             F, G = (np.array(column) for column in zip(*rows, strict=True))
             optimiser.tell(np.concatenate(X), F, G)
 
     def _values(self, trial: FrozenTrial) -> tuple[list[float], list[float]]:
-        constraints = trial.constraints
-        return trial.values, [constraints[name] for name in self._task.constraint_names]
+        return values_of(trial, self._task.n_obj, self._task.constraint_names)
 
     def _params(self, x: IntArray) -> dict[str, int]:
         genes = self._task.space.genes
@@ -303,7 +307,7 @@ class _Work:
                     self._study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
                 raise
             self.look(tell=True)
-            if done.state == TrialState.COMPLETE and place_of(done) is not None:
+            if done.state == TrialState.COMPLETE and marks_of(done).place is not None:
                 return done  # and no enqueued one
 
     def _begin(self, x: IntArray, place: Place) -> optuna.Trial | None:
@@ -315,14 +319,15 @@ class _Work:
 
         pause, begin = 0.001, time.monotonic()
         while True:
-            with alone_in(self._folder):
+            self._renewed()
+            with alone_in(self._folder) as alone:
                 under_way = self.living()
                 # Those without an owner are none of a search, and may never end.
                 at_work = sum(OWNER in t.system_attrs for t in under_way)
                 if self.progress.finished + at_work < self._wanted:
                     enqueued = any(t.state == TrialState.WAITING for t in under_way)
                     trial = self._enqueued() if enqueued else self._new(x, place)
-                    if self._folder is not None or self._counts(trial.number):
+                    if alone or self._counts(trial.number):
                         return trial
                     self._study.tell(trial, state=TrialState.FAIL)
             if self.progress.finished >= self._wanted:
@@ -330,7 +335,10 @@ class _Work:
             self.look(tell=True)
             if begin and time.monotonic() - begin > TOLD_S:
                 begin = 0.0
-                self._say(f"waiting for {at_work:,} trials that other processes have begun")
+                self._say(
+                    f"waiting for {at_work:,} trials that other processes have begun; those of "
+                    f"other hosts that say nothing are given up after {ABROAD_S / 60:.0f} minutes"
+                )
             time.sleep(pause)
             pause = min(2 * pause, PATIENCE_S)
 
@@ -348,7 +356,7 @@ class _Work:
 
     def _enqueued(self) -> optuna.Trial:
         trial = self._study.ask()
-        trial.storage.set_trial_system_attr(trial._trial_id, OWNER, self._owner)
+        trial.storage.set_trial_system_attr(trial._trial_id, OWNER, self._owner.model_dump())
         return trial
 
     def _new(self, x: IntArray, place: Place) -> optuna.Trial:
@@ -360,7 +368,7 @@ class _Work:
             state=TrialState.RUNNING,
             params=self._params(x),
             distributions={g.name: distribution(g) for g in self._task.space.genes},
-            system_attrs={PLACE: list(place), OWNER: self._owner},
+            system_attrs={PLACE: list(place), OWNER: self._owner.model_dump()},
         )
         storage, study_id = self._study._storage, self._study._study_id
         return optuna.Trial(self._study, storage.create_new_trial(study_id, template))

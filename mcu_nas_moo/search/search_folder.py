@@ -8,7 +8,7 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import model_validator
@@ -23,6 +23,7 @@ from mcu_nas_moo.contracts.metrics import LIMITED, OBJECTIVES
 from mcu_nas_moo.hardware.profile import load_profile
 from mcu_nas_moo.problem.facts import ProblemFacts, difference
 from mcu_nas_moo.search.front import front_of, nothing_feasible, on_front
+from mcu_nas_moo.search.search_study import Start
 from mcu_nas_moo.search.subnets import FIGURES, Subnets, subnet_name
 from mcu_nas_moo.spaces import load_space
 from mcu_nas_moo.spaces.subnet_file import write_subnet
@@ -54,7 +55,7 @@ class SearchRecord(Facts):
     study: str
     trials: int
     subnets: int
-    starts: list[dict[str, Any]]
+    starts: tuple[Start, ...]
 
     @model_validator(mode="after")
     def _limits_and_objectives(self) -> SearchRecord:

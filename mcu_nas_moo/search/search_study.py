@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.common.naming import unknown_name
-from mcu_nas_moo.common.yaml_files import validate
+from mcu_nas_moo.common.naming import printable, unknown_name
+from mcu_nas_moo.common.yaml_files import Facts, validate
 from mcu_nas_moo.problem.archive import feasible
 from mcu_nas_moo.problem.facts import ProblemFacts, difference
 from mcu_nas_moo.search.subnets import FIGURES, Subnets, subnet_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import optuna
     from optuna.storages import BaseStorage
@@ -73,7 +74,7 @@ def load_study(storage: BaseStorage, name: str | None) -> optuna.Study:
     """
     import optuna
 
-    names = optuna.get_all_study_names(storage)
+    names = [checked for checked in optuna.get_all_study_names(storage) if printable(checked)]
     if name is None and len(names) != 1:
         remedy = (
             f"choose one of {', '.join(sorted(names))} by --study-name"
@@ -105,6 +106,35 @@ def finished_trials(study: optuna.Study) -> list[FrozenTrial]:
     return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
 
 
+@contextmanager
+def reading(trial: FrozenTrial) -> Iterator[None]:
+    """Let what a trial lacks, or holds instead, be an error that names it."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise InputError(
+            f"trial {trial.number} of the study is damaged ({error}): `mcu-nas search` did not "
+            "make it; search in another --study-name"
+        ) from None
+
+
+def values_of(
+    trial: FrozenTrial, n_obj: int, constraints: Sequence[str] | None = None
+) -> tuple[list[float], list[float]]:
+    """Values of the objectives, and of the constraints of those names or of all.
+
+    Raises:
+        InputError: if the trial lacks one, or it is no finite number.
+    """
+    with reading(trial):
+        found = trial.constraints
+        names = found if constraints is None else constraints
+        F, G = [float(value) for value in trial.values], [float(found[name]) for name in names]
+        if len(F) != n_obj or not np.isfinite(F + G).all():
+            raise InputError(f"values {F}, constraints {G}")
+    return F, G
+
+
 def subnets_of(study: optuna.Study) -> Subnets:
     """Every distinct subnet of a study, in the order in which they were found.
 
@@ -114,14 +144,9 @@ def subnets_of(study: optuna.Study) -> Subnets:
     problem = problem_of(study)
     first: dict[frozenset[tuple[str, int]], FrozenTrial] = {}
     for trial in finished_trials(study):
-        try:
-            key = frozenset(trial.user_attrs["subnet"].items())
+        with reading(trial):
+            key = frozenset((str(k), int(v)) for k, v in trial.user_attrs["subnet"].items())
             [float(trial.user_attrs[metric]) for metric in FIGURES]
-        except (KeyError, AttributeError, TypeError, ValueError) as error:
-            raise InputError(
-                f"trial {trial.number} of study {study.study_name} is damaged ({error}): "
-                "`mcu-nas search` did not make it; search in another --study-name"
-            ) from None
         first.setdefault(key, trial)
     trials = list(first.values())
     return Subnets(
@@ -142,6 +167,7 @@ class Progress:
         feasible: of them, those that meet all limits; repeated subnets count again.
         front: objectives ``(n, n_obj)`` of the feasible trials that no other dominates, each once.
         under_way: numbers of the trials that have not ended.
+        to_replay: trials of earlier starts that the optimiser has yet to propose again.
     """
 
     n_obj: int
@@ -149,6 +175,7 @@ class Progress:
     feasible: int = 0
     front: FloatArray = field(init=False)
     under_way: set[int] = field(default_factory=set)
+    to_replay: int = 0
     _read_to: int = 0
 
     def __post_init__(self) -> None:
@@ -166,16 +193,36 @@ class Progress:
 
     def _add(self, trial: FrozenTrial) -> bool:
         self.finished += 1
-        if not feasible(np.array([list(trial.constraints.values())]))[0]:
+        values, constraints = values_of(trial, self.n_obj)
+        if not feasible(np.array([constraints]))[0]:
             return False
         self.feasible += 1
-        F = np.array(trial.values)
+        F = np.array(values)
         if (self.front <= F).all(axis=1).any():
             return False
         self.front = np.vstack([self.front[~(F <= self.front).all(axis=1)], F])
         return True
 
 
-def starts_of(study: optuna.Study) -> list[dict[str, Any]]:
-    """Algorithm, seed and first trial of each start of the search."""
-    return list(study.user_attrs.get(STARTS, []))
+class Start(Facts):
+    """One start of the search, with the number of finished trials before it."""
+
+    algorithm: str
+    seed: int
+    from_trial: int
+    date: str
+    optuna: str
+
+
+class _Starts(Facts):
+    starts: tuple[Start, ...]
+
+
+def starts_of(study: optuna.Study) -> tuple[Start, ...]:
+    """Each start of the search.
+
+    Raises:
+        InputError: if the record of one is damaged.
+    """
+    kept = {"starts": study.user_attrs.get(STARTS, [])}
+    return validate(_Starts, kept, f"study {study.study_name}").starts

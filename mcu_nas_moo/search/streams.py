@@ -7,19 +7,24 @@ first of them, and what follows is what an unbroken run would have proposed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+import time
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from pydantic import NonNegativeInt, PositiveInt
 
 from mcu_nas_moo.benchmark.references.reference import known_reference
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.yaml_files import Facts, validate
 from mcu_nas_moo.contracts.optimiser import Setting
 from mcu_nas_moo.optimisers.register import entry, optimiser_fingerprint
 from mcu_nas_moo.problem.archive import feasible
-from mcu_nas_moo.search.lease import is_dead, this_process
+from mcu_nas_moo.search.lease import Owner, alone_in, is_dead
+from mcu_nas_moo.search.search_study import STARTS, Start, finished_trials, starts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
+    from pathlib import Path
 
     import optuna
     from optuna.trial import FrozenTrial
@@ -48,13 +53,13 @@ class Stream(Facts):
     """
 
     algorithm: str
-    seed: int
-    worker: int
+    seed: NonNegativeInt
+    worker: NonNegativeInt
     optimiser: str
-    budget: int
+    budget: PositiveInt
     ideal: tuple[float, ...]
     nadir: tuple[float, ...]
-    owner: dict[str, Any] | None = None
+    owner: Owner | None = None
 
     def setting(self, task: Task) -> Setting:
         """What the optimiser is built from."""
@@ -75,27 +80,70 @@ class Place(NamedTuple):
 
     stream: int
     position: int
-    told: Sequence[int] = ()
+    told: tuple[NonNegativeInt, ...] = ()
+
+
+class TrialMarks(Facts):
+    """What a trial says of itself; None where it is none of a search.
+
+    Args:
+        place: where it stands in a stream.
+        owner: who works on it.
+    """
+
+    place: Place | None
+    owner: Owner | None
 
 
 def take_stream(
-    study: optuna.Study, task: Task, algorithm: str, seed: int, budget: int
+    study: optuna.Study,
+    task: Task,
+    algorithm: str,
+    seed: int,
+    budget: int,
+    folder: Path | None,
+    owner: Owner,
 ) -> tuple[int, Stream]:
     """The first stream of an algorithm and a seed that no process follows, else a new one.
 
-    Nobody else may do the same meanwhile.
+    It is ``owner``'s from then on, and a start of the search is recorded. Without a lock in
+    ``folder``, nobody else may do the same meanwhile.
 
     Returns:
         its number in the study, and the stream.
 
     Raises:
-        InputError: if the record of one is damaged.
+        InputError: if the record of a stream or a start is damaged.
     """
-    kept = {
-        int(key.removeprefix(STREAM)): validate(Stream, value, f"{key} of {study.study_name}")
-        for key, value in study.user_attrs.items()
-        if key.startswith(STREAM)
-    }
+    import optuna
+
+    with alone_in(folder):
+        number, stream = _free_stream(study, task, algorithm, seed, budget)
+        keep_stream(study, number, stream, owner)
+        start = Start(
+            algorithm=algorithm,
+            seed=seed,
+            from_trial=len(finished_trials(study)),
+            date=time.strftime("%Y-%m-%d", time.gmtime()),
+            optuna=optuna.__version__,
+        )
+        starts = [each.model_dump() for each in (*starts_of(study), start)]
+        study.set_user_attr(STARTS, starts)
+    return number, stream
+
+
+def _free_stream(
+    study: optuna.Study, task: Task, algorithm: str, seed: int, budget: int
+) -> tuple[int, Stream]:
+    kept = {}
+    for key, value in study.user_attrs.items():
+        if key.startswith(STREAM):
+            source, digits = f"study {study.study_name}: {key}", key.removeprefix(STREAM)
+            stream = validate(Stream, value, source)
+            if not digits.isdecimal() or {len(stream.ideal), len(stream.nadir)} != {task.n_obj}:
+                raise InputError(f"{source} is damaged; search in another --study-name")
+            kept[int(digits)] = stream
+    new = max(kept, default=-1) + 1
     optimiser = optimiser_fingerprint(algorithm)
     alike = {n: s for n, s in kept.items() if (s.algorithm, s.seed) == (algorithm, seed)}
     number = min(
@@ -104,12 +152,12 @@ def take_stream(
             for number, stream in alike.items()
             if (stream.owner is None or is_dead(stream.owner)) and stream.optimiser == optimiser
         ),
-        default=len(kept),
+        default=new,
     )
     if number in kept and entry(algorithm).replayable:
         stream = kept[number]
     else:
-        number = len(kept)
+        number = new
         ideal, nadir = objective_ranges(task)
         stream = Stream(
             algorithm=algorithm,
@@ -120,13 +168,10 @@ def take_stream(
             ideal=ideal.tolist(),
             nadir=nadir.tolist(),
         )
-    keep_stream(study, number, stream, this_process())
     return number, stream
 
 
-def keep_stream(
-    study: optuna.Study, number: int, stream: Stream, owner: dict[str, Any] | None
-) -> None:
+def keep_stream(study: optuna.Study, number: int, stream: Stream, owner: Owner | None) -> None:
     """Record a stream and who follows it."""
     owned = stream.model_copy(update={"owner": owner})
     study.set_user_attr(f"{STREAM}{number}", owned.model_dump(mode="json"))
@@ -145,12 +190,33 @@ def objective_ranges(task: Task) -> tuple[FloatArray, FloatArray]:
     F, G = task.evaluate(
         np.concatenate([ends, task.space.sample(SAMPLE, np.random.default_rng(0))])
     )
-    met = feasible(G)
-    F = F[met] if met.any() else F
+    mask = feasible(G)
+    F = F[mask] if mask.any() else F
     return F.min(axis=0), F.max(axis=0)
 
 
-def place_of(trial: FrozenTrial) -> Place | None:
-    """Where a trial stands in a stream; None if it is in none."""
-    kept = trial.system_attrs.get(PLACE)
-    return None if kept is None else Place(*kept)
+def marks_of(trial: FrozenTrial) -> TrialMarks:
+    """Where a trial stands, and who works on it.
+
+    Raises:
+        InputError: if the record of that is damaged.
+    """
+    kept = {"place": trial.system_attrs.get(PLACE), "owner": trial.system_attrs.get(OWNER)}
+    marks = validate(TrialMarks, kept, f"trial {trial.number} of the study")
+    if marks.place is not None and max(marks.place.told, default=-1) >= trial.number:
+        raise InputError(f"trial {trial.number} of the study is told of later ones")
+    return marks
+
+
+def close_dead(study: optuna.Study, under_way: Iterable[FrozenTrial]) -> list[FrozenTrial]:
+    """Let those trials fail whose process has ended; returns the others."""
+    from optuna.trial import TrialState
+
+    living = []
+    for trial in under_way:
+        owner = marks_of(trial).owner
+        if trial.state == TrialState.RUNNING and owner is not None and is_dead(owner):
+            study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+        else:
+            living.append(trial)
+    return living

@@ -101,14 +101,15 @@ class StudyJournal(JournalFileBackend):
 
     def append_logs(self, logs: Iterable[dict[str, Any]]) -> None:
         lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
-        self._lock_of_writers.acquire()
-        try:
-            with self._path.open("r+b") as file:
-                file.seek(_end_of_lines(file))
-                file.write(lines.encode())
-                file.truncate()
-        finally:
-            self._lock_of_writers.release()
+        with alone_in(self._path.parent):  # or others take the lock over from one that is stopped
+            self._lock_of_writers.acquire()
+            try:
+                with self._path.open("r+b") as file:
+                    file.seek(_end_of_lines(file))
+                    file.write(lines.encode())
+                    file.truncate()
+            finally:
+                self._lock_of_writers.release()
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:  # type: ignore[override]
         try:

@@ -60,7 +60,9 @@ def test_what_the_user_can_mend_ends_with_its_code_and_one_line(error, code, lin
     assert not cache.exists()
 
 
-@pytest.mark.parametrize("error", [ValueError("x"), KeyError("x"), OSError(5, "x"), MemoryError()])
+@pytest.mark.parametrize(
+    "error", [ValueError("x"), KeyError("x"), OSError(5, "x"), OSError(32, "x"), MemoryError()]
+)
 def test_a_fault_of_ours_says_so_and_keeps_its_traceback(error, cache):
     result = ended(error)
     assert result.exit_code == 3

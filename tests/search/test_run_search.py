@@ -16,7 +16,7 @@ from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.problem.task import Task
 from mcu_nas_moo.search import run_search
 from mcu_nas_moo.search.front import on_front
-from mcu_nas_moo.search.lease import this_process
+from mcu_nas_moo.search.lease import ABROAD_S, this_process
 from mcu_nas_moo.search.run_search import check_algorithm, search
 from mcu_nas_moo.search.search_study import (
     finished_trials,
@@ -167,7 +167,7 @@ def test_a_search_in_parts_equals_an_unbroken_one(algorithm, task, tmp_path):
         search(study, task, algorithm, trials, seed=3)
     assert drawn(study) == drawn(unbroken)
     assert [trial.values for trial in study.trials] == [trial.values for trial in unbroken.trials]
-    assert [start["from_trial"] for start in starts_of(study)] == [0, 25]
+    assert [start.from_trial for start in starts_of(study)] == [0, 25]
     # Complete: nothing is added, whatever the algorithm.
     assert search(study, task, "tpe", 40).finished == 60
     assert len(starts_of(study)) == 2
@@ -304,13 +304,13 @@ def running(study, owner=None):
 
 
 def test_trials_of_dead_processes_are_closed_and_others_waited_for(task, monkeypatch):
-    here = this_process()
+    here = this_process().model_dump()
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     owners = [
         here | {"pid": ended.pid},
         here | {"started": here["started"] - 100},  # the number was given again
-        here | {"host": "elsewhere", "since": here["since"] - 2 * 86400},
+        here | {"host": "elsewhere", "since": here["since"] - 2 * ABROAD_S},
         here | {"host": "elsewhere"},
         None,
     ]
@@ -333,7 +333,8 @@ def test_trials_of_dead_processes_are_closed_and_others_waited_for(task, monkeyp
     assert seen[:8] == [0, 1, *6 * [2]]
     states = [trial.state.name for trial in study.trials]
     assert states == [*4 * ["FAIL"], "RUNNING", *3 * ["COMPLETE"]]
-    assert lines == ["waiting for 1 trials that other processes have begun"]
+    (line,) = lines
+    assert line.startswith("waiting for 1 trials that other processes have begun; ")
 
 
 def test_a_stream_is_left_to_its_process_and_taken_up_when_that_is_dead(task, tmp_path):
@@ -464,7 +465,7 @@ def test_a_foreign_trial_is_named(task):
     study = in_memory(task)
     search(study, task, "random", 2)
     study.add_trial(optuna.trial.create_trial(values=[0.1, 2.0]))
-    with pytest.raises(ValueError, match="trial 2 of study s is damaged"):
+    with pytest.raises(ValueError, match="trial 2 of the study is damaged"):
         subnets_of(study)
 
 

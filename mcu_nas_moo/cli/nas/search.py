@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 
@@ -92,6 +93,7 @@ def search(
     import optuna
 
     from mcu_nas_moo.benchmark.references.reference import known_reference
+    from mcu_nas_moo.common.naming import printable
     from mcu_nas_moo.search.lease import alone_in
     from mcu_nas_moo.search.parallel import search_in_processes
     from mcu_nas_moo.search.run_search import check_algorithm
@@ -104,7 +106,7 @@ def search(
     task = task_of_options(space, profile, objectives, limits, predictors)
     check_algorithm(algo, task, trials, seed, jobs)  # bad input should leave nothing behind
     reference = known_reference(task)
-    name = study_name or _name(task)
+    name = _name(task) if study_name is None else printable(study_name)
     folder = SearchFolder(out or SEARCHES / _name(task))
     folder.check(task.facts())
     if storage is None:
@@ -165,7 +167,13 @@ def _bars(
     bar = bars.add_task(algo, total=trials, feasible=0, front="")
 
     def watch(progress: Progress, changed: bool) -> None:
-        bars.update(bar, completed=progress.finished, feasible=progress.feasible)
+        replaying = f" (replaying, {progress.to_replay:,} to go)" if progress.to_replay else ""
+        bars.update(
+            bar,
+            description=f"{algo}{replaying}",
+            completed=progress.finished,
+            feasible=progress.feasible,
+        )
         if changed:
             ratio = _hypervolume_ratio(progress.front, reference)
             volume = "" if ratio is None else f", hypervolume {ratio:.3f}"
@@ -223,7 +231,8 @@ def _finish(
         click.echo(f"Hypervolume: {ratio:.3f} of that of the {reference.kind} reference front.")
     click.echo(f"Results, with a page for the browser: {folder.root}/")
     # What `mcu-nas front` finds without being told.
-    given = "" if folder.root.parent == SEARCHES else f" --from {folder.root}"
+    own = folder.root.parent == SEARCHES
+    given = "" if own else f" --from {shlex.quote(str(folder.root))}"
     click.echo(f"Next: mcu-nas front list{given}, then mcu-nas front pick --knee{given}")
 
 

@@ -176,9 +176,10 @@ def test_bad_input_in_a_process_of_several_is_one_line(tmp_path):
 
 def test_an_algorithm_of_the_user_s_is_taken(tmp_path):
     (tmp_path / "smallest.py").write_text(SMALLEST)
-    result = run("--trials", 12, "--algo", "smallest:Search")
+    result = run("--trials", 12, "--algo", "smallest:Search", "--out", "k 4")
     assert result.exit_code == 0, result.output
-    trials = trials_of(DEFAULT / "study.journal")
+    assert "Next: mcu-nas front list --from 'k 4', then" in result.output
+    trials = trials_of(Path("k 4") / "study.journal")
     assert [trial.params["resolution"] for trial in trials] == 12 * [16]
 
 
@@ -226,6 +227,7 @@ def test_without_a_feasible_subnet_the_nearest_limit_is_said():
         (["--storage", "nonsense://x"], "cannot open the storage"),
         (["--storage", "no/such/folder/x.journal"], "cannot open the storage"),
         (["--predictors", "none.json"], "none.json"),
+        (["--study-name", "a\x1b[2Jb"], "printable"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(words, message, tmp_path):
