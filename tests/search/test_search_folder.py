@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 from pathlib import Path
 
@@ -101,7 +102,11 @@ def test_the_page_of_four_objectives_is_written_with_the_reference(folder, some_
     reference = known_reference(task)
     assert reference is not None
     folder.write(task, Subnets.of_genotypes(task, X, "t"), record, reference)
-    assert folder.page.stat().st_size > 1_000_000
+    text = folder.page.read_text()
+    _, data = text.split('"reference":', 1)
+    shown = json.JSONDecoder().raw_decode(data.lstrip())[0]
+    assert shown["kind"] == "exact"
+    assert {len(column) for column in shown["values"]} == {len(reference.X)}
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,6 @@ from mcu_nas_moo.cli.bench.tune import tune
 from mcu_nas_moo.cli.option_types import FOLDER, POSITIVE
 from mcu_nas_moo.cli.problem_options import (
     DEFAULT_OBJECTIVES,
-    jobs_option,
     limit_options,
     names_in,
     objectives_option,
@@ -77,7 +76,8 @@ DEFAULT_ALGORITHMS = "random,local-search,ga,nsga2,nsga3,ppo"
 )
 @click.option("--budget", type=POSITIVE, default=2000, help="Evaluations per run, exact.")
 @click.option("--seeds", type=POSITIVE, default=5, help="Runs per algorithm; seeds 0, 1, ...")
-@jobs_option
+# Counted below: commands behind this one have the option themselves.
+@click.option("--jobs", type=POSITIVE, show_default="one per core", help="Processes.")
 @limit_options
 @results_option
 @click.option(
@@ -103,7 +103,7 @@ def main(
     predictors: str,
     budget: int,
     seeds: int,
-    jobs: int,
+    jobs: int | None,
     limits: dict[str, float],
     out: Path | None,
     configs: tuple[Path, ...],
@@ -127,10 +127,12 @@ def main(
         return
     from mcu_nas_moo.benchmark.runs.study import Run, Study
     from mcu_nas_moo.common.naming import file_name
+    from mcu_nas_moo.common.workpool import cores
     from mcu_nas_moo.optimisers.register import check_optimiser
     from mcu_nas_moo.optimisers.user_optimisers import look_in
     from mcu_nas_moo.problem.reachability import check_limits
 
+    jobs = jobs or cores()
     look_in(Path.cwd())
     names = [check_optimiser(name) for name in names_in(algos, "--algos")]
     hyperparameters = _hyperparameters(configs, names)

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from mcu_nas_moo.common.errors import DamagedFileError
+from mcu_nas_moo.common.files import parsing
 from mcu_nas_moo.problem.evaluators.perceptrons import MLPEnsemble, MLPSettings, fit_mlp, folds
 
 SETTINGS = MLPSettings(
@@ -70,7 +72,7 @@ def test_file_round_trip(ensemble, data, tmp_path):
     assert again.fingerprint == ensemble.fingerprint
     np.testing.assert_array_equal(again.outputs(data[0]), ensemble.outputs(data[0]))
     path.write_bytes(path.read_bytes()[:-9])
-    with pytest.raises(ValueError, match=r"[Ii]ncomplete|[Ii]nvalid"):
+    with pytest.raises(DamagedFileError, match=r"[Ii]ncomplete|[Ii]nvalid"), parsing(path):
         MLPEnsemble.read(path)
 
 
