@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from mcu_nas_moo.common.errors import InputError
@@ -16,14 +17,18 @@ DEPTH = 32
 
 
 def parse_json(text: str) -> Any:
-    """What a JSON text holds. NaN and infinities, which are not JSON, become None.
+    """What a JSON text holds. NaN and infinities, also as 1e999, become None.
 
     Raises:
         ValueError: if it is no JSON.
         InputError: if it is nested too deeply.
         RecursionError: if it is so by far.
     """
-    return shallow(json.loads(text, parse_constant=lambda name: None))
+    return shallow(json.loads(text, parse_constant=lambda name: None, parse_float=_finite))
+
+
+def _finite(text: str) -> float | None:
+    return value if isfinite(value := float(text)) else None
 
 
 def shallow(values: Any) -> Any:

@@ -39,9 +39,13 @@ def file_name(*names: str) -> str:
 
     ASCII letters, digits, ``.``, ``_``, ``-`` and ``~`` stay. All else is percent-quoted, and so is
     what would make a path, a hidden file or a device of it: no name leaves its folder, and
-    different ones stay different on every file system that tells capitals apart.
+    different ones, or as many joined ones, stay different on every file system that tells capitals
+    apart.
     """
-    text = quote("--".join(names), safe="", errors="surrogatepass")
+    parts = [quote(name, safe="", errors="surrogatepass") for name in names]
+    if len(parts) > 1:  # "--" only joins: not within a name, nor made by one of its ends
+        parts = [re.sub("(?<=-)-|^-|-$", "%2D", part) for part in parts]
+    text = "--".join(parts)
     if text.startswith(".") or _DEVICE.fullmatch(text):
         text = f"%{ord(text[0]):02X}{text[1:]}"
     if text.endswith("."):

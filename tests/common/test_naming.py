@@ -88,6 +88,19 @@ def test_shipped_references_keep_their_names():
         assert ProblemFacts(**facts, fingerprint="f").name == stem
 
 
+@given(st.lists(st.text("a-%", max_size=4), min_size=2, max_size=3), st.data())
+def test_joined_names_have_different_files(names, data):
+    other = data.draw(
+        st.lists(st.text("a-%", max_size=4), min_size=len(names), max_size=len(names))
+    )
+    assert (file_name(*names) == file_name(*other)) == (names == other)
+
+
+def test_joins_within_names_are_no_joins():
+    assert file_name("a--b", "c") != file_name("a", "b--c")
+    assert file_name("a-", "b") != file_name("a", "-b")
+
+
 def test_several_names_are_joined():
     assert file_name("a.b", "C") == "a.b--C"
     assert file_name("my module", "C/D") == "my%20module--C%2FD"

@@ -80,6 +80,7 @@ def test_yaml_files_that_are_too_large_or_no_text(tmp_path):
 
 def test_json(tmp_path):
     assert parse_json('{"a": NaN, "b": [Infinity, 1]}') == {"a": None, "b": [None, 1]}
+    assert parse_json("[1e999, -1e999, 1.5]") == [None, None, 1.5]
     nested = "[" * (DEPTH - 1) + "]" * (DEPTH - 1)
     assert json.dumps(parse_json(nested)) == nested
     path = tmp_path / "a.json"

@@ -108,22 +108,24 @@ def _to_optuna(
     seed: int | None,
     console: Console,
 ) -> None:
-    from rich.progress import track
-
     from mcu_nas_moo.benchmark.results.optuna_export import export_run, open_storage
     from mcu_nas_moo.benchmark.runs.history import load_history
+    from mcu_nas_moo.common.progress import Bars
     from mcu_nas_moo.common.text import without_passwords
 
     chosen = _full_histories(folders, names, seed)
     opened = open_storage(storage)
     added = 0
-    for found, task, path in track(chosen, "Adding trials", console=console, transient=True):
-        history = load_history(path)
-        run = f"{found.problem.name}--{history.algorithm}-s{history.seed}--{found.budget}"
-        name = run if study_name is None else f"{study_name}--{run}"
-        if study_name is not None and len(chosen) == 1:
-            name = study_name
-        added += export_run(history, task, opened, name) is not None
+    with Bars("runs", console, transient=True) as progress:
+        bar = progress.add_task("Adding trials", total=len(chosen))
+        for found, task, path in chosen:
+            history = load_history(path)
+            run = f"{found.problem.name}--{history.algorithm}-s{history.seed}--{found.budget}"
+            name = run if study_name is None else f"{study_name}--{run}"
+            if study_name is not None and len(chosen) == 1:
+                name = study_name
+            added += export_run(history, task, opened, name) is not None
+            progress.advance(bar)
     there = len(chosen) - added
     also = f"; {there} were there already" if there else ""
     console.print(f"Added {added} runs to {without_passwords(storage, storage)}{also}")

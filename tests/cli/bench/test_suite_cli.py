@@ -350,10 +350,12 @@ def test_export_of_files(finished, form):
     assert "of 2 runs" in result.stdout  # one per budget
 
 
-def test_export_to_optuna(finished):
+def test_export_to_optuna(finished, monkeypatch):
+    monkeypatch.setattr("mcu_nas_moo.common.progress.LINE_EVERY_S", 0.01)
     arguments = ("--format", "optuna", "--storage", "sqlite:///runs.db", "--seed", 0)
     result = bench("export", finished, *arguments)
     assert result.exit_code == 0, result.output
+    assert "Adding trials: 2 of 3 runs" in result.stdout
     assert "Added 3 runs" in result.stdout
     names = optuna.get_all_study_names("sqlite:///runs.db")
     assert set(names) == {
