@@ -39,12 +39,14 @@ def group() -> int | None:
         return _guard.pid
 
 
-def join(number: int | None) -> None:
-    """Enter a group that another process made, see :func:`group`; end if it has none any more."""
+def join(number: int | None, parent: int) -> None:
+    """Enter the :func:`group` of the process that started this one; end if that has ended."""
     if number is not None:
         try:
             os.setpgid(0, number)
         except OSError:  # that process ended, or was stopped, while this one started
+            os._exit(1)
+        if os.getppid() != parent:  # the guard may have done its work before this one joined
             os._exit(1)
 
 

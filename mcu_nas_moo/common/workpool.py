@@ -142,13 +142,15 @@ class WorkPool:
         """What takes work; made anew if it is broken, and shared by all pools here."""
         if self._given is not None:
             return self._given
+        # What loky's tracker clears away after a signal is no concern of the user's.
+        os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker")
         from loky import get_reusable_executor
 
         return get_reusable_executor(
             jobs,
             timeout=_IDLE_S,
             initializer=processes.join,
-            initargs=(processes.group(),),
+            initargs=(processes.group(), os.getpid()),
             env=_ONE_THREAD,
         )
 
