@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from mcu_nas_moo.benchmark.results.loading import load_results
+from mcu_nas_moo.optimisers.register import optimiser_fingerprint
 
 FOLDER = Path(__file__).parents[2] / "benchmarks" / "results" / "full"
 
@@ -59,3 +60,9 @@ def test_every_algorithm_has_its_seeds(problem):
     for algorithm in problem.algorithms:
         seeds = {run.seed for run in problem.trajectories if run.algorithm == algorithm}
         assert seeds == set(range(21)), algorithm
+
+
+def test_runs_are_stamped_as_those_of_the_present_code(problem):
+    # Or else `python benchmarks/restamp_runs.py` has to prove that they are.
+    stamps = {(run.algorithm, run.metadata["optimiser"]) for run in problem.trajectories}
+    assert stamps == {(name, optimiser_fingerprint(name)) for name, _ in stamps}
