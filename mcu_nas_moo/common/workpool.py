@@ -6,6 +6,7 @@ import os
 import pickle
 import signal
 import sys
+import warnings
 from collections.abc import Sized
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import closing, contextmanager
@@ -144,6 +145,8 @@ class WorkPool:
             return self._given
         # What loky's tracker clears away after a signal is no concern of the user's.
         os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker")
+        # Nor that it replaced a process that had grown.
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
         from loky import get_reusable_executor
 
         return get_reusable_executor(
