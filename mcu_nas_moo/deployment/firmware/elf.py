@@ -105,6 +105,8 @@ def _image(elf: Any) -> FirmwareImage:
             flash[section.name] = section["sh_size"]
     symbols, sizes = {}, {}
     table = elf.get_section_by_name(".symtab")
+    if table is not None and table["sh_type"] != "SHT_SYMTAB":
+        raise InputError("its section .symtab is no table of symbols")
     for symbol in () if table is None else table.iter_symbols():
         kind = symbol["st_info"]["type"]
         if not symbol.name or symbol["st_shndx"] == "SHN_UNDEF" or symbol.name.startswith("$"):

@@ -92,6 +92,8 @@ class RetrainedSubnet:
             found = validate(SubnetFile, metadata["subnet"], "subnet")
             module = with_weights(lambda: SubnetModule(found.layers()), state)
             ranges = metadata["ranges"]
+            if not isinstance(ranges, dict | None):
+                raise InputError("its ranges are no mapping of names to two numbers")
             retrained = cls(
                 found,
                 module.to(memory_format=torch.channels_last).eval(),  # type: ignore[call-overload]
