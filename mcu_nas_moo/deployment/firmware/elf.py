@@ -104,10 +104,7 @@ def _image(elf: Any) -> FirmwareImage:
         if section["sh_type"] != "SHT_NOBITS":  # all others are loaded; .data from its image
             flash[section.name] = section["sh_size"]
     symbols, sizes = {}, {}
-    table = elf.get_section_by_name(".symtab")
-    if table is not None and table["sh_type"] != "SHT_SYMTAB":
-        raise InputError("its section .symtab is no table of symbols")
-    for symbol in () if table is None else table.iter_symbols():
+    for symbol in _symbols_of(elf):
         kind = symbol["st_info"]["type"]
         if not symbol.name or symbol["st_shndx"] == "SHN_UNDEF" or symbol.name.startswith("$"):
             continue
@@ -121,3 +118,12 @@ def _image(elf: Any) -> FirmwareImage:
     if any(len(s.content) < loaded[i]["p_filesz"] for i, s in enumerate(segments)):
         raise InputError("it ends early")
     return FirmwareImage(flash, ram, elf["e_entry"] & ~1, symbols, sizes, segments)
+
+
+def _symbols_of(elf: Any) -> Any:
+    table = elf.get_section_by_name(".symtab")
+    if table is None:
+        return ()
+    if table["sh_type"] != "SHT_SYMTAB":
+        raise InputError("its section .symtab is no table of symbols")
+    return table.iter_symbols()
