@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from mcu_nas_moo.common.arrays import FloatArray, Genotypes, IntArray
 
 #: Points of a reference front that a figure shows at most.
-REFERENCE_POINTS = 800
+REFERENCE_POINTS = 700
 #: Points of a front of two objectives that a figure shows at most; a joined line needs them.
 LINE_POINTS = 500
 #: Points of all algorithms' fronts of more objectives on one problem, at most, roughly.
-CLOUD_POINTS = 1100
+CLOUD_POINTS = 900
 #: Lines of the grid, in each direction, on which attainment is compared.
-GRID_LINES = 72
+GRID_LINES = 70
 #: Points of a line of steps at most: about one for some pixels.
 STEP_POINTS = 100
 
