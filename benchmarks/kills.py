@@ -371,6 +371,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--grace", type=float, default=GRACE_S, help="seconds to end  [2]")
     parser.add_argument("--out", type=Path, help="file of the table  [none]")
     options = parser.parse_args(arguments)
+    # What a shell starts in the background ignores SIGINT, and so would the commands.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     names = options.what.split(",")
     unknown = set(names) - set(WORKS)
     if unknown or options.kills < 1:
