@@ -35,7 +35,6 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from mcu_nas_moo.benchmark.analysis.indicators import hypervolume_ratios_at
 from mcu_nas_moo.benchmark.analysis.statistics import caution
 from mcu_nas_moo.benchmark.references.reference import known_reference, remake_command
 from mcu_nas_moo.common.files import write_atomically
@@ -44,6 +43,7 @@ from mcu_nas_moo.common.workpool import WorkPool, cores
 from mcu_nas_moo.optimisers.ppo import PPOOptimiser
 from mcu_nas_moo.optimisers.ppo.settings import PPOSettings
 from mcu_nas_moo.optimisers.register import optimiser_fingerprint
+from mcu_nas_moo.problem.archive import feasible
 from mcu_nas_moo.problem.task import Task
 
 if TYPE_CHECKING:
@@ -228,8 +228,8 @@ def search(
         parts.append(evaluation)
         done += len(X)
     F, G = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    ratios: list[float] = hypervolume_ratios_at(F, G, reference, counts).round(DIGITS).tolist()
-    return ratios
+    volumes = [reference.hypervolume_of(F[:count][feasible(G[:count])]) for count in counts]
+    return [round(volume / reference.hypervolume, DIGITS) for volume in volumes]
 
 
 def make(

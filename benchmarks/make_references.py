@@ -17,10 +17,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from mcu_nas_moo.benchmark.references.enumeration import Enumerator, can_enumerate
-from mcu_nas_moo.benchmark.references.exact_reference import exact_reference
+from mcu_nas_moo.benchmark.references.enumeration import Enumerator
 from mcu_nas_moo.benchmark.references.front_search import pooled_reference
-from mcu_nas_moo.benchmark.references.reference import load_reference
+from mcu_nas_moo.benchmark.references.reference import can_enumerate, load_reference
 from mcu_nas_moo.benchmark.results.loading import load_results
 from mcu_nas_moo.common.workpool import cores
 from mcu_nas_moo.hardware.profile import list_profiles
@@ -89,7 +88,7 @@ def _make_exact(tasks: Sequence[Task], jobs: int) -> None:
     enumerator.run(jobs)
     of_profile = {found.task.profile.name: found for found in enumerator.results()}
     for task in tasks:
-        reference = exact_reference(of_profile[task.profile.name], task.objectives)
+        reference = of_profile[task.profile.name].reference(task.objectives)
         reference.save(FOLDER / f"{task.name}.npz")
         print(f"{task.name}: {len(reference.F)} subnets of {reference.origin['networks']:,}")
     print(f"{perf_counter() - start:.0f} s for all of them")

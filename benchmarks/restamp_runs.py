@@ -123,9 +123,9 @@ def chosen(file: CompactFile, options: argparse.Namespace) -> list[int]:
 def again(file: CompactFile, checkout: Path | None) -> Verdict:
     """Make the run of a file again and compare it, if need be with what ``checkout`` makes."""
     (stored,) = file.facts["runs"]
-    task = Task.from_facts(file.problem, file.path)
+    task = Task.from_facts(file.problem, file.source)
     reference = reference_in(file, task) or known_reference(task)
-    assert reference is not None, f"{file.path}: no reference"
+    assert reference is not None, f"{file.source}: no reference"
     metadata = file.facts["metadata"][stored["metadata"]]
     chosen = metadata.get("hyperparameters", {})
     history = run_optimiser(
@@ -143,7 +143,7 @@ def again(file: CompactFile, checkout: Path | None) -> Verdict:
     same_code = (
         not equal and checkout is not None and not chosen and made_by(checkout, history, task)
     )
-    return Verdict(file.path.stem, stored["algorithm"], stored["budget"], equal, same_code)
+    return Verdict(file.source.stem, stored["algorithm"], stored["budget"], equal, same_code)
 
 
 def made_by(checkout: Path, history: History, task: Task) -> bool:

@@ -146,9 +146,9 @@ def task_of_options(
 
 def reference_of(task: Task, console: Console) -> Reference:
     """The known reference of ``task``, or a new pooled one, which takes some seconds."""
-    from mcu_nas_moo.benchmark.references.enumeration import can_enumerate
     from mcu_nas_moo.benchmark.references.front_search import pooled_reference
     from mcu_nas_moo.benchmark.references.reference import (
+        can_enumerate,
         known_reference,
         remake_command,
         stale_note,

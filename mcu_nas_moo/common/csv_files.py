@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import parsing, read_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 
@@ -42,3 +43,12 @@ def read_table(path: Path, remedy: str = "") -> tuple[list[str], dict[int, dict[
                 filled = [field.strip() for field in fields] + [""] * (len(columns) - len(fields))
                 rows[reader.line_num] = dict(zip(columns, filled, strict=True))
         return columns, rows
+
+
+def table_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A CSV table; floating-point numbers have the shortest digits that read back exactly."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return text.getvalue()

@@ -7,7 +7,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.common.files import parsing, read_text
+from mcu_nas_moo.common.files import parsing, read_text, write_text_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,3 +66,8 @@ def read_json(path: Path, remedy: str = "", kind: str = "") -> dict[str, Any]:
     """
     with parsing(path, remedy, kind):
         return parse_mapping(read_text(path))
+
+
+def write_json(path: Path, values: Any, indent: int = 1) -> None:
+    """Write plain data in one step."""
+    write_text_atomically(path, json.dumps(values, indent=indent) + "\n")

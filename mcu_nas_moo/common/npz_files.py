@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.common.files import FILE_LIMIT, read_bytes
+from mcu_nas_moo.common.files import FILE_LIMIT, read_bytes, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,3 +81,13 @@ def _array(archive: zipfile.ZipFile, name: str) -> Array:
         raise InputError(f"{name} says to be {dtype} {shape}, but has {len(content) - start} bytes")
     values = np.frombuffer(content, dtype, offset=start) if start < len(content) else ()
     return np.array(values, dtype).reshape(shape, order="F" if by_columns else "C")
+
+
+def write_npz(path: Path, arrays: Mapping[str, Any], *, compressed: bool = False) -> None:
+    """Write arrays by name in one step."""
+
+    def write(partial: Path) -> None:
+        with partial.open("wb") as file:  # or numpy adds an ending to the name
+            (np.savez_compressed if compressed else np.savez)(file, **arrays)
+
+    write_atomically(path, write)

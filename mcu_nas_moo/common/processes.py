@@ -80,26 +80,21 @@ if hasattr(os, "register_at_fork"):
 
 def start(command: Sequence[str], **settings: Any) -> subprocess.Popen[Any]:
     """``subprocess.Popen`` of a program that ends with this process."""
-    if os.name == "posix":
-        settings["process_group"] = group()
-    return subprocess.Popen(command, **settings)
+    return subprocess.Popen(command, process_group=group(), **settings)
 
 
 def run(command: Sequence[str]) -> tuple[int, str]:
     """Run a program that ends with this process; returns its code and what it said on stderr."""
-    with start(
+    done = subprocess.run(
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-    ) as process:
-        try:
-            error_text = process.communicate()[1]
-        except BaseException:
-            process.kill()
-            raise
-    return process.returncode, error_text
+        check=False,
+        process_group=group(),
+    )
+    return done.returncode, done.stderr
 
 
 @contextmanager

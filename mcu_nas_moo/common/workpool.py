@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Sized
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import closing, contextmanager
+from functools import partial
 from itertools import count, islice
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -77,7 +78,8 @@ class WorkPool:
             Exception: the first one that the function raises; it ends the work.
         """
         results: dict[int, Result] = {}
-        with closing(self.as_completed(_Numbered(function), [*enumerate(items)])) as work:
+        numbered = partial(_call_numbered, function)
+        with closing(self.as_completed(numbered, [*enumerate(items)])) as work:
             for (number, _), future in work:
                 results[number] = future.result()
                 done(len(results))
@@ -158,14 +160,8 @@ class WorkPool:
         )
 
 
-class _Numbered(Generic[Item, Result]):
-    """A function of items that have a number."""
-
-    def __init__(self, function: Callable[[Item], Result]) -> None:
-        self.function = function
-
-    def __call__(self, numbered: tuple[int, Item]) -> Result:
-        return self.function(numbered[1])
+def _call_numbered(function: Callable[[Item], Result], numbered: tuple[int, Item]) -> Result:
+    return function(numbered[1])
 
 
 class _Sent(Generic[Item, Result]):

@@ -1,15 +1,21 @@
-"""The contract of every optimiser."""
+"""The contract of every optimiser, and what its proposals must be."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+import numpy as np
+
+from mcu_nas_moo.common.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from mcu_nas_moo.common.arrays import FloatArray, Genotypes
+    import numpy.typing as npt
+
+    from mcu_nas_moo.common.arrays import BoolArray, FloatArray, Genotypes
     from mcu_nas_moo.contracts.problem import Problem
 
 
@@ -53,3 +59,50 @@ class Setting:
 
 #: Builds a fresh optimiser for one run.
 Factory: TypeAlias = "Callable[[Setting], Optimiser]"
+
+
+def genotypes_of(asked: object, task: Problem, algorithm: str, done: int) -> Genotypes:
+    """What an algorithm proposed, whole numbers of any type, as integers ``(n, n_genes)``.
+
+    Raises:
+        InputError: with the algorithm, the row, the gene and its range if a value is not among
+            the gene's options; for anything that is not a table of numbers of the right width.
+    """
+    where = f"{algorithm}, asked after {done:,} evaluations,"
+    try:
+        given = np.asarray(asked)
+        if not np.issubdtype(given.dtype, np.integer):
+            given = given.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{where} proposed what is no array of numbers: {error}") from error
+    if given.size == 0 and given.ndim > 0:
+        return np.zeros((0, task.n_genes), dtype=np.int64)
+    if given.ndim != 2 or given.shape[1] != task.n_genes:
+        what = "None" if asked is None else f"an array of shape {given.shape}"
+        raise InputError(
+            f"{where} proposed {what}; it must be an array of shape "
+            f"(n, {task.n_genes}), a row per genotype and a column per gene"
+        )
+    if not np.issubdtype(given.dtype, np.integer):
+        _refuse(given != np.rint(given), given, task, where)
+    _refuse((given < 0) | (given >= task.n_choices), given, task, where)
+    return given.astype(np.int64)
+
+
+def _refuse(wrong: BoolArray, given: npt.NDArray[Any], task: Problem, where: str) -> None:
+    """Raise for the first of the values that are ``wrong``, if any."""
+    if not wrong.any():
+        return
+    row, column = np.argwhere(wrong)[0]
+    value = given[row, column]
+    remedy = ""
+    if np.isfinite(value) and value != np.rint(value):
+        remedy = (
+            "; operators for real numbers do not serve; an algorithm of pymoo takes others as in "
+            "NSGA2(..., **mcu_nas_moo.problem.adapters.pymoo_operators.integer_operators())"
+        )
+    raise InputError(
+        f"{where} proposed {value.item()} in row {row} for gene "
+        f"{task.space.genes[column].name!r}; allowed are the whole numbers from 0 to "
+        f"{task.n_choices[column] - 1}{remedy}"
+    )

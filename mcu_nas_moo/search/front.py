@@ -69,28 +69,11 @@ def sorted_by(front: Subnets, objective: str) -> list[int]:
     Raises:
         InputError: for an unknown objective.
     """
-    order: list[int] = np.argsort(front.metrics[metric_of(objective)], kind="stable").tolist()
-    return order
-
-
-def best(front: Subnets, objective: str) -> int:
-    """Row with the least of an objective, or of any other metric that has a name as one.
-
-    Raises:
-        InputError: for an unknown name.
-    """
-    return int(np.argmin(front.metrics[metric_of(objective)]))
-
-
-def metric_of(objective: str) -> str:
-    """The metric that an objective minimises.
-
-    Raises:
-        InputError: for an unknown objective.
-    """
     if objective not in OBJECTIVES:
         raise unknown_name("objective", objective, list(OBJECTIVES))
-    return OBJECTIVES[objective].name
+    values = front.metrics[OBJECTIVES[objective].name]
+    order: list[int] = np.argsort(values, kind="stable").tolist()
+    return order
 
 
 def knee(front: Subnets) -> int:

@@ -12,6 +12,8 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+import optuna
+
 from mcu_nas_moo.common import processes
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.optimisers.user_optimisers import one_line
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
     from typing import BinaryIO
-
-    import optuna
 
     from mcu_nas_moo.problem.task import Task
 
@@ -113,8 +113,6 @@ def _fault(text: str, number: int | None, trace: str) -> Exception:
 
 def work(given: bytes) -> None:
     """What a process of several does; it tells its lines, or an error, on its standard output."""
-    import optuna
-
     pipe, sys.stdout = sys.stdout, sys.stderr  # what an algorithm of the user's prints is no line
 
     def tell(*line: str | int | None) -> None:

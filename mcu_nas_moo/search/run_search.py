@@ -14,14 +14,16 @@ from json import JSONDecodeError
 from typing import TYPE_CHECKING
 
 import numpy as np
+import optuna
+from optuna.trial import TrialState, create_trial
 
 from mcu_nas_moo.benchmark.results.optuna_export import distribution
-from mcu_nas_moo.benchmark.runs.run import genotypes_of
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.text import without_passwords
-from mcu_nas_moo.contracts.optimiser import Setting
+from mcu_nas_moo.contracts.optimiser import Setting, genotypes_of
 from mcu_nas_moo.optimisers.register import entry, load_optimiser
 from mcu_nas_moo.optimisers.user_optimisers import is_own, last_line, one_line
+from mcu_nas_moo.problem.adapters.optuna_objective import McuNasObjective
 from mcu_nas_moo.search.lease import ABROAD_S, alone_in, this_process
 from mcu_nas_moo.search.search_study import Progress, reading, values_of
 from mcu_nas_moo.search.streams import (
@@ -38,7 +40,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    import optuna
     from optuna.trial import FrozenTrial
 
     from mcu_nas_moo.common.arrays import IntArray
@@ -92,8 +93,6 @@ def search(
         InputError: for an unknown algorithm, one that proposes what is no genotype or nothing at
             all, or if the storage fails.
     """
-    import optuna
-
     work = _Work(study, task, trials, folder, watch, say)
     try:
         work.living()
@@ -136,10 +135,6 @@ class _Work:
         watch: Callable[[Progress, bool], object],
         say: Callable[[str], object],
     ) -> None:
-        import optuna
-
-        from mcu_nas_moo.problem.adapters.optuna_objective import McuNasObjective
-
         study.sampler = optuna.samplers.RandomSampler(0)  # of genes that an enqueued trial lacks
         self.progress = Progress(task.n_obj)
         self._study, self._task, self._wanted, self._folder = study, task, wanted, folder
@@ -241,8 +236,6 @@ class _Work:
 
     def _stored(self, stream: int) -> tuple[dict[int, FrozenTrial], dict[int, tuple[int, ...]]]:
         """Finished trials of a stream by position, and what its optimiser was told before."""
-        from optuna.trial import TrialState
-
         stored, told = {}, {}
         for trial in self._trials:
             place = marks_of(trial).place
@@ -254,8 +247,6 @@ class _Work:
 
     def _others(self, stream: int, known: set[int]) -> tuple[int, ...]:
         """Numbers of the finished trials that are not ``known``; adds this stream's own to it."""
-        from optuna.trial import TrialState
-
         self.look()
         found = []
         for trial in self._trials:
@@ -288,9 +279,6 @@ class _Work:
 
     def _evaluate(self, x: IntArray, place: Place) -> FrozenTrial | None:
         """A finished trial of a genotype; None if the study has enough without it."""
-        import optuna
-        from optuna.trial import TrialState
-
         while True:
             trial = self._begin(x, place)
             if trial is None:
@@ -315,8 +303,6 @@ class _Work:
 
         Waits while others are at the last trials, which may fail.
         """
-        from optuna.trial import TrialState
-
         pause, begin = 0.001, time.monotonic()
         while True:
             self._renewed()
@@ -344,8 +330,6 @@ class _Work:
 
     def _counts(self, number: int) -> bool:
         """Whether the study lacks a trial, without those that began after this one."""
-        from optuna.trial import TrialState
-
         self.look()
         before = sum(
             t.state == TrialState.COMPLETE
@@ -361,9 +345,6 @@ class _Work:
 
     def _new(self, x: IntArray, place: Place) -> optuna.Trial:
         """A trial of a genotype, written in one step."""
-        import optuna
-        from optuna.trial import TrialState, create_trial
-
         template = create_trial(
             state=TrialState.RUNNING,
             params=self._params(x),

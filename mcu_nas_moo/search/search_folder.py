@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import re
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import model_validator
 
-from mcu_nas_moo.common.csv_files import read_table
+from mcu_nas_moo.common import csv_files
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import write_text_atomically
-from mcu_nas_moo.common.json_files import read_json
+from mcu_nas_moo.common.json_files import read_json, write_json
 from mcu_nas_moo.common.naming import file_name, unknown_name
 from mcu_nas_moo.common.yaml_files import Facts, is_path, validate
 from mcu_nas_moo.contracts.metrics import LIMITED, OBJECTIVES
 from mcu_nas_moo.hardware.profile import load_profile
 from mcu_nas_moo.problem.facts import ProblemFacts, difference
 from mcu_nas_moo.search.front import front_of, nothing_feasible, on_front
-from mcu_nas_moo.search.search_study import Start
 from mcu_nas_moo.search.subnets import FIGURES, Subnets, subnet_name
 from mcu_nas_moo.spaces import load_space
 from mcu_nas_moo.spaces.subnet_file import write_subnet
@@ -38,6 +33,16 @@ if TYPE_CHECKING:
 SEARCHES = Path("search")
 #: Columns of ``subnets.csv`` before the metrics and the genes.
 _FIRST = ("name", "trial", "feasible", "on_front")
+
+
+class Start(Facts):
+    """One start of the search, with the number of finished trials before it."""
+
+    algorithm: str
+    seed: int
+    from_trial: int
+    date: str
+    optuna: str
 
 
 class SearchRecord(Facts):
@@ -69,41 +74,22 @@ class SearchRecord(Facts):
         return self
 
 
-@dataclass(frozen=True)
 class SearchFolder:
-    """Where the files of one search lie."""
+    """Where the files of one search lie.
 
-    root: Path
+    Attributes:
+        record: what was searched, see :class:`SearchRecord`.
+        journal: the Optuna study, if it was not put elsewhere.
+        table: every distinct subnet.
+        subnets: folder of a subnet file for each member of the front.
+        page, picture: the front, for a browser and for documents.
+    """
 
-    @property
-    def record(self) -> Path:
-        """What was searched, see :class:`SearchRecord`."""
-        return self.root / "search.json"
-
-    @property
-    def journal(self) -> Path:
-        """The Optuna study, if it was not put elsewhere."""
-        return self.root / "study.journal"
-
-    @property
-    def table(self) -> Path:
-        """Every distinct subnet."""
-        return self.root / "subnets.csv"
-
-    @property
-    def subnets(self) -> Path:
-        """Folder of a subnet file for each member of the front."""
-        return self.root / "subnets"
-
-    @property
-    def page(self) -> Path:
-        """The front, for a browser."""
-        return self.root / "pareto_front.html"
-
-    @property
-    def picture(self) -> Path:
-        """The front, for documents."""
-        return self.root / "pareto_front.png"
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.record, self.journal = root / "search.json", root / "study.journal"
+        self.table, self.subnets = root / "subnets.csv", root / "subnets"
+        self.page, self.picture = root / "pareto_front.html", root / "pareto_front.png"
 
     def check(self, problem: ProblemFacts) -> None:
         """Refuse a folder that holds anything but a search for ``problem``.
@@ -145,7 +131,7 @@ class SearchFolder:
         record = self.read_record()
         problem = record.problem
         remedy = "the `mcu-nas search` that made it writes it again"
-        table = read_table(self.table, remedy)[1]
+        table = csv_files.read_table(self.table, remedy)[1]
         rows = list(table.values())
         if len(rows) != record.subnets:
             raise InputError(
@@ -199,9 +185,9 @@ class SearchFolder:
         write_text_atomically(
             self.table, table_text(subnets, [gene.name for gene in task.space.genes])
         )
-        text = json.dumps(record.model_dump(mode="json"), indent=2) + "\n"
+        facts = record.model_dump(mode="json")
         if not subnets.feasible.any():
-            write_text_atomically(self.record, text)
+            write_json(self.record, facts, indent=2)
             raise InputError(nothing_feasible(subnets))
         front = front_of(subnets)
         self._write_files(front)
@@ -211,7 +197,7 @@ class SearchFolder:
         write_front_page(self.page, task, subnets, front, reference)
         draw_front(self.picture, task, subnets, front, reference)
         # The record last: a folder with a record is complete.
-        write_text_atomically(self.record, text)
+        write_json(self.record, facts, indent=2)
         return front
 
     def _write_files(self, front: Subnets) -> None:
@@ -226,23 +212,14 @@ class SearchFolder:
 
 def table_text(subnets: Subnets, genes: Sequence[str]) -> str:
     """``subnets.csv``: a line per subnet, by trial; ``genes`` without effect are left empty."""
-    front = on_front(subnets)
-    columns = {metric: subnets.metrics[metric].tolist() for metric in FIGURES}
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*_FIRST, *FIGURES, *genes])
-    for row, name in enumerate(subnets.names):
-        writer.writerow(
-            [
-                name,
-                subnets.trials[row],
-                str(bool(subnets.feasible[row])).lower(),
-                str(bool(front[row])).lower(),
-                *(repr(columns[metric][row]) for metric in FIGURES),
-                *(subnets.genes[row].get(gene, "") for gene in genes),
-            ]
-        )
-    return text.getvalue()
+    columns: list[Sequence[Any]] = [
+        subnets.names,
+        subnets.trials,
+        *(np.where(m, "true", "false").tolist() for m in (subnets.feasible, on_front(subnets))),
+        *(subnets.metrics[metric].tolist() for metric in FIGURES),
+        *([own.get(gene, "") for own in subnets.genes] for gene in genes),
+    ]
+    return csv_files.table_text([*_FIRST, *FIGURES, *genes], zip(*columns, strict=True))
 
 
 def find_search(
@@ -264,15 +241,8 @@ def find_search(
     Raises:
         InputError: if there is none; or, if any problem will do, the last search is damaged.
     """
-    given: dict[str, str] = {
-        name: value
-        for name, value in (
-            ("profile", profile),
-            ("space", space),
-            ("objectives", ",".join(objectives or ())),
-        )
-        if value
-    }
+    options = {"profile": profile, "space": space, "objectives": ",".join(objectives or ())}
+    given = {name: value for name, value in options.items() if value}
     wanted = dict(given)
     if profile and is_path(profile):
         wanted["profile"] = load_profile(profile).name
@@ -286,15 +256,11 @@ def find_search(
                 raise
             say(f"passed over {folder.root}: {error}")
             continue
-        facts = {
-            "profile": problem.profile,
-            "space": problem.space,
-            "objectives": ",".join(problem.objectives),
-        }
+        facts = {**problem.plain(), "objectives": ",".join(problem.objectives)}
         if wanted.items() <= facts.items():
             return folder
-    options = "".join(f" --{name} {value}" for name, value in given.items())
+    text = "".join(f" --{name} {value}" for name, value in given.items())
     raise InputError(
-        f"{root}/ holds no results of such a search; run `mcu-nas search{options}` first, or name "
+        f"{root}/ holds no results of such a search; run `mcu-nas search{text}` first, or name "
         "a folder with --from"
     )

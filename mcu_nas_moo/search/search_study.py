@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+import optuna
+from optuna.study import StudyDirection
+from optuna.trial import TrialState
 
+from mcu_nas_moo.benchmark.results.optuna_export import name_objectives
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import printable, unknown_name
 from mcu_nas_moo.common.yaml_files import Facts, validate
 from mcu_nas_moo.problem.archive import feasible
 from mcu_nas_moo.problem.facts import ProblemFacts, difference
+from mcu_nas_moo.search.search_folder import Start
 from mcu_nas_moo.search.subnets import FIGURES, Subnets, subnet_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    import optuna
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
 
@@ -36,12 +39,7 @@ def open_study(storage: BaseStorage, name: str, task: Task) -> optuna.Study:
     Raises:
         InputError: if the storage has a study of that name that searches something else.
     """
-    import optuna
-    from optuna.study import StudyDirection
-
-    from mcu_nas_moo.problem.adapters.optuna_objective import McuNasObjective
-
-    problem, objective = task.facts(), McuNasObjective(task=task)
+    problem = task.facts()
     directions = [StudyDirection.MINIMIZE] * task.n_obj
     study = optuna.create_study(
         storage=storage, study_name=name, directions=directions, load_if_exists=True
@@ -58,10 +56,7 @@ def open_study(storage: BaseStorage, name: str, task: Task) -> optuna.Study:
             "choose another --study-name"
         )
     if new:
-        with warnings.catch_warnings():
-            # Names of objectives are experimental in Optuna, but its dashboard shows them.
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            study.set_metric_names(objective.metric_names)
+        name_objectives(study, task)
         study.set_user_attr(PROBLEM, problem.plain())
     return study
 
@@ -72,15 +67,10 @@ def load_study(storage: BaseStorage, name: str | None) -> optuna.Study:
     Raises:
         InputError: if there is none of that name, or several to choose from.
     """
-    import optuna
-
     names = [checked for checked in optuna.get_all_study_names(storage) if printable(checked)]
     if name is None and len(names) != 1:
-        remedy = (
-            f"choose one of {', '.join(sorted(names))} by --study-name"
-            if names
-            else ("`mcu-nas search --storage` makes one")
-        )
+        choice = f"choose one of {', '.join(sorted(names))} by --study-name"
+        remedy = choice if names else "`mcu-nas search --storage` makes one"
         raise InputError(f"the storage holds {len(names)} studies; {remedy}")
     if name is not None and name not in names:
         raise unknown_name("study", name, sorted(names) or ["(none: the storage is empty)"])
@@ -101,8 +91,6 @@ def problem_of(study: optuna.Study) -> ProblemFacts:
 
 def finished_trials(study: optuna.Study) -> list[FrozenTrial]:
     """The trials that were completed, by number; not copies."""
-    from optuna.trial import TrialState
-
     return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
 
 
@@ -183,8 +171,6 @@ class Progress:
 
     def read(self, trials: Sequence[FrozenTrial]) -> bool:
         """Count what is new in all trials of the study, by number; whether the front changed."""
-        from optuna.trial import TrialState
-
         new = [*sorted(self.under_way), *range(self._read_to, len(trials))]
         self._read_to = len(trials)
         self.under_way = {number for number in new if not trials[number].state.is_finished()}
@@ -202,16 +188,6 @@ class Progress:
             return False
         self.front = np.vstack([self.front[~(F <= self.front).all(axis=1)], F])
         return True
-
-
-class Start(Facts):
-    """One start of the search, with the number of finished trials before it."""
-
-    algorithm: str
-    seed: int
-    from_trial: int
-    date: str
-    optuna: str
 
 
 class _Starts(Facts):

@@ -11,6 +11,8 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import optuna
+from optuna.trial import TrialState
 from pydantic import NonNegativeInt, PositiveInt
 
 from mcu_nas_moo.benchmark.references.reference import known_reference
@@ -20,13 +22,13 @@ from mcu_nas_moo.contracts.optimiser import Setting
 from mcu_nas_moo.optimisers.register import entry, optimiser_fingerprint
 from mcu_nas_moo.problem.archive import feasible
 from mcu_nas_moo.search.lease import Owner, alone_in, is_dead
-from mcu_nas_moo.search.search_study import STARTS, Start, finished_trials, starts_of
+from mcu_nas_moo.search.search_folder import Start
+from mcu_nas_moo.search.search_study import STARTS, finished_trials, starts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    import optuna
     from optuna.trial import FrozenTrial
 
     from mcu_nas_moo.common.arrays import FloatArray
@@ -115,8 +117,6 @@ def take_stream(
     Raises:
         InputError: if the record of a stream or a start is damaged.
     """
-    import optuna
-
     with alone_in(folder):
         number, stream = _free_stream(study, task, algorithm, seed, budget)
         keep_stream(study, number, stream, owner)
@@ -210,8 +210,6 @@ def marks_of(trial: FrozenTrial) -> TrialMarks:
 
 def close_dead(study: optuna.Study, under_way: Iterable[FrozenTrial]) -> list[FrozenTrial]:
     """Let those trials fail whose process has ended; returns the others."""
-    from optuna.trial import TrialState
-
     living = []
     for trial in under_way:
         owner = marks_of(trial).owner

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypervolume_curve import hypervolume_curve
 from tiny_task import TinyTask
 from toy_task import ToyTask
 
 import mcu_nas_moo
-from mcu_nas_moo.benchmark.analysis.indicators import hypervolume_curve
 from mcu_nas_moo.benchmark.runs.run import run_optimiser
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.contracts.optimiser import Setting

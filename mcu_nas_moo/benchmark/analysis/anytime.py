@@ -57,20 +57,19 @@ class AnyTimeCurve:
         held: FloatArray = steps[np.searchsorted(self.at, counts, side="right")]
         return held
 
-    def first_reaching(self, targets: npt.ArrayLike, within: float = np.inf) -> FloatArray:
+    def first_reaching(self, targets: npt.ArrayLike) -> FloatArray:
         """Number of the evaluation after which the ratio is at least each of ``targets``.
 
         Args:
             targets: positive, shape ``(t,)``.
-            within: what is reached later than this counts as never reached.
 
         Returns:
             shape ``(t,)``; infinity where the target is not reached.
         """
         late = np.concatenate([self.at, [np.inf]])
         # What adds up to the target but for rounding has reached it.
-        reached = late[np.searchsorted(self.ratios, np.asarray(targets) - 1e-12, side="left")]
-        return np.where(reached <= within, reached, np.inf)
+        reached: FloatArray = late[np.searchsorted(self.ratios, np.asarray(targets) - 1e-12)]
+        return reached
 
     def area(self, evaluations: int) -> float:
         """Mean ratio over log10 of the evaluations, from 1 to ``evaluations``.
@@ -102,22 +101,6 @@ def any_time_curve(run: Trajectory, reference: Reference) -> AnyTimeCurve:
     points = reference.normalise(run.F)
     volumes = growing_hypervolume(points, reference.reference_point)
     return AnyTimeCurve(run.at, share_of(volumes, reference.hypervolume))
-
-
-def hypervolume_beyond(F: FloatArray, reference: Reference, margin: float) -> float:
-    """Hypervolume of ``F`` ``(m, n_obj)``, not normalised, for another reference point.
-
-    Args:
-        F: objectives.
-        reference: front that sets ideal, nadir and unit.
-        margin: of the reference point beyond the nadir, as a share of the front's range.
-    """
-    import moocore
-
-    if not len(F):
-        return 0.0
-    corner = np.full(F.shape[1], 1.0 + margin)
-    return float(moocore.hypervolume(reference.normalise(F), ref=corner))
 
 
 class Distances(NamedTuple):

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from mcu_nas_moo.benchmark.results.trajectory import Trajectory
     from mcu_nas_moo.common.arrays import FloatArray
 
-#: Shares of the runs, in percent, whose attainment surfaces are drawn.
-LEVELS = (25, 50, 75)
-
 
 def box_corner(reference: Reference) -> FloatArray:
     """The corner, not normalised, up to which attainment is told; shape ``(n_obj,)``.
@@ -34,49 +31,36 @@ def box_corner(reference: Reference) -> FloatArray:
     return corner
 
 
-def attainment_surfaces(
-    runs: Sequence[Trajectory], evaluations: int, levels: Sequence[int] = LEVELS
-) -> dict[int, FloatArray]:
+def attainment_surface(
+    runs: Sequence[Trajectory], evaluations: int, percent: int = 50
+) -> FloatArray:
     """Objectives that just so many percent of the runs attain.
 
     Args:
         runs: of one algorithm on one problem with two objectives.
         evaluations: after which the archives are taken.
-        levels: percent of the runs, in (0, 100].
+        percent: of the runs, in (0, 100].
 
     Returns:
-        for each level the corners of its staircase, by increasing first objective, shape
-        ``(m, 2)``; empty where fewer runs attain anything.
+        the corners of the staircase, by increasing first objective, shape ``(m, 2)``; none where
+        fewer runs attain anything.
 
     Raises:
         InputError: if there are no runs or not two objectives.
     """
     import moocore
 
-    points, sets, count = _archives(runs, evaluations)
-    surfaces: dict[int, FloatArray] = {level: np.zeros((0, 2)) for level in levels}
-    if not len(points):
-        return surfaces
-    # Runs without a feasible point attain nothing, but count. The library knows only runs with
-    # points: so many percent of all runs are this share of those.
-    attaining = len(np.unique(sets))
-    needed = {level: -(-level * count // 100) for level in levels}
-    percent = {level: 100.0 * needed[level] / attaining for level in levels}
-    asked = sorted({value for value in percent.values() if value <= 100.0})
-    if asked:
-        rows = moocore.eaf(points, sets, percentiles=asked)
-        for level, value in percent.items():
-            level_points = rows[np.isclose(rows[:, 2], value)][:, :2]
-            surfaces[level] = level_points[level_points[:, 0].argsort()]
-    return surfaces
-
-
-def _archives(runs: Sequence[Trajectory], evaluations: int) -> tuple[FloatArray, FloatArray, int]:
-    """Points ``(m, 2)`` of all archives, the number of the run of each, and how many runs."""
     if not runs:
         raise InputError("attainment needs at least one run of each algorithm")
     archives = [run.archive(evaluations) for run in runs]
     if archives[0].shape[1] != 2:
         raise InputError(f"attainment is told for two objectives, not {archives[0].shape[1]}")
+    # Runs without a feasible point attain nothing, but count. The library knows only runs with
+    # points: so many percent of all runs are this share of those.
+    needed, attaining = -(-percent * len(runs) // 100), sum(len(one) > 0 for one in archives)
+    if needed > attaining:
+        return np.zeros((0, 2))
     sets = np.repeat(np.arange(len(runs), dtype=np.float64), [len(one) for one in archives])
-    return np.concatenate(archives), sets, len(runs)
+    rows = moocore.eaf(np.concatenate(archives), sets, percentiles=[100.0 * needed / attaining])
+    surface: FloatArray = rows[rows[:, 0].argsort(), :2]
+    return surface

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -11,17 +11,16 @@ from mcu_nas_moo.benchmark.analysis.problem_analysis import analyse
 from mcu_nas_moo.benchmark.analysis.statistics import (
     NOT_SHOWN,
     Interval,
-    holm,
-    mann_whitney,
+    compare_pairs,
     median,
     median_difference_interval,
-    verdict,
 )
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import unknown_name
+from mcu_nas_moo.common.tables import new_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from rich.table import Table
 
@@ -63,15 +62,16 @@ class Duel:
     verdict: str
 
 
-@dataclass(frozen=True, eq=False)
-class _Samples:
-    """What two sides reached in one case; larger is better after ``sign``."""
+class _Case(NamedTuple):
+    """What a duel is about; see its attributes of these names."""
 
     problem: str
     algorithm: str
     evaluations: int | None
-    first: list[float]
-    second: list[float]
+
+
+#: What the first and the second side reached in each case.
+_Samples: TypeAlias = dict[_Case, tuple[list[float], list[float]]]
 
 
 def compare_algorithms(results: Results, first: str, second: str) -> list[Duel]:
@@ -88,11 +88,11 @@ def compare_algorithms(results: Results, first: str, second: str) -> list[Duel]:
     for name in (first, second):
         if name not in known:
             raise unknown_name("algorithm of these results", name, known)
-    cases: list[_Samples] = []
+    cases: _Samples = {}
     for problem in results.problems:
         if first in problem.algorithms and second in problem.algorithms:
             analysis = analyse(_only(problem, (first, second)))
-            cases += _cases((problem.title, ""), (analysis, first), (analysis, second))
+            cases |= _cases((problem.title, ""), (analysis, first), (analysis, second))
     return _duels(cases, f"no problem has runs of both {first} and {second}")
 
 
@@ -105,7 +105,7 @@ def compare_results(first: Results, second: Results) -> list[Duel]:
     Raises:
         InputError: if they have nothing in common.
     """
-    cases: list[_Samples] = []
+    cases: _Samples = {}
     others = {problem.name: problem for problem in second.problems}
     for problem in first.problems:
         other = others.get(problem.name)
@@ -118,7 +118,7 @@ def compare_results(first: Results, second: Results) -> list[Duel]:
         first_analysis = analyse(_only(problem, names))
         second_analysis = analyse(replace(_only(other, names), reference=problem.reference))
         for name in names:
-            cases += _cases((problem.title, name), (first_analysis, name), (second_analysis, name))
+            cases |= _cases((problem.title, name), (first_analysis, name), (second_analysis, name))
     return _duels(cases, "the two have no algorithm on a problem in common")
 
 
@@ -131,7 +131,7 @@ def _only(problem: ProblemResults, names: Sequence[str]) -> ProblemResults:
 
 def _cases(
     about: tuple[str, str], first: tuple[Analysis, str], second: tuple[Analysis, str]
-) -> Iterable[_Samples]:
+) -> _Samples:
     """What both sides reached, at each number of evaluations at which both were judged."""
     sides = []
     for analysis, name in (first, second):
@@ -145,47 +145,44 @@ def _cases(
         rows = (targets["algorithm"] == name) & (targets["target"] == TARGET)
         sides.append((judged, targets[rows]["evaluations"].tolist(), analysis.curves[name].budget))
     (one, reached_one, budget_one), (two, reached_two, budget_two) = sides
-    for count in one:
-        if count in two:
-            yield _Samples(*about, count, one[count], two[count])
+    cases: _Samples = {_Case(*about, n): (one[n], two[n]) for n in one if n in two}
     # Runs of different lengths have different chances to get there at all.
     if budget_one == budget_two and np.isfinite([*reached_one, *reached_two]).any():
-        yield _Samples(*about, None, reached_one, reached_two)
+        cases[_Case(*about, None)] = reached_one, reached_two
+    return cases
 
 
-def _duels(cases: Sequence[_Samples], otherwise: str) -> list[Duel]:
+def _duels(cases: _Samples, otherwise: str) -> list[Duel]:
     if not cases:
         raise InputError(f"{otherwise}; nothing to compare")
-    tests = [mann_whitney(_larger_better(c, c.first), _larger_better(c, c.second)) for c in cases]
-    corrected = holm([test.p for test in tests]).tolist()
     duels = []
-    for case, test, p in zip(cases, tests, corrected, strict=True):
-        one, two = (median(side) for side in (case.first, case.second))
-        finite = bool(np.isfinite([*case.first, *case.second]).all())
+    for tested in compare_pairs({case: _larger_better(case, *cases[case]) for case in cases}):
+        first, second = cases[tested.case]
+        finite = bool(np.isfinite([*first, *second]).all())
         duels.append(
             Duel(
-                problem=case.problem,
-                algorithm=case.algorithm,
-                evaluations=case.evaluations,
-                runs=(len(case.first), len(case.second)),
-                median_first=one,
-                median_second=two,
-                interval=median_difference_interval(case.first, case.second) if finite else None,
-                p_holm=p,
-                a12=test.a12,
-                verdict=verdict(p, test.a12 - 0.5),
+                *tested.case,
+                runs=(len(first), len(second)),
+                median_first=median(first),
+                median_second=median(second),
+                interval=median_difference_interval(first, second) if finite else None,
+                p_holm=tested.p_holm,
+                a12=tested.a12,
+                verdict=tested.verdict,
             )
         )
     return duels
 
 
-def _larger_better(case: _Samples, values: Sequence[float]) -> list[float]:
+def _larger_better(
+    case: _Case, first: Sequence[float], second: Sequence[float]
+) -> dict[str, Sequence[float]]:
     """Numbers for a test of ranks: evaluations that never suffice rank behind all others."""
-    if case.evaluations is not None:
-        return list(values)
-    both = np.array([*case.first, *case.second])
-    beyond = both[np.isfinite(both)].max() + 1
-    return [-beyond if np.isinf(value) else -value for value in values]
+    if case.evaluations is None:
+        both = np.array([*first, *second])
+        both = -np.minimum(both, both[np.isfinite(both)].max() + 1)
+        first, second = both[: len(first)].tolist(), both[len(first) :].tolist()
+    return {"first": first, "second": second}
 
 
 def tally(duels: Sequence[Duel], first: str, second: str) -> str:
@@ -203,28 +200,21 @@ def tally(duels: Sequence[Duel], first: str, second: str) -> str:
 
 def duel_tables(duels: Sequence[Duel], first: str, second: str) -> list[Table]:
     """The comparison as one table per problem, of at most 100 columns."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
+    from rich.table import Column
 
     tables = []
     for problem in dict.fromkeys(duel.problem for duel in duels):
-        table = Table(
-            title=problem,
-            title_justify="left",
-            title_style="bold",
-            box=SIMPLE_HEAD,
-            pad_edge=False,
-        )
         duels_here = [duel for duel in duels if duel.problem == problem]
         several = any(duel.algorithm for duel in duels_here)
-        if several:
-            table.add_column("algorithm", overflow="fold", min_width=9, max_width=16)
-        table.add_column("after", justify="right", no_wrap=True)
-        for name in (first, second):
-            table.add_column(name, justify="right", max_width=8 if several else 14, overflow="fold")
-        table.add_column("difference\n95 % interval", justify="right", no_wrap=True)
-        table.add_column("p\n(Holm)", justify="right", no_wrap=True)
-        table.add_column("A12", justify="right", no_wrap=True)
+        widest = 8 if several else 14
+        texts = [
+            Column("algorithm", overflow="fold", min_width=9, max_width=16),
+            Column("after", justify="right", no_wrap=True),
+            Column(first, justify="right", max_width=widest, overflow="fold"),
+            Column(second, justify="right", max_width=widest, overflow="fold"),
+        ]
+        numbers = ("difference\n95 % interval", "p\n(Holm)", "A12")
+        table = new_table(texts if several else texts[1:], numbers, title=problem)
         table.add_column("verdict", no_wrap=True)
         for duel in duels_here:
             table.add_row(*([duel.algorithm] if several else []), *_cells(duel))

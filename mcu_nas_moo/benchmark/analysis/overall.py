@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mcu_nas_moo.benchmark.analysis.ranks import mean_ranks
+from mcu_nas_moo.common.tables import new_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,9 +49,8 @@ def overall_tables(analyses: Sequence[Analysis]) -> list[Group]:
 
 def _table(objectives: str, medians: dict[int, dict[str, dict[str, float]]]) -> Group:
     """A table of the medians by evaluations, problem and algorithm."""
-    from rich.box import SIMPLE_HEAD
     from rich.console import Group
-    from rich.table import Table
+    from rich.table import Column
     from rich.text import Text
 
     problems = list(dict.fromkeys(name for ratios in medians.values() for name in ratios))
@@ -70,14 +70,10 @@ def _table(objectives: str, medians: dict[int, dict[str, dict[str, float]]]) -> 
     # Title and note are longer than a table of few columns is wide.
     title = Text(f"{objectives}: {over}", style="bold")
     note = Text(f"Median hypervolume ratio{of_what}; ranks after {ranked_at:,} evaluations.\n")
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("")
-    table.add_column("algorithm", overflow="fold", max_width=30)
-    table.add_column("mean\nrank", justify="right", no_wrap=True)
     counts = list(medians)
     shown = counts if len(counts) <= SHOWN else [*counts[: SHOWN - 1], counts[-1]]
-    for count in shown:
-        table.add_column(f"after\n{count:,}", justify="right", no_wrap=True)
+    numbers = ["mean\nrank", *(f"after\n{count:,}" for count in shown)]
+    table = new_table(("", Column("algorithm", overflow="fold", max_width=30)), numbers)
     for place, name in enumerate(ordered, start=1):
         rank = f"{rank_of[name]:.2f}" if name in rank_of else MISSING
         ratios = (means[count].get(name) for count in shown)

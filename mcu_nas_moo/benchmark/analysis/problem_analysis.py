@@ -12,7 +12,6 @@ from mcu_nas_moo.benchmark.analysis.anytime import (
     TARGETS,
     any_time_curve,
     distances,
-    hypervolume_beyond,
 )
 from mcu_nas_moo.benchmark.analysis.cautions import (
     beaten_front,
@@ -199,7 +198,7 @@ class _Measures(NamedTuple):
 def _measure(
     runs: Mapping[Trajectory, Sequence[int]], reference: Reference, grid: IntArray
 ) -> list[_Measures]:
-    second_whole = hypervolume_beyond(reference.F, reference, SECOND_MARGIN)
+    second_whole = reference.hypervolume_of(reference.F, SECOND_MARGIN)
     measures = []
     for run, counts in runs.items():
         curve = any_time_curve(run, reference)
@@ -207,7 +206,7 @@ def _measure(
         for count in counts:
             archive = run.archive(count)
             distance = distances(archive, reference)
-            second = hypervolume_beyond(archive, reference, SECOND_MARGIN)
+            second = reference.hypervolume_of(archive, SECOND_MARGIN)
             first = np.inf if run.first_feasible is None else run.first_feasible
             rows.append(
                 {

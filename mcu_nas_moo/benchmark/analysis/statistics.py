@@ -125,20 +125,12 @@ class MannWhitney(NamedTuple):
     a12: float
 
 
-def mann_whitney(first: npt.ArrayLike, second: npt.ArrayLike) -> MannWhitney:
-    """Compare independent samples of shape ``(n,)`` and ``(m,)``.
-
-    Raises:
-        InputError: if a sample is empty or not finite.
-    """
-    (test,) = mann_whitneys([(first, second)])
-    return test
-
-
 def mann_whitneys(
     pairs: Sequence[tuple[npt.ArrayLike, npt.ArrayLike]],
 ) -> list[MannWhitney]:
-    """:func:`mann_whitney` of many pairs; those of equal sizes are computed together.
+    """Compare independent samples of shape ``(n,)`` and ``(m,)``, pair by pair.
+
+    Pairs of equal sizes are computed together.
 
     Raises:
         InputError: if a sample is empty or not finite.
@@ -159,40 +151,6 @@ def mann_whitneys(
         for number, p, share in zip(numbers, np.atleast_1d(found.pvalue), shares, strict=True):
             tests[number] = MannWhitney(float(p), float(share))
     return [tests[number] for number in range(len(samples))]
-
-
-class Wilcoxon(NamedTuple):
-    """Two-sided Wilcoxon signed-rank test of paired samples.
-
-    Attributes:
-        p: probability of differences as large if they are symmetric about zero.
-        effect: Kerby's (2014) matched-pairs rank-biserial correlation: 1 if all pairs favour the
-            first sample, -1 if all favour the second, 0 for no effect.
-    """
-
-    p: float
-    effect: float
-
-
-def wilcoxon(first: npt.ArrayLike, second: npt.ArrayLike) -> Wilcoxon:
-    """Compare paired samples of shape ``(n,)``.
-
-    Pairs without a difference are left out, as Wilcoxon (1945) did; p is 1 if none is left.
-
-    Raises:
-        InputError: if the samples differ in length, are empty or not finite.
-    """
-    from scipy import stats
-
-    one, two = _sample(first), _sample(second)
-    if len(one) != len(two):
-        raise InputError(f"paired samples must have one length, got {len(one)} and {len(two)}")
-    differences = (one - two)[one != two]
-    if not len(differences):
-        return Wilcoxon(1.0, 0.0)
-    ranks = stats.rankdata(np.abs(differences))
-    effect = float((np.sign(differences) * ranks).sum() / ranks.sum())
-    return Wilcoxon(float(stats.wilcoxon(differences).pvalue), effect)
 
 
 def holm(p_values: npt.ArrayLike) -> FloatArray:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.common.files import cache_folder, parsing, write_atomically
+from mcu_nas_moo.common.files import cache_folder, parsing
 from mcu_nas_moo.common.json_files import parse_mapping
-from mcu_nas_moo.common.npz_files import FACTS, FIGURES, INDICES, read_npz
+from mcu_nas_moo.common.npz_files import FACTS, FIGURES, INDICES, read_npz, write_npz
 from mcu_nas_moo.common.yaml_files import Facts, validate
 from mcu_nas_moo.problem.facts import ProblemFacts, changed_parts, problem_facts
 
@@ -28,6 +28,8 @@ REFERENCE_FILE = "reference.npz"
 #: The reference point lies this share of the range beyond the nadir, so that the ends of the
 #: front count (Ishibuchi et al. 2011; the default of BoTorch).
 MARGIN = 0.1
+#: Largest space that can be enumerated within a day or so.
+MOST_NETWORKS = 10**10
 
 
 class ReferenceFacts(Facts, extra="ignore"):
@@ -85,9 +87,19 @@ class Reference:
     @cached_property
     def hypervolume(self) -> float:
         """Hypervolume of the front in normalised objectives."""
+        return self.hypervolume_of(self.F)
+
+    def hypervolume_of(self, F: FloatArray, margin: float = MARGIN) -> float:
+        """Hypervolume of objectives ``(m, n_obj)``, which are normalised here.
+
+        Args:
+            F: objectives.
+            margin: of the reference point beyond the nadir, as a share of the front's range.
+        """
         import moocore
 
-        return float(moocore.hypervolume(self.normalise(self.F), ref=self.reference_point))
+        corner = np.full(self.F.shape[1], 1.0 + margin)
+        return float(moocore.hypervolume(self.normalise(F), ref=corner)) if len(F) else 0.0
 
     def save(self, path: Path) -> None:
         """Write the reference as a compressed NPZ file."""
@@ -100,12 +112,7 @@ class Reference:
             "reference_point": self.nadir + MARGIN * (self.nadir - self.ideal),
             "facts": np.array(json.dumps(facts)),
         }
-
-        def write(partial: Path) -> None:
-            with partial.open("wb") as file:
-                np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-
-        write_atomically(path, write)
+        write_npz(path, arrays, compressed=True)
 
 
 def load_reference(path: Path, remedy: str = "delete it, it will be made again") -> Reference:
@@ -127,6 +134,17 @@ def load_reference(path: Path, remedy: str = "delete it, it will be made again")
         if not shape[0] or data["F"].shape != shape or not np.isfinite(data["F"]).all():
             raise InputError(f"F should be {shape[1]} finite figures for each of {shape[0]} rows")
         return Reference(problem, data["X"].astype(np.int64), data["F"], own.kind, own.origin)
+
+
+def kept_reference(folder: Path, task: Task) -> Reference | None:
+    """The reference in the folder of runs or of a tuning; None if there is none of this task.
+
+    Raises:
+        InputError: if the file is damaged.
+    """
+    path = folder / REFERENCE_FILE
+    reference = load_reference(path) if path.exists() else None
+    return reference if reference is not None and reference.is_of(task) else None
 
 
 def user_reference_path(problem: ProblemFacts) -> Path:
@@ -170,10 +188,13 @@ def stale_note(task: Task) -> str | None:
     )
 
 
+def can_enumerate(task: Task) -> bool:
+    """Whether the space is small enough, and the costs are those of the cost model."""
+    return task.space.n_networks <= MOST_NETWORKS and not task.learned_metrics
+
+
 def remake_command(task: Task) -> str:
     """The command that makes the exact reference of a task, or the pooled one of a large space."""
-    from mcu_nas_moo.benchmark.references.enumeration import can_enumerate
-
     if not can_enumerate(task):
         return "python benchmarks/make_references.py"
     names = shlex.quote(task.space.name), shlex.quote(task.profile.name)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from mcu_nas_moo.benchmark.analysis.attainment import attainment_surfaces, box_corner
+from mcu_nas_moo.benchmark.analysis.attainment import attainment_surface, box_corner
 from mcu_nas_moo.common.genotypes import distinct_rows
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def attainment(analysis: Analysis) -> Attainment | None:
         own = [F[(F < corner).all(axis=1)] for F in (run.archive(count) for run in runs)]
         if sum(map(len, own)):
             archives[name] = own
-            surface = attainment_surfaces(runs, count, (50,))[50]
+            surface = attainment_surface(runs, count)
             surface = surface[(surface < corner).all(axis=1)]
             surfaces[name] = surface[_thinned(surface, STEP_POINTS)]
     if not archives:

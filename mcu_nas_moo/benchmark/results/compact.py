@@ -9,7 +9,9 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from collections.abc import Callable
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from pydantic import Field
@@ -25,12 +27,14 @@ from mcu_nas_moo.common.yaml_files import Facts, validate
 from mcu_nas_moo.problem.facts import ProblemFacts, problem_facts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from mcu_nas_moo.benchmark.results.problem_results import ProblemResults, Results
     from mcu_nas_moo.problem.task import Task
 
+#: Takes a message for the reader of the results.
+Warn: TypeAlias = Callable[[str], object]
 #: Of the files, counted up when older ones can no longer be read.
 FORMAT = 1
 #: Facts of a run that stand in its file, beside its rows and metadata.
@@ -75,16 +79,50 @@ class CompactFile(NamedTuple):
     """What a file says before its task is known.
 
     Attributes:
-        path: of the file.
+        source: the file.
         problem: that its runs are about.
         facts: all that it says, with ``budgets``, ``runs`` and ``metadata``.
         arrays: rows of all runs, one run after the other.
     """
 
-    path: Path
+    source: Path
     problem: ProblemFacts
     facts: dict[str, Any]
     arrays: Mapping[str, np.ndarray[Any, Any]]
+
+    @property
+    def budgets(self) -> tuple[int, ...]:
+        """Numbers of evaluations at which its runs are judged."""
+        return tuple(self.facts["budgets"])
+
+    @property
+    def size(self) -> float:
+        """About how much work its runs are, in no unit."""
+        return float(
+            sum(run["budget"] for run in self.facts["runs"]) * len(self.problem.objectives) ** 2
+        )
+
+    def trajectories(self, task: Task, warn: Warn) -> list[tuple[Trajectory, Path]]:
+        """Its runs, with the file, which is read again; none if that is damaged by now."""
+        with left_out(warn):
+            runs = trajectories_of(read_compact(self.source), task)
+            return [(run, self.source) for run in runs]
+        return []
+
+    def reference(self, task: Task, warn: Warn) -> Reference | None:
+        """What its runs were scored against, None if that is the shipped reference."""
+        with left_out(warn):
+            return reference_in(read_compact(self.source), task)
+        return None
+
+
+@contextmanager
+def left_out(warn: Warn, more: str = "") -> Iterator[None]:
+    """Leave out what cannot be used, and say why: an InputError within ends the block alone."""
+    try:
+        yield
+    except InputError as error:
+        warn(f"left out: {error}{more}")
 
 
 def save_compact(results: Results, folder: Path) -> list[Path]:
@@ -132,7 +170,7 @@ def _save(problem: ProblemResults, path: Path) -> Path:
 def rewrite_facts(file: CompactFile, facts: Mapping[str, Any]) -> None:
     """Write a file again with other facts about the same rows."""
     arrays = {**file.arrays, "facts": np.array(json.dumps(facts))}
-    write_atomically(file.path, lambda partial: _write_archive(partial, arrays))
+    write_atomically(file.source, lambda partial: _write_archive(partial, arrays))
 
 
 def _write_archive(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
@@ -182,7 +220,7 @@ def trajectories_of(file: CompactFile, task: Task) -> tuple[Trajectory, ...]:
     """
     facts, arrays = file.facts, file.arrays
     X = arrays["X"]
-    with parsing(file.path, kind=KIND):
+    with parsing(file.source, kind=KIND):
         task.space.check(X)
     # Runs find the same networks again and again; each is computed once.
     unique, _, place = distinct_rows(X)
@@ -206,7 +244,7 @@ def reference_in(file: CompactFile, task: Task) -> Reference | None:
     about = file.facts.get("reference")
     if about is None or "reference_X" not in file.arrays:
         return None
-    with parsing(file.path, kind=KIND):
+    with parsing(file.source, kind=KIND):
         own = validate(ReferenceFacts, about, "reference")
         X = task.space.check(file.arrays["reference_X"])
         if not len(X):

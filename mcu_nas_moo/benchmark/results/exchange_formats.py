@@ -6,20 +6,20 @@ dominates. Every indicator of the feasible archive, at every number of evaluatio
 
 from __future__ import annotations
 
-import csv
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mcu_nas_moo.benchmark.results.compact import RUN_FACTS
-from mcu_nas_moo.benchmark.runs.environment import versions
-from mcu_nas_moo.common.files import write_atomically, write_text_atomically
+from mcu_nas_moo.common.csv_files import table_text
+from mcu_nas_moo.common.files import write_text_atomically
+from mcu_nas_moo.common.json_files import write_json
 from mcu_nas_moo.common.naming import file_name
 from mcu_nas_moo.contracts.metrics import OBJECTIVES
+from mcu_nas_moo.optimisers.register import installed_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from mcu_nas_moo.benchmark.results.problem_results import ProblemResults, Results
@@ -50,7 +50,8 @@ def export_moocore(results: Results, folder: Path) -> list[Path]:
                 if sets:
                     name = f"{problem.name}--{file_name(*algorithm.split(':'))}--{count}.dat"
                     head = f"# {' '.join(_columns(problem))}\n"
-                    written.append(_write(folder / name, head + "\n".join(sets)))
+                    write_text_atomically(folder / name, head + "\n".join(sets))
+                    written.append(folder / name)
     return written
 
 
@@ -60,7 +61,7 @@ def export_csv(results: Results, folder: Path) -> list[Path]:
     Their rows say which run, the number of the evaluation, objectives, and the subnet's genes;
     genes without effect stay empty. Returns the files.
     """
-    written = []
+    written = [folder / "runs.csv"]
     facts = []
     for problem in results.problems:
         genes = [gene.name for gene in problem.task.space.genes]
@@ -73,8 +74,10 @@ def export_csv(results: Results, folder: Path) -> list[Path]:
                 values = [subnet.values.get(name, "") for name in genes]
                 rows.append([*which, at, *F, *values])
         head = ["algorithm", "seed", "budget", "evaluation", *_columns(problem), *genes]
-        written.append(_write_csv(folder / f"{problem.name}.csv", head, rows))
-    return [_write_csv(folder / "runs.csv", ["problem", *RUN_FACTS], facts), *written]
+        written.append(folder / f"{problem.name}.csv")
+        write_text_atomically(written[-1], table_text(head, rows))
+    write_text_atomically(written[0], table_text(["problem", *RUN_FACTS], facts))
+    return written
 
 
 def export_ioh(results: Results, folder: Path) -> list[Path]:
@@ -118,10 +121,10 @@ def _write_ioh(
         best = int(F[:, 0].argmin())
         solution = {"evals": int(at[best]), "y": float(F[best, 0]), "x": []}
         entries.append({"instance": run.seed, "evals": run.evaluations, "best": solution})
-    _write(folder / data, "\n".join(text) + "\n")
+    write_text_atomically(folder / data, "\n".join(text) + "\n")
     first = runs[0]
     facts: dict[str, Any] = {
-        "version": versions(("mcu-nas-moo",))["mcu-nas-moo"],
+        "version": installed_version("mcu-nas-moo"),
         "suite": "mcu-nas-moo",
         "function_id": number,
         "function_name": problem.name,
@@ -135,7 +138,8 @@ def _write_ioh(
         "scenarios": [{"dimension": dimension, "path": data, "runs": entries}],
     }
     path = folder / f"IOHprofiler_f{number}_{problem.name}.json"
-    return _write(path, json.dumps(facts, indent=1) + "\n")
+    write_json(path, facts)
+    return path
 
 
 def _columns(problem: ProblemResults) -> list[str]:
@@ -146,19 +150,3 @@ def _columns(problem: ProblemResults) -> list[str]:
 def _lines(points: np.ndarray[Any, Any]) -> str:
     """One line per point; the shortest digits that read back exactly."""
     return "".join(" ".join(map(repr, row)) + "\n" for row in points.tolist())
-
-
-def _write(path: Path, text: str) -> Path:
-    write_text_atomically(path, text)
-    return path
-
-
-def _write_csv(path: Path, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Path:
-    def write(partial: Path) -> None:
-        with partial.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(head)
-            writer.writerows(rows)
-
-    write_atomically(path, write)
-    return path

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mcu_nas_moo.benchmark.references.reference import known_reference, shipped_reference
-from mcu_nas_moo.benchmark.results.compact import same_front
+from mcu_nas_moo.benchmark.results.compact import left_out, same_front
 from mcu_nas_moo.benchmark.results.problem_results import ProblemResults, Results, nothing_there
 from mcu_nas_moo.benchmark.results.result_files import find_results, suite_budgets
 from mcu_nas_moo.benchmark.results.trajectory import Trajectory
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mcu_nas_moo.benchmark.references.reference import Reference
-    from mcu_nas_moo.benchmark.results.result_files import Found, Warn
+    from mcu_nas_moo.benchmark.results.compact import Warn
+    from mcu_nas_moo.benchmark.results.result_files import Found
     from mcu_nas_moo.benchmark.runs.study import Run, Study
 
 
@@ -137,10 +138,8 @@ def _one_task(
                 f"differ in {difference(kept[0].problem, first.problem)}; report them apart{more}"
             )
             continue
-        try:
+        with left_out(warnings.append, more):
             kept, task = files, Task.from_facts(first.problem, first.source)
-        except ValueError as error:
-            warnings.append(f"left out: {error}{more}")
     return kept, task
 
 

@@ -96,16 +96,22 @@ def export_run(history: History, task: Task, storage: BaseStorage, name: str) ->
         study = optuna.create_study(
             storage=storage, study_name=name, directions=["minimize"] * task.n_obj
         )
-        with warnings.catch_warnings():
-            # Names of objectives are experimental in Optuna, but its dashboard shows them.
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            study.set_metric_names(list(task.objectives))
+        name_objectives(study, task)
         for key, value in about.items():
             study.set_user_attr(key, value)
         study.add_trials(_trials(history, task))
     finally:
         optuna.logging.set_verbosity(verbosity)
     return study
+
+
+def name_objectives(study: OptunaStudy, task: Task) -> None:
+    """Let Optuna's dashboard show the names of the objectives, which is experimental there."""
+    from optuna.exceptions import ExperimentalWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        study.set_metric_names(list(task.objectives))
 
 
 def _trials(history: History, task: Task) -> list[FrozenTrial]:

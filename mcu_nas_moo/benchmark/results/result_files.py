@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import numpy as np
 from pydantic import Field
 
-from mcu_nas_moo.benchmark.references.reference import REFERENCE_FILE, load_reference
-from mcu_nas_moo.benchmark.results import compact
+from mcu_nas_moo.benchmark.references.reference import REFERENCE_FILE, kept_reference
+from mcu_nas_moo.benchmark.results.compact import CompactFile, left_out, read_compact
 from mcu_nas_moo.benchmark.results.trajectory import Trajectory
 from mcu_nas_moo.benchmark.runs.history import load_history
 from mcu_nas_moo.benchmark.runs.study import RUNS, STUDY_FILE, read_study
 from mcu_nas_moo.benchmark.runs.suite_folder import SUITE_FILE
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.common.files import write_text_atomically
 from mcu_nas_moo.common.genotypes import distinct_rows
-from mcu_nas_moo.common.json_files import read_json
+from mcu_nas_moo.common.json_files import read_json, write_json
 from mcu_nas_moo.common.yaml_files import Facts, validate
 
 if TYPE_CHECKING:
@@ -29,14 +26,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mcu_nas_moo.benchmark.references.reference import Reference
-    from mcu_nas_moo.benchmark.runs.history import History
+    from mcu_nas_moo.benchmark.results.compact import Warn
     from mcu_nas_moo.common.arrays import FloatArray
     from mcu_nas_moo.problem.facts import ProblemFacts
     from mcu_nas_moo.problem.task import Task
     from mcu_nas_moo.spaces.genes import SearchSpace
 
-#: Takes a message for the reader of the results.
-Warn: TypeAlias = Callable[[str], object]
 #: Objectives that another machine computed may differ by so much, relatively.
 TOLERANCE = 1e-6
 
@@ -73,73 +68,19 @@ class FoundStudy:
         """Its runs and their files; those that are damaged or foreign are left out."""
         kept = []
         for path in self.run_files:
-            run = _read_run(path, self, task.space, task.n_obj)
-            if isinstance(run, str):
-                warn(f"left out: {run}")
-            else:
-                kept.append((run, path))
+            with left_out(warn):
+                kept.append((_read_run(path, self, task.space, task.n_obj), path))
         return _true_runs(kept, task, warn)
 
     def reference(self, task: Task, warn: Warn) -> Reference | None:
         """What its runs were scored against, None if that is not known."""
-        path = self.source.parent / REFERENCE_FILE
-        if not path.exists():
-            return None
-        try:
-            reference = load_reference(path)
-        except ValueError as error:
-            warn(f"left out: {error}")
-            return None
-        return reference if reference.is_of(task) else None
+        with left_out(warn):
+            return kept_reference(self.source.parent, task)
+        return None
 
 
-@dataclass(frozen=True, eq=False)
-class FoundCompact:
-    """A compact file of runs of one task, whose rows are read when they are needed.
-
-    Attributes:
-        source: the file.
-        file: without its rows.
-    """
-
-    source: Path
-    file: compact.CompactFile
-
-    @property
-    def problem(self) -> ProblemFacts:
-        """What it says about its task."""
-        return self.file.problem
-
-    @property
-    def budgets(self) -> tuple[int, ...]:
-        """Numbers of evaluations at which its runs are judged."""
-        return tuple(self.file.facts["budgets"])
-
-    @property
-    def size(self) -> float:
-        """About how much work its runs are, in no unit."""
-        runs = sum(run["budget"] for run in self.file.facts["runs"])
-        return float(runs * len(self.problem.objectives) ** 2)
-
-    def trajectories(self, task: Task, warn: Warn) -> list[tuple[Trajectory, Path]]:
-        """Its runs, with the file."""
-        try:
-            file = compact.read_compact(self.source)
-            return [(run, self.source) for run in compact.trajectories_of(file, task)]
-        except ValueError as error:
-            warn(f"left out: {error}")
-            return []
-
-    def reference(self, task: Task, warn: Warn) -> Reference | None:
-        """What its runs were scored against, None if that is the shipped reference."""
-        try:
-            return compact.reference_in(compact.read_compact(self.source), task)
-        except ValueError as error:
-            warn(f"left out: {error}")
-            return None
-
-
-Found: TypeAlias = FoundStudy | FoundCompact
+#: A compact file is without its rows, which are read when they are needed.
+Found: TypeAlias = FoundStudy | CompactFile
 
 
 def find_results(folders: Sequence[Path], warn: Warn) -> list[Found]:
@@ -159,14 +100,11 @@ def find_results(folders: Sequence[Path], warn: Warn) -> list[Found]:
             if path.resolve() in seen:
                 continue
             seen.add(path.resolve())
-            try:
+            with left_out(warn):
                 if path.name == STUDY_FILE:
                     found.append(FoundStudy(path, *read_study(path)))
                 else:
-                    file = compact.read_compact(path)
-                    found.append(FoundCompact(path, file._replace(arrays={})))
-            except ValueError as error:
-                warn(f"left out: {error}")
+                    found.append(read_compact(path)._replace(arrays={}))
     return found
 
 
@@ -201,35 +139,26 @@ def _reason_left_out(runs: Path, number: int) -> str:
     return f"{runs}: {STUDY_FILE} is missing; {many}; give the suite's command again"
 
 
-def _read_history(path: Path, study: FoundStudy) -> History | str:
-    """A run of a study, or why it is left out."""
-    try:
-        history = load_history(path)
-    except ValueError as error:
-        return str(error)
+def _read_run(path: Path, study: FoundStudy, space: SearchSpace, n_obj: int) -> Trajectory:
+    history = load_history(path)
     wanted = {"budget": study.budget, "fingerprint": study.problem.fingerprint}
     for name, expected in wanted.items():
         found = history.metadata.get(name)
         if found != expected:
-            return f"{path}: {name}: expected {expected}, that of its folder, got {found}"
-    return history
-
-
-def _read_run(path: Path, study: FoundStudy, space: SearchSpace, n_obj: int) -> Trajectory | str:
-    history = _read_history(path, study)
-    if isinstance(history, str):
-        return history
+            raise InputError(
+                f"{path}: {name}: expected {expected}, that of its folder, got {found}"
+            )
     try:
         space.check(history.X)
-    except ValueError as error:
-        return f"{path}: X: {error}"
-    n = len(history.X)
-    if history.F.shape != (n, n_obj) or not n:
-        return f"{path}: F: expected {n_obj} objectives per row of X, got {history.F.shape}"
+    except InputError as error:
+        raise InputError(f"{path}: X: {error}") from None
+    n, shape = len(history.X), history.F.shape
+    if shape != (n, n_obj) or not n:
+        raise InputError(f"{path}: F: expected {n_obj} objectives per row of X, got {shape}")
     for name, values in (("F", history.F), ("G", history.G)):
         if not np.isfinite(values).all():
             row = int(np.isfinite(values).all(axis=1).argmin())
-            return f"{path}: {name}: row {row} is not finite: {_row(values[row])}"
+            raise InputError(f"{path}: {name}: row {row} is not finite: {_row(values[row])}")
     return Trajectory.of(history, space.canonical)
 
 
@@ -286,13 +215,10 @@ class _SuiteFacts(Facts, extra="allow"):
 def suite_budgets(folder: Path, warn: Warn = lambda _: None) -> dict[str, list[int]]:
     """Numbers of evaluations by problem that the suite in ``folder`` asked for, if one did."""
     path = folder / SUITE_FILE
-    if not path.exists():
-        return {}
-    try:
-        return validate(_SuiteFacts, read_json(path), str(path)).budgets
-    except InputError as error:
-        warn(f"left out: {error}")
-        return {}  # the budgets of the runs tell most of it
+    if path.exists():
+        with left_out(warn):
+            return validate(_SuiteFacts, read_json(path), str(path)).budgets
+    return {}  # the budgets of the runs tell most of it
 
 
 def suite_records(folders: Sequence[Path]) -> list[dict[str, Any]]:
@@ -316,5 +242,4 @@ def copy_record(folders: Sequence[Path], folder: Path) -> None:
     """
     records = suite_records(folders)
     if len(records) == 1:
-        text = json.dumps(records[0], indent=1) + "\n"
-        write_text_atomically(folder / SUITE_FILE, text)
+        write_json(folder / SUITE_FILE, records[0])

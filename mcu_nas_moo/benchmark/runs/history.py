@@ -10,9 +10,9 @@ import numpy as np
 from pydantic import Field
 
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.common.files import parsing, write_atomically
+from mcu_nas_moo.common.files import parsing
 from mcu_nas_moo.common.json_files import parse_mapping
-from mcu_nas_moo.common.npz_files import FACTS, FIGURE_LIST, FIGURES, INDICES, read_npz
+from mcu_nas_moo.common.npz_files import FACTS, FIGURE_LIST, FIGURES, INDICES, read_npz, write_npz
 from mcu_nas_moo.common.yaml_files import Facts, validate
 
 if TYPE_CHECKING:
@@ -75,19 +75,14 @@ class History:
             "total_seconds": self.total_seconds,
             **self.metadata,
         }
-
-        def write(partial: Path) -> None:
-            with partial.open("wb") as file:
-                np.savez(
-                    file,
-                    X=self.X.astype(np.int16),
-                    F=self.F,
-                    G=self.G,
-                    optimiser_seconds=self.optimiser_seconds.astype(np.float32),
-                    metadata=np.array(json.dumps(facts)),
-                )
-
-        write_atomically(path, write)
+        arrays = {
+            "X": self.X.astype(np.int16),
+            "F": self.F,
+            "G": self.G,
+            "optimiser_seconds": self.optimiser_seconds.astype(np.float32),
+            "metadata": np.array(json.dumps(facts)),
+        }
+        write_npz(path, arrays)
 
 
 def load_metadata(path: Path) -> dict[str, Any]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.common.files import parsing, write_text_atomically
-from mcu_nas_moo.common.json_files import read_json
+from mcu_nas_moo.common.files import parsing
+from mcu_nas_moo.common.json_files import read_json, write_json
 from mcu_nas_moo.common.yaml_files import Facts, validate
 from mcu_nas_moo.optimisers.register import check_hyperparameters
 
@@ -30,9 +29,7 @@ def write_config(
 
     ``origin`` says where they come from; nothing reads it.
     """
-    facts: dict[str, Any] = {"hyperparameters": hyperparameters, **origin}
-    text = json.dumps(facts, indent=1) + "\n"
-    write_text_atomically(path, text)
+    write_json(path, {"hyperparameters": hyperparameters, **origin})
 
 
 def read_configs(paths: Iterable[Path]) -> dict[str, dict[str, object]]:

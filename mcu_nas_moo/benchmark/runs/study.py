@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from pydantic import Field
 
-from mcu_nas_moo.benchmark.references.reference import REFERENCE_FILE, Reference, load_reference
+from mcu_nas_moo.benchmark.references.reference import REFERENCE_FILE, Reference, kept_reference
 from mcu_nas_moo.benchmark.runs.history import History, load_history, load_metadata
 from mcu_nas_moo.benchmark.runs.run import run_optimiser
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.common.files import write_text_atomically
-from mcu_nas_moo.common.json_files import read_json
+from mcu_nas_moo.common.json_files import read_json, write_json
 from mcu_nas_moo.common.naming import file_name
 from mcu_nas_moo.common.workpool import WorkPool
 from mcu_nas_moo.common.yaml_files import Facts, validate
@@ -111,7 +109,7 @@ class Study:
             self._compare(path)
         else:
             facts = {**task.facts().plain(folder), "budget": budget}
-            write_text_atomically(path, json.dumps(facts, indent=1) + "\n")
+            write_json(path, facts)
 
     def _compare(self, path: Path) -> None:
         problem, budget = read_study(path, "choose another --out")
@@ -126,11 +124,7 @@ class Study:
 
     def reference(self) -> Reference | None:
         """The reference that earlier starts in this folder used, None if there is none."""
-        path = self.folder / REFERENCE_FILE
-        if not path.exists():
-            return None
-        reference = load_reference(path)
-        return reference if reference.is_of(self.task) else None
+        return kept_reference(self.folder, self.task)
 
     def fix_reference(self, reference: Reference) -> None:
         """Keep ``reference`` for all later starts in this folder."""
@@ -151,7 +145,13 @@ class Study:
             InputError: if a file is damaged, belongs to another task or budget, or was made with
                 other hyperparameters or by an optimiser that changed since.
         """
-        return [self._history(run) for run in runs if self.path(run).exists()]
+        histories = []
+        for run in self._finished(runs):
+            history = load_history(self.path(run))
+            about = {"algorithm": history.algorithm, "seed": history.seed}
+            self._compare_run(run, history.metadata | about)
+            histories.append(history)
+        return histories
 
     def check(self, runs: Iterable[Run]) -> int:
         """How many of ``runs`` are finished; looks at what their files say, which is quick.
@@ -159,22 +159,18 @@ class Study:
         Raises:
             InputError: as :meth:`histories`, for what can be told without reading all of a file.
         """
-        finished = [run for run in runs if self.path(run).exists()]
+        finished = self._finished(runs)
         for run in finished:
             self._compare_run(run, load_metadata(self.path(run)))
         return len(finished)
 
     def notes(self, runs: Iterable[Run]) -> dict[Run, str]:
         """What finished ones of ``runs`` have to say about how they went, if anything."""
-        finished = [run for run in runs if self.path(run).exists()]
-        notes = {run: load_metadata(self.path(run)).get("note") for run in finished}
+        notes = {run: load_metadata(self.path(run)).get("note") for run in self._finished(runs)}
         return {run: note for run, note in notes.items() if note}
 
-    def _history(self, run: Run) -> History:
-        history = load_history(self.path(run))
-        about = {"algorithm": history.algorithm, "seed": history.seed}
-        self._compare_run(run, history.metadata | about)
-        return history
+    def _finished(self, runs: Iterable[Run]) -> list[Run]:
+        return [run for run in runs if self.path(run).exists()]
 
     def _compare_run(self, run: Run, metadata: Mapping[str, Any]) -> None:
         """Make sure that a file holds that run of this study, as it would be made now."""
@@ -185,17 +181,15 @@ class Study:
                 f"{self.path(run)} belongs to another study; delete it, the next start makes the "
                 "run again"
             )
+        other = None
         if metadata.get("hyperparameters", {}) != self.hyperparameters.get(run.algorithm, {}):
+            other = "with other hyperparameters"
+        elif metadata.get("optimiser") != optimiser_fingerprint(run.algorithm):
+            other = "by other code or libraries"
+        if other is not None:
             raise InputError(
-                f"{self.path(run)} was made with other hyperparameters of {run.algorithm}; choose "
-                f"another --out, or delete {_name(run)}-*.npz there and the next start makes "
-                "these runs again"
-            )
-        if metadata.get("optimiser") != optimiser_fingerprint(run.algorithm):
-            raise InputError(
-                f"{self.path(run)} was made by other code or libraries of {run.algorithm}; choose "
-                f"another --out, or delete {_name(run)}-*.npz there and the next start makes "
-                "these runs again"
+                f"{self.path(run)} was made {other} of {run.algorithm}; choose another --out, or "
+                f"delete {_name(run)}-*.npz there and the next start makes these runs again"
             )
 
     def run(self, runs: Sequence[Run], reference: Reference, jobs: int) -> Iterator[Finished]:

@@ -13,13 +13,13 @@ from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import unknown_name
 from mcu_nas_moo.common.yaml_files import Facts, Name, is_path, read_values, validate
 from mcu_nas_moo.contracts.metrics import OBJECTIVES
-from mcu_nas_moo.hardware.profile import list_profiles, load_profile
+from mcu_nas_moo.hardware.profile import load_profile
 from mcu_nas_moo.optimisers import register
 from mcu_nas_moo.problem.task import Task
 from mcu_nas_moo.spaces import list_spaces
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
 
@@ -36,23 +36,19 @@ class _Fields(Facts):
         return values
 
 
-def _space(name: str) -> str:
-    if name not in list_spaces():
-        raise unknown_name("space", name, list_spaces())
-    return name
+def _known(kind: str, known: Callable[[], Iterable[str]]) -> AfterValidator:
+    """Refuse names that are not among the known ones."""
+
+    def check(name: str) -> str:
+        if name not in known():
+            raise unknown_name(kind, name, known())
+        return name
+
+    return AfterValidator(check)
 
 
 def _profile(name: str) -> str:
-    if is_path(name):
-        load_profile(name)  # a file that is wrong is best refused here
-    elif name not in list_profiles():
-        raise unknown_name("profile", name, list_profiles())
-    return name
-
-
-def _objective(name: str) -> str:
-    if name not in OBJECTIVES:
-        raise unknown_name("objective", name, list(OBJECTIVES))
+    load_profile(name)  # a file that is wrong, or an unknown name, is best refused here
     return name
 
 
@@ -75,10 +71,10 @@ def _lists(value: Any) -> Any:
     return value
 
 
-Space = Annotated[str, AfterValidator(_space)]
+Space = Annotated[str, _known("space", list_spaces)]
 ProfileName = Annotated[str, AfterValidator(_profile)]
 Objectives = Annotated[
-    tuple[Annotated[str, AfterValidator(_objective)], ...],
+    tuple[Annotated[str, _known("objective", lambda: OBJECTIVES)], ...],
     Field(min_length=2),
     AfterValidator(_different),
 ]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import json
+import os
+import platform
 from typing import TYPE_CHECKING
 
 from mcu_nas_moo.benchmark.references.reference import known_reference
-from mcu_nas_moo.benchmark.runs.environment import machine, versions
-from mcu_nas_moo.common.files import write_text_atomically
+from mcu_nas_moo.benchmark.runs.run import PACKAGES
+from mcu_nas_moo.common.json_files import write_json
+from mcu_nas_moo.common.workpool import cores
+from mcu_nas_moo.optimisers.register import installed_version
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 
 #: The file in the folder of a suite that says what was asked for.
 SUITE_FILE = "suite.json"
+#: Recorded beside what makes the runs: what scores them.
+ANALYSIS_PACKAGES = ("moocore", "scipy", "pandas")
 
 
 def write_record(
@@ -40,20 +45,22 @@ def write_record(
         "suite_file": text,
         "budgets": {entry.task.name: list(entry.counts) for entry in planned},
         "runs": {entry.task.name: entry.n_runs for entry in planned},
-        "versions": versions(),
-        "machine": machine(),
+        "versions": {"python": platform.python_version()}
+        | {package: installed_version(package) for package in PACKAGES + ANALYSIS_PACKAGES},
+        "machine": {  # nothing personal
+            "system": platform.system(),
+            "machine": platform.machine(),
+            "cores": os.cpu_count(),
+            "cores_used": cores(),
+        },
     }
-    content = json.dumps(facts, indent=1) + "\n"
-    write_text_atomically(folder / SUITE_FILE, content)
+    write_json(folder / SUITE_FILE, facts)
 
 
-def kept_reference(studies: Sequence[Study]) -> Reference | None:
+def reference_of_suite(studies: Sequence[Study]) -> Reference | None:
     """What runs of these studies, of one task, are to be scored against.
 
     The reference that is known of the task, else the first that a study keeps, else None.
     """
-    known = known_reference(studies[0].task)
-    if known is not None:
-        return known
     kept = (study.reference() for study in studies)
-    return next((reference for reference in kept if reference is not None), None)
+    return known_reference(studies[0].task) or next(filter(None, kept), None)

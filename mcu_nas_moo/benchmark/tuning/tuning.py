@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from mcu_nas_moo.benchmark.analysis.indicators import hypervolume_ratios_at
+from mcu_nas_moo.benchmark.analysis.hypervolume import share_of
 from mcu_nas_moo.benchmark.runs.hyperparameter_files import write_config
 from mcu_nas_moo.benchmark.runs.run import PACKAGES, run_optimiser
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.common.files import parsing, write_text_atomically
-from mcu_nas_moo.common.json_files import read_json
+from mcu_nas_moo.common.files import parsing
+from mcu_nas_moo.common.json_files import read_json, write_json
 from mcu_nas_moo.common.naming import unknown_name
 from mcu_nas_moo.common.workpool import KilledError, WorkPool
 from mcu_nas_moo.optimisers.register import (
@@ -24,6 +23,7 @@ from mcu_nas_moo.optimisers.register import (
     optimiser_fingerprint,
     tunable,
 )
+from mcu_nas_moo.problem.archive import feasible
 from mcu_nas_moo.problem.facts import ProblemFacts, difference, problem_facts
 
 if TYPE_CHECKING:
@@ -263,8 +263,7 @@ class Tuning:
             {"params": t.params, "score": t.score, "scores": t.scores, "problem": t.problem}
             for t in self._trials[stage]
         ]
-        text = json.dumps(facts, indent=1) + "\n"
-        write_text_atomically(self._path(stage), text)
+        write_json(self._path(stage), facts)
 
     def _load(self, stage: int) -> None:
         path = self._path(stage)
@@ -321,5 +320,5 @@ def _score(
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     counts = [max(round(share * budget), 1) for share in MOMENTS]
-    ratios = hypervolume_ratios_at(history.F, history.G, reference, counts)
-    return float(ratios.mean())
+    volumes = [reference.hypervolume_of(history.F[:n][feasible(history.G[:n])]) for n in counts]
+    return float(share_of(volumes, reference.hypervolume).mean())

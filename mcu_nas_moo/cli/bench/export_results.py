@@ -134,11 +134,8 @@ def _to_optuna(
 def _full_histories(
     folders: Sequence[Path], names: Sequence[str] | None, seed: int | None
 ) -> list[tuple[FoundStudy, Task, Path]]:
-    """Files of full histories, with their studies and tasks.
-
-    Raises:
-        InputError: if there are none.
-    """
+    """Files of full histories, with their studies and tasks."""
+    from mcu_nas_moo.benchmark.results.compact import left_out
     from mcu_nas_moo.benchmark.results.result_files import FoundStudy, find_results
     from mcu_nas_moo.benchmark.runs.history import load_metadata
     from mcu_nas_moo.problem.task import Task
@@ -151,15 +148,12 @@ def _full_histories(
             continue
         task = Task.from_facts(found.problem, found.source)
         for path in found.run_files:
-            try:
+            with left_out(warnings.append):
                 about = load_metadata(path)
-            except ValueError as error:
-                warnings.append(f"left out: {error}")
-                continue
-            if about.get("fingerprint") != found.problem.fingerprint:
-                warnings.append(f"left out: {path}: fingerprint: it is not that of its folder")
-            elif (names is None or about["algorithm"] in names) and seed in (None, about["seed"]):
-                chosen.append((found, task, path))
+                if about.get("fingerprint") != found.problem.fingerprint:
+                    raise InputError(f"{path}: fingerprint: it is not that of its folder")
+                if (names is None or about["algorithm"] in names) and seed in (None, about["seed"]):
+                    chosen.append((found, task, path))
     for warning in warnings:
         click.echo(f"Warning: {warning}", err=True)
     if not chosen:

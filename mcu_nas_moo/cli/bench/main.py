@@ -33,6 +33,7 @@ from mcu_nas_moo.cli.problem_options import (
 )
 from mcu_nas_moo.cli.program import Program
 from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.common.tables import new_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -171,11 +172,7 @@ def main(
 
 
 def _refuse_options_before(context: click.Context) -> None:
-    """Options of the comparison mean nothing to a command after them.
-
-    Raises:
-        InputError: if there are any.
-    """
+    """Options of the comparison mean nothing to a command after them."""
     names = {str(one.name) for one in context.command.params} - {"traceback"}
     sources = [context.get_parameter_source(name) for name in names]
     if click.core.ParameterSource.COMMANDLINE in sources:
@@ -186,11 +183,7 @@ def _refuse_options_before(context: click.Context) -> None:
 def _hyperparameters(
     configs: Sequence[Path], algorithms: Sequence[str]
 ) -> dict[str, dict[str, object]]:
-    """What the files set for these algorithms; those that keep their defaults are left out.
-
-    Raises:
-        InputError: for a bad file, or if the files are about other algorithms only.
-    """
+    """What the files set for these algorithms; those that keep their defaults are left out."""
     from mcu_nas_moo.benchmark.runs.hyperparameter_files import read_configs
 
     given = read_configs(configs)
@@ -202,11 +195,7 @@ def _hyperparameters(
 
 
 def _check_tensorboard(algorithms: Sequence[str]) -> None:
-    """Make sure that a log can be written, and by one of the algorithms.
-
-    Raises:
-        InputError: if TensorBoard is not installed, or none of them writes a log.
-    """
+    """Make sure that a log can be written, and by one of the algorithms."""
     from importlib.util import find_spec
 
     from mcu_nas_moo.optimisers.register import entry, list_optimisers
@@ -254,12 +243,11 @@ def _show_choices(console: Console) -> None:
         "spaces": {name: f"{load_space(name).n_networks:.2g} networks" for name in list_spaces()},
         "objectives": {name: metric.label for name, metric in OBJECTIVES.items()},
     }
-    from rich.table import Table
+    from rich.table import Column
 
     for heading, entries in groups.items():
-        table = Table(box=None, show_header=False, padding=(0, 2))
-        table.add_column(no_wrap=True, min_width=14)
-        table.add_column()
+        columns = (Column(no_wrap=True, min_width=14), "")
+        table = new_table(columns, box=None, show_header=False, padding=(0, 2), pad_edge=True)
         for name, description in entries.items():
             table.add_row(name, description)
         console.print(heading, style="bold")

@@ -79,12 +79,12 @@ def _command(file: Path, seeds: int | None) -> str:
 
 def _prepared(entry: PlannedProblem, folder: Path, console: Console) -> list[Batch]:
     """Check what is finished and fix what runs are scored against, before the work begins."""
-    from mcu_nas_moo.benchmark.runs.suite_folder import kept_reference
+    from mcu_nas_moo.benchmark.runs.suite_folder import reference_of_suite
 
     studies = entry.studies(folder)
     for study, runs in studies:
         study.check(runs)
-    reference = kept_reference([study for study, _ in studies])
+    reference = reference_of_suite([study for study, _ in studies])
     if reference is None:
         console.print(entry.title)
         reference = reference_of(entry.task, console)

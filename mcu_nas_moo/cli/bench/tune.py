@@ -16,6 +16,7 @@ from mcu_nas_moo.cli.problem_options import (
     task_of_options,
 )
 from mcu_nas_moo.cli.program import said_when_stopped
+from mcu_nas_moo.common.tables import new_table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -119,15 +120,12 @@ def tune(
 
 def _reference(folder: Path, task: Task, console: Console) -> Reference:
     """The reference of earlier starts in ``folder``, or the shipped or a new one."""
-    from mcu_nas_moo.benchmark.references.reference import REFERENCE_FILE, load_reference
+    from mcu_nas_moo.benchmark.references.reference import REFERENCE_FILE, kept_reference
 
-    path = folder / REFERENCE_FILE
-    if path.exists():
-        reference = load_reference(path)
-        if reference.is_of(task):
-            return reference
-    reference = reference_of(task, console)
-    reference.save(path)
+    reference = kept_reference(folder, task)
+    if reference is None:
+        reference = reference_of(task, console)
+        reference.save(folder / REFERENCE_FILE)
     return reference
 
 
@@ -155,18 +153,14 @@ def _make_trials(tuning: Tuning, jobs: int, console: Console) -> None:
 
 def _table(tuning: Tuning, stage: int) -> Table:
     """The best trials of a stage, and where its start stands."""
-    from rich.box import SIMPLE
-    from rich.table import Table
+    from rich.table import Column
 
     from mcu_nas_moo.benchmark.tuning.tuning import ranking
 
     trials = tuning.finished(stage)
     title = f"Stage {stage} of {tuning.algorithm}: the best of {len(trials)} trials"
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE)
-    table.add_column("trial", justify="right")
-    table.add_column("score", justify="right")
-    for name in tuning.stages[stage]:
-        table.add_column(name, justify="right", overflow="fold")
+    names = (Column(name, justify="right", overflow="fold") for name in tuning.stages[stage])
+    table = new_table((Column("trial", justify="right"), "score", *names), title=title)
     order = ranking(trials)[:SHOWN]
     for number in order if 0 in order else [*order, 0]:
         trial = trials[number]

@@ -9,6 +9,7 @@ import click
 from mcu_nas_moo.cli.option_types import FILE
 from mcu_nas_moo.cli.problem_options import plain_console
 from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.common.tables import new_table
 from mcu_nas_moo.contracts.metrics import METRICS
 
 if TYPE_CHECKING:
@@ -86,29 +87,19 @@ def _shipped(console: Console, out: Path | None, plot: Path | None) -> None:
 
 
 def _print_report(console: Console, calibrations: list[Calibration]) -> None:
-    from rich.box import SIMPLE
-    from rich.table import Table
+    from rich.table import Column
 
-    table = Table(
-        box=SIMPLE,
+    table = new_table(
+        (Column("runtime", no_wrap=True), Column("quantity", no_wrap=True)),
+        (
+            *("rows,\nfamilies", "free", "MAPE\n%", "unseen\nMAPE %", "worst\n%", "Spear-\nman"),
+            *("MACs only\nMAPE %", "Spear-\nman"),
+        ),
         padding=(0, 0, 0, 1),
         title="Errors against published measurements",
         caption="free: fitted coefficients; MAPE: mean absolute error; unseen: families of "
         "networks left out\nof the fit one by one; MACs only: a latency model that knows no more",
     )
-    for column in ("runtime", "quantity"):
-        table.add_column(column, no_wrap=True)
-    for column in (
-        "rows,\nfamilies",
-        "free",
-        "MAPE\n%",
-        "unseen\nMAPE %",
-        "worst\n%",
-        "Spear-\nman",
-        "MACs only\nMAPE %",
-        "Spear-\nman",
-    ):
-        table.add_column(column, justify="right", no_wrap=True)
     for calibration in calibrations:
         for report in calibration.reports:
             fit, macs = report.fit, report.by_macs
@@ -165,19 +156,16 @@ def _refit_to_board(console: Console, measurements: Path, base: str, out: Path) 
 
 
 def _print_refits(console: Console, reports: tuple[Refit, ...]) -> None:
-    from rich.table import Table
+    from rich.table import Column
 
     from mcu_nas_moo.hardware.runtime import RULES
 
-    table = Table(
+    table = new_table(
+        ("quantity", Column("rows", justify="right"), "refitted (all else as in the base)"),
+        ("base\nMAPE %", "refitted\nMAPE %", "unseen\nMAPE %", "unseen\nworst %"),
         title="Refitted to your measurements",
         caption="MAPE: mean absolute error; unseen: families (or networks) left out one by one",
     )
-    table.add_column("quantity")
-    table.add_column("rows", justify="right")
-    table.add_column("refitted (all else as in the base)")
-    for column in ("base\nMAPE %", "refitted\nMAPE %", "unseen\nMAPE %", "unseen\nworst %"):
-        table.add_column(column, justify="right")
     for report in reports:
         unseen = report.left_out
         table.add_row(

@@ -10,6 +10,7 @@ import click
 from mcu_nas_moo.cli.option_types import FILE
 from mcu_nas_moo.cli.problem_options import limit_options, plain_console
 from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.common.tables import new_table
 from mcu_nas_moo.contracts.metrics import LIMITED, METRICS
 
 if TYPE_CHECKING:
@@ -139,29 +140,11 @@ def _show(estimates: Sequence[CostEstimate], per_layer: bool) -> None:
             console.print(f"{estimate.model} {estimate.verdict}", style="bold")
 
 
-def _table(title: str | None = None, padding: int = 1) -> Table:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    return Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        box=SIMPLE_HEAD,
-        pad_edge=False,
-        padding=(0, padding),
-        collapse_padding=True,
-    )
-
-
 def _totals(estimate: CostEstimate) -> Table:
     """Each metric with its limit and what is known about its error."""
     from rich.text import Text
 
-    table = _table()
-    table.add_column("metric")
-    for heading in ("value", "limit", "share"):
-        table.add_column(heading, justify="right")
+    table = new_table(["metric"], ("value", "limit", "share"), collapse_padding=True)
     table.add_column("verdict")
     table.add_column("mean error", justify="right")
     for metric in LIMITED.values():
@@ -191,13 +174,12 @@ def _unlimited(estimate: CostEstimate) -> list[Metric]:
 
 def _comparison(estimates: Sequence[CostEstimate]) -> Table:
     """A row per network under a row with the limits."""
+    from rich.table import Column
     from rich.text import Text
 
-    table = _table()
-    table.add_column("model", overflow="ellipsis", no_wrap=True)
     metrics = [*LIMITED.values(), *_unlimited(estimates[0])]
-    for metric in metrics:
-        table.add_column(metric.heading, justify="right", no_wrap=True)
+    model = Column("model", overflow="ellipsis", no_wrap=True)
+    table = new_table([model], [metric.heading for metric in metrics], collapse_padding=True)
     table.add_column("verdict")
     table.add_row("limit", *(m.number(estimates[0].limits[m.name]) for m in LIMITED.values()))
     for estimate in estimates:
@@ -238,7 +220,8 @@ def _layers(estimate: CostEstimate, width: int) -> Table:
         name if len(name) <= room else f"…{name[len(name) + 1 - room :]}"
         for name in columns["layer"]
     ]
-    table = _table(f"Layers of {estimate.model}", padding=0)
+    title = f"Layers of {estimate.model}"
+    table = new_table((), title=title, padding=0, collapse_padding=True)
     left = ("layer", "kind", "output", "kernel")
     for heading in columns:
         table.add_column(heading, justify="left" if heading in left else "right", no_wrap=True)

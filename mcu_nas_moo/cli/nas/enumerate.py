@@ -19,6 +19,7 @@ from mcu_nas_moo.cli.problem_options import (
 )
 from mcu_nas_moo.cli.program import said_when_stopped
 from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.common.tables import new_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,7 +78,6 @@ def enumerate_command(
     """
     console = start_computing()
     from mcu_nas_moo.benchmark.references.enumeration import Enumerator
-    from mcu_nas_moo.benchmark.references.exact_reference import exact_reference
     from mcu_nas_moo.benchmark.references.reference import user_reference_path
     from mcu_nas_moo.hardware.profile import list_profiles
     from mcu_nas_moo.problem.task import Task
@@ -100,7 +100,7 @@ def enumerate_command(
             empty.append(profile)
             continue
         for names in wanted:
-            reference = exact_reference(found, names)
+            reference = found.reference(names)
             path = user_reference_path(reference.problem)
             if out is not None:
                 limits_in_name = changed_limits_in_name(found.task)
@@ -160,13 +160,9 @@ def _run(enumerator: Enumerator, jobs: int, state: Path, console: Console) -> No
 
 
 def _show(references: Sequence[Reference], console: Console) -> None:
-    from rich.table import Table
-
-    table = Table(box=None, title="Exact feasible Pareto fronts", title_justify="left")
-    for heading in ("profile", "objectives"):
-        table.add_column(heading)
-    for heading in ("feasible", "share", "front", "ideal", "nadir"):
-        table.add_column(heading, justify="right")
+    numbers = ("feasible", "share", "front", "ideal", "nadir")
+    title = "Exact feasible Pareto fronts"
+    table = new_table(("profile", "objectives"), numbers, title=title, box=None)
     for reference in references:
         table.add_row(
             reference.problem.profile,

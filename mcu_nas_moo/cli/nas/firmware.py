@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcu_nas_moo.cli.nas.exported_model import exported_model
 from mcu_nas_moo.cli.nas.subnet_options import (
+    exported_model,
     folder_option,
     profile_of,
     profile_option,

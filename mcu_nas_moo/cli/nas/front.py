@@ -19,6 +19,7 @@ from mcu_nas_moo.cli.problem_options import (
     task_of_options,
 )
 from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.common.tables import new_table
 from mcu_nas_moo.contracts.metrics import METRICS, OBJECTIVES
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ def pick(
     if subnet is not None:
         row = _row(chosen, subnet)
     else:
-        row = choice.knee(chosen) if best is None else choice.best(chosen, best)
+        row = choice.knee(chosen) if best is None else choice.sorted_by(chosen, best)[0]
     file = chosen.file(row)
     path = out or Path(f"{file_name(file.name)}.yaml")
     _check_free(path, file)
@@ -169,11 +170,7 @@ def pick(
 
 
 def _row(chosen: Subnets, wanted: str) -> int:
-    """Row of a subnet by its name, or by its number from 1.
-
-    Raises:
-        InputError: if there is none.
-    """
+    """Row of a subnet by its name, or by its number from 1."""
     if wanted in chosen.names:
         return chosen.names.index(wanted)
     if not wanted.isdecimal():
@@ -189,11 +186,7 @@ def _row(chosen: Subnets, wanted: str) -> int:
 
 
 def _check_free(path: Path, file: SubnetFile) -> None:
-    """Refuse to replace anything but the same subnet's file.
-
-    Raises:
-        InputError: if ``path`` holds something else.
-    """
+    """Refuse to replace anything but the same subnet's file."""
     from mcu_nas_moo.spaces.subnet_file import read_subnet
 
     if not path.exists():
@@ -290,14 +283,10 @@ def _reference_front(
 
 
 def _table(chosen: Subnets, rows: Sequence[int]) -> Table:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
+    from rich.table import Column
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("#", justify="right")
-    table.add_column("name", no_wrap=True, overflow="ellipsis")
-    for metric in OBJECTIVES.values():
-        table.add_column(metric.heading, justify="right", no_wrap=True)
+    texts = Column("#", justify="right"), Column("name", no_wrap=True, overflow="ellipsis")
+    table = new_table(texts, [metric.heading for metric in OBJECTIVES.values()])
     for row in rows:
         figures = (m.number(float(chosen.metrics[m.name][row])) for m in OBJECTIVES.values())
         table.add_row(str(row + 1), chosen.names[row], *figures)

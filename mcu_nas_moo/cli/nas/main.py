@@ -32,11 +32,10 @@ def main() -> None:
 @click.option("--out", type=FILE, default=Path("MODEL_CARD.md"))
 def model_card(out: Path) -> None:
     """Write the model card of the shipped weights, labels and predictor from their figures."""
-    from mcu_nas_moo.common.files import write_atomically
+    from mcu_nas_moo.common.files import write_text_atomically
     from mcu_nas_moo.problem.evaluators.model_card import render_model_card
 
-    text = render_model_card()
-    write_atomically(out, lambda path: path.write_text(text, encoding="utf-8"))
+    write_text_atomically(out, render_model_card())
     click.echo(f"model card: {out}")
 
 

@@ -8,12 +8,11 @@ import click
 
 from mcu_nas_moo.cli.option_types import FILE
 from mcu_nas_moo.cli.problem_options import plain_console
+from mcu_nas_moo.common.tables import new_table
 from mcu_nas_moo.contracts.metrics import LIMITED
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from rich.table import Table
 
     from mcu_nas_moo.contracts.metrics import Metric
     from mcu_nas_moo.hardware.device import Figure
@@ -30,9 +29,9 @@ def list_() -> None:
     """The shipped profiles."""
     from mcu_nas_moo.hardware.profile import list_profiles, load_profile
 
-    table = _table(
+    table = new_table(
         ("profile", "chip", "core", "runtime"),
-        tuple(f"{metric.short}\n{metric.unit}" for metric in LIMITED.values()),
+        [f"{metric.short}\n{metric.unit}" for metric in LIMITED.values()],
     )
     for name in list_profiles():
         facts = load_profile(name)
@@ -55,7 +54,7 @@ def devices(markdown: bool) -> None:
         click.echo(device_table(), nl=False)
         return
     console = plain_console(widest=100)
-    table = _table(
+    table = new_table(
         ("device", "chip", "core"),
         ("MHz", "Flash\nKiB", "SRAM\nKiB", "cycles per\nM7 cycle", "power\nmW"),
     )
@@ -74,7 +73,7 @@ def devices(markdown: bool) -> None:
     console.print(table)
     console.print("m: measured; s: scaled from a board with the same core; e: estimated.")
     console.print("Sources: mcu-nas profile devices --markdown\n")
-    table = _table(("runtime", ""), ())
+    table = new_table(("runtime", ""))
     for name in list_runtimes():
         table.add_row(name, load_runtime(name).description)
     console.print(table)
@@ -84,7 +83,7 @@ def devices(markdown: bool) -> None:
 @click.argument("name")
 def show(name: str) -> None:
     """What the profile NAME holds (or a profile file), with the source of each figure."""
-    from rich.table import Table
+    from rich.table import Column
 
     from mcu_nas_moo.hardware.profile import load_profile
     from mcu_nas_moo.hardware.runtime import load_runtime
@@ -104,9 +103,8 @@ def show(name: str) -> None:
     console.print(facts.name, style="bold")
     if facts.description:
         console.print(facts.description)
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column()
+    columns = (Column(no_wrap=True), "")
+    table = new_table(columns, box=None, show_header=False, padding=(0, 2, 0, 0))
     for heading, text in rows.items():
         table.add_row(heading, text)
     console.print(table)
@@ -135,19 +133,6 @@ def _limit(facts: Profile, metric: Metric) -> str:
     limit, available = (getattr(part, metric.name, None) for part in (facts.limits, facts.device))
     share = f" ({limit / available:.0%} of the chip's)" if available else ""
     return f"{metric.short} {limit:g} {metric.unit}{share}"
-
-
-def _table(texts: tuple[str, ...], numbers: tuple[str, ...]) -> Table:
-    """An empty table with columns of texts, then of numbers."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for heading in texts:
-        table.add_column(heading)
-    for heading in numbers:
-        table.add_column(heading, justify="right")
-    return table
 
 
 def _with_mark(figure: Figure) -> str:

@@ -123,15 +123,9 @@ def search(
                     place, study, task, algo, trials, seed, jobs, watch, _note
                 )
             else:
+                where = storage_folder(place)
                 progress = run_search(
-                    study,
-                    task,
-                    algo,
-                    trials,
-                    seed,
-                    folder=storage_folder(place),
-                    watch=watch,
-                    say=_note,
+                    study, task, algo, trials, seed, folder=where, watch=watch, say=_note
                 )
     except KeyboardInterrupt:
         # Opened anew: the interruption may have come while this one was read.
@@ -175,23 +169,13 @@ def _bars(
             feasible=progress.feasible,
         )
         if changed:
-            ratio = _hypervolume_ratio(progress.front, reference)
-            volume = "" if ratio is None else f", hypervolume {ratio:.3f}"
-            bars.update(bar, front=f"{len(progress.front)} on the front{volume}")
+            text = f"{len(progress.front)} on the front"
+            if reference is not None and len(progress.front):
+                ratio = reference.hypervolume_of(progress.front) / reference.hypervolume
+                text += f", hypervolume {ratio:.3f}"
+            bars.update(bar, front=text)
 
     return bars, watch
-
-
-def _hypervolume_ratio(F: object, reference: Reference | None) -> float | None:
-    """Hypervolume of objectives ``(n, n_obj)`` as a share of the reference's, None without one."""
-    import moocore
-    import numpy as np
-
-    points = np.asarray(F)
-    if reference is None or not len(points):
-        return None
-    volume = moocore.hypervolume(reference.normalise(points), ref=reference.reference_point)
-    return float(volume) / reference.hypervolume
 
 
 def _finish(
@@ -226,8 +210,8 @@ def _finish(
         f"{record.trials:,} trials: {len(subnets):,} distinct subnets, "
         f"{int(subnets.feasible.sum()):,} feasible, {len(front):,} on the front."
     )
-    ratio = _hypervolume_ratio(front.objective_values, reference)
-    if ratio is not None and reference is not None:
+    if reference is not None:
+        ratio = reference.hypervolume_of(front.objective_values) / reference.hypervolume
         click.echo(f"Hypervolume: {ratio:.3f} of that of the {reference.kind} reference front.")
     click.echo(f"Results, with a page for the browser: {folder.root}/")
     # What `mcu-nas front` finds without being told.

@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 import click
 
 from mcu_nas_moo.cli.option_types import FILE, FOLDER
+from mcu_nas_moo.common.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
+    from mcu_nas_moo.deployment.export.int8_model import Int8Model
+    from mcu_nas_moo.deployment.folder import DeploymentFolder
     from mcu_nas_moo.hardware.profile import Profile
     from mcu_nas_moo.spaces.subnet_file import SubnetFile
 
@@ -47,3 +51,29 @@ def folder_option(
     return click.option(
         "--out", type=FOLDER, help=f"Folder of the subnet{what}.  [default: deploy/NAME]"
     )
+
+
+def exported_model(chosen: SubnetFile, file: Path, folders: DeploymentFolder) -> Int8Model:
+    """The exported network of a subnet; how many classes it tells apart, its images decided.
+
+    Args:
+        chosen: the subnet in ``file``.
+        file: for messages.
+        folders: where the network should be.
+
+    Raises:
+        InputError: if there is none, it is damaged or of another subnet, or a package is missing.
+    """
+    from mcu_nas_moo.common.extras import require
+    from mcu_nas_moo.deployment.export.int8_model import read_int8_model
+
+    for package in ("onnxruntime", "elftools"):  # one command installs all that is to come
+        require(package, "firmware")
+    model = read_int8_model(folders.int8_onnx)
+    found = model.subnet
+    if (found.space, found.genes) != (chosen.space, chosen.genes):
+        raise InputError(
+            f"{folders.int8_onnx} is the network {found.name}, not that of {file}; export this one "
+            "with `mcu-nas export`, or name its folder with --out"
+        )
+    return model

@@ -194,11 +194,11 @@ def _progress(description: str, total: int, unit: str) -> Iterator[Callable[[int
 
 
 def _write_table(table: Any, out: Path) -> None:
-    from mcu_nas_moo.common.files import write_atomically
+    from mcu_nas_moo.common.files import write_text_atomically
     from mcu_nas_moo.training.supernet.shipped_files import register
 
     text = table.to_csv(index=False, float_format="%.4f", lineterminator="\n")
-    write_atomically(out, lambda path: path.write_text(text, encoding="utf-8"))
+    write_text_atomically(out, text)
     register(out)
     click.echo(table.to_string(index=False, float_format=lambda value: f"{value:.4f}"))
     click.echo(f"table: {out}")

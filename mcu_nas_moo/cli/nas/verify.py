@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcu_nas_moo.cli.nas.exported_model import exported_model
 from mcu_nas_moo.cli.nas.subnet_options import (
     data_option,
+    exported_model,
     folder_option,
     profile_of,
     profile_option,
@@ -17,6 +17,7 @@ from mcu_nas_moo.cli.nas.subnet_options import (
 from mcu_nas_moo.cli.option_types import NOT_NEGATIVE, POSITIVE
 from mcu_nas_moo.cli.problem_options import plain_console
 from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.common.tables import new_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -153,14 +154,10 @@ def _show(console: Console, result: Verification, test: ImageListing, rows: IntA
 
 
 def _memory(result: Verification) -> Table:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1), collapse_padding=True)
-    table.add_column("memory")
-    for heading in ("bytes", "limit", "share", "cost model", "of it"):
-        table.add_column(heading, justify="right")
+    numbers = ("bytes", "limit", "share", "cost model", "of it")
+    table = new_table(["memory"], numbers, collapse_padding=True)
     table.add_column("verdict")
 
     def row(name: str, memory: MemoryUse) -> None:

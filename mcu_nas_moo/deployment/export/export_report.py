@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from mcu_nas_moo.common.tables import new_table
 from mcu_nas_moo.common.yaml_files import Facts
 from mcu_nas_moo.spaces.subnet_file import SubnetFile
 
@@ -93,13 +94,8 @@ class ExportReport(Facts):
 
     def table(self) -> Table:
         """The outcomes, for a console of 100 columns."""
-        from rich.box import SIMPLE_HEAD
-        from rich.table import Table
-
-        table = Table(box=SIMPLE_HEAD, pad_edge=False)
-        table.add_column("network")
-        for heading in ("accuracy", "class as torch", "logits off by: mean", "most", "KiB"):
-            table.add_column(heading, justify="right")
+        numbers = ("accuracy", "class as torch", "logits off by: mean", "most", "KiB")
+        table = new_table(["network"], numbers)
         for outcome in self.outcomes:
             file = self.files.get(outcome.network)
             table.add_row(

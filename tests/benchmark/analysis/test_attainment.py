@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy_task import NO_PROBLEM
 
-from mcu_nas_moo.benchmark.analysis.attainment import attainment_surfaces, box_corner
+from mcu_nas_moo.benchmark.analysis.attainment import attainment_surface, box_corner
 from mcu_nas_moo.benchmark.references.reference import Reference
 from mcu_nas_moo.benchmark.results.trajectory import Trajectory
 from mcu_nas_moo.benchmark.runs.history import History
@@ -39,7 +39,7 @@ def test_surfaces_divide_what_so_many_runs_attain(seed, count, empty, evaluation
     rng = np.random.default_rng(seed)
     runs = random_runs(rng, count, empty)
     levels = (10, 25, 50, 75, 100)
-    surfaces = attainment_surfaces(runs, evaluations, levels)
+    surfaces = {level: attainment_surface(runs, evaluations, level) for level in levels}
     for point in rng.integers(0, 20, (40, 2)) / 2 + 0.25:
         attained = attaining(runs, point, evaluations)
         for level in levels:
@@ -62,8 +62,8 @@ def test_the_box_of_a_single_point_is_the_one_of_the_hypervolume():
 
 def test_what_cannot_be_told():
     with pytest.raises(ValueError, match="at least one run"):
-        attainment_surfaces([], 10)
+        attainment_surface([], 10)
     with pytest.raises(ValueError, match="two objectives, not 3"):
-        attainment_surfaces([trajectory(np.zeros((2, 3)))], 10)
+        attainment_surface([trajectory(np.zeros((2, 3)))], 10)
     nothing = [trajectory(np.zeros((3, 2)), feasible=False)]
-    assert all(len(surface) == 0 for surface in attainment_surfaces(nothing, 3).values())
+    assert attainment_surface(nothing, 3).shape == (0, 2)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypervolume_curve import hypervolume_curve
 from toy_task import ToyTask, brute_force_reference
 
 from mcu_nas_moo.benchmark.analysis.anytime import any_time_curve
-from mcu_nas_moo.benchmark.analysis.indicators import hypervolume_curve, hypervolume_ratios_at
+from mcu_nas_moo.benchmark.analysis.hypervolume import share_of
 from mcu_nas_moo.benchmark.analysis.problem_analysis import analyse
 from mcu_nas_moo.benchmark.analysis.ranks import ranks_of
 from mcu_nas_moo.benchmark.analysis.statistics import NOT_SHOWN
@@ -34,7 +35,7 @@ def test_the_exact_front_is_worth_one_in_any_order(objectives):
     for seed in range(20):
         found = run_of(task, exact.X, "any", seed, np.random.default_rng(seed))
         assert hypervolume_curve(found.F, found.G, exact)[-1] == 1.0
-        assert hypervolume_ratios_at(found.F, found.G, exact, [n]).tolist() == [1.0]
+        assert share_of(exact.hypervolume_of(found.F), exact.hypervolume) == 1.0
         run = Trajectory.of(found, task.space.canonical)
         assert any_time_curve(run, exact).after(n) == 1.0
 

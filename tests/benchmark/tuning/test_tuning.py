@@ -5,9 +5,9 @@ from itertools import islice
 
 import numpy as np
 import pytest
+from hypervolume_curve import hypervolume_curve
 from toy_task import ToyTask
 
-from mcu_nas_moo.benchmark.analysis.indicators import hypervolume_curve
 from mcu_nas_moo.benchmark.runs.hyperparameter_files import read_configs
 from mcu_nas_moo.benchmark.runs.run import run_optimiser
 from mcu_nas_moo.benchmark.tuning import tuning as module

@@ -1,9 +1,5 @@
 """Exact constrained Pareto fronts, by looking at every network of a space."""
 
-from mcu_nas_moo.benchmark.references.enumeration.enumerator import (
-    Enumerated,
-    Enumerator,
-    can_enumerate,
-)
+from mcu_nas_moo.benchmark.references.enumeration.enumerator import Enumerated, Enumerator
 
-__all__ = ["Enumerated", "Enumerator", "can_enumerate"]
+__all__ = ["Enumerated", "Enumerator"]

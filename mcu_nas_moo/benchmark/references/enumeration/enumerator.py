@@ -14,17 +14,18 @@ import numpy as np
 from mcu_nas_moo.benchmark.references.enumeration.block import Block, evaluate_block
 from mcu_nas_moo.benchmark.references.enumeration.growing_front import Front
 from mcu_nas_moo.benchmark.references.enumeration.halves import Halves
+from mcu_nas_moo.benchmark.references.reference import MOST_NETWORKS, Reference
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.common.files import parsing, write_atomically
-from mcu_nas_moo.common.npz_files import read_npz
+from mcu_nas_moo.common.files import parsing
+from mcu_nas_moo.common.npz_files import read_npz, write_npz
 from mcu_nas_moo.common.workpool import WorkPool
+from mcu_nas_moo.problem.task import Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from mcu_nas_moo.common.arrays import FloatArray, Genotypes
-    from mcu_nas_moo.problem.task import Task
 
 #: Networks of a block: the unit of progress, of resuming and of parallel work.
 BLOCK = 1 << 20
@@ -32,13 +33,6 @@ BLOCK = 1 << 20
 SAMPLE = 1 << 16
 #: Seconds between two savings of the state.
 SAVE_EVERY_S = 10.0
-#: Largest space that can be enumerated within a day or so.
-MOST_NETWORKS = 10**10
-
-
-def can_enumerate(task: Task) -> bool:
-    """Whether the space is small enough, and the costs are those of the cost model."""
-    return task.space.n_networks <= MOST_NETWORKS and not task.learned_metrics
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +51,27 @@ class Enumerated:
     networks: int
     feasible: int
     predicted: int
+
+    def reference(self, objectives: Sequence[str]) -> Reference:
+        """The exact reference for some of the objectives.
+
+        Raises:
+            InputError: for an objective that was not enumerated, or if no network is feasible.
+        """
+        known = self.task
+        for name in objectives:
+            if name not in known.objectives:
+                raise InputError(f"{name} was not enumerated, only {', '.join(known.objectives)}")
+        if not self.feasible:
+            raise InputError(
+                f"no network of {known.space.name} meets the limits of {known.profile.name}; "
+                "relax one"
+            )
+        task = Task(known.space, known.profile, objectives, predictor=known.predictor)
+        front = self.front.projected([known.objectives.index(name) for name in objectives])
+        share = self.feasible / self.networks
+        origin = {"networks": self.networks, "feasible": self.feasible, "feasible_share": share}
+        return Reference(task.facts(), front.X, front.F, "exact", origin)
 
 
 class Enumerator:
@@ -204,12 +219,7 @@ class Enumerator:
         }
         for number, front in enumerate(self._fronts):
             arrays |= {f"X{number}": front.X.astype(np.int16), f"F{number}": front.F}
-
-        def write(partial: Path) -> None:
-            with partial.open("wb") as file:
-                np.savez(file, **arrays)  # type: ignore[arg-type]
-
-        write_atomically(self._state, write)
+        write_npz(self._state, arrays)
 
     def _load(self, state: Path) -> None:
         remedy = f"delete {state} to begin anew"

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from small_space import LIMITS, brute_force, everything, random_predictor, small_space, small_task
 
-from mcu_nas_moo.benchmark.references.enumeration import Enumerator, can_enumerate, enumerator
+from mcu_nas_moo.benchmark.references.enumeration import Enumerator, enumerator
 from mcu_nas_moo.benchmark.references.enumeration.block import evaluate_block
-from mcu_nas_moo.benchmark.references.exact_reference import exact_reference
+from mcu_nas_moo.benchmark.references.reference import can_enumerate
 from mcu_nas_moo.problem.task import Task
 
 MANY = ("error", "latency", "sram", "flash")
@@ -71,7 +71,7 @@ def test_a_front_for_fewer_objectives_is_part_of_that_for_more():
     tasks = tasks_of(objectives=MANY)
     for found in finished(tasks):
         for objectives in (("error", "latency"), ("latency", "error"), ("error", "flash")):
-            reference = exact_reference(found, objectives)
+            reference = found.reference(objectives)
             task = Task(
                 found.task.space,
                 found.task.profile,
@@ -98,7 +98,7 @@ def test_nothing_feasible_is_said():
     (found,) = finished([task])
     assert (found.feasible, len(found.front.F)) == (0, 0)
     with pytest.raises(ValueError, match="no network of small-stage meets the limits"):
-        exact_reference(found, ("error", "latency"))
+        found.reference(("error", "latency"))
 
 
 def test_processes_and_devices_give_the_same():
