@@ -5,15 +5,13 @@ python benchmarks/cost_model_checks.py
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from core_factors import mlperf_runs
 
 from mcu_nas_moo.hardware import list_devices, load_device, load_runtime
 from mcu_nas_moo.hardware.calibration.calibrate import calibrate
 from mcu_nas_moo.hardware.calibration.measurements import Measurements, shipped_measurements
-from mcu_nas_moo.hardware.calibration.recipes import RECIPES, Recipe
+from mcu_nas_moo.hardware.calibration.recipes import RECIPES
 from mcu_nas_moo.hardware.cost_model import CostModel
 from mcu_nas_moo.hardware.cost_model.tensor_memory import working_set
 from mcu_nas_moo.networks.layer_table import Op
@@ -42,13 +40,14 @@ def other_memory_rules(rows: Measurements) -> None:
         "nothing in place": {"in_place": (), "padded_copy": "none"},
     }
     for name, change in rules.items():
-        print_sram(name, replace(ST_10, memory=replace(memory, rule=memory.rule | change)), rows)
+        print_sram(name, {"rule": memory.rule | change}, rows)
     without = tuple(term for term in memory.free if term != "scale")
-    print_sram("without a factor", replace(ST_10, memory=replace(memory, free=without)), rows)
+    print_sram("without a factor", {"free": without}, rows)
 
 
-def print_sram(name: str, recipe: Recipe, rows: Measurements) -> None:
+def print_sram(name: str, change: dict[str, object], rows: Measurements) -> None:
     """One line of :func:`other_memory_rules`."""
+    recipe = ST_10.model_copy(update={"memory": ST_10.memory.model_copy(update=change)})
     fit = calibrate(recipe, rows).reports[1].fit
     print(f"SRAM of version 10, {name}: {fit.left_out_mape_percent:.1f} %")
 

@@ -19,8 +19,8 @@ import numpy as np
 from markdown_table import markdown_table
 
 from mcu_nas_moo.common.workpool import WorkPool
-from mcu_nas_moo.data.image_listing import ImageListing
-from mcu_nas_moo.deployment.emulation.emulator_choice import choose_emulator
+from mcu_nas_moo.data.image_folders import ImageListing
+from mcu_nas_moo.deployment.emulation.emulators import choose_emulator
 from mcu_nas_moo.deployment.emulation.verification import Verification, verify
 from mcu_nas_moo.deployment.export.int8_model import read_int8_model
 from mcu_nas_moo.deployment.export.subnet_export import ExportSettings, export_subnet

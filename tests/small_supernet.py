@@ -2,7 +2,7 @@
 
 import pytest
 
-from mcu_nas_moo.data.training_images import ImageFolder
+from mcu_nas_moo.data.image_folders import ImageFolder
 from mcu_nas_moo.spaces import MBConvSpace, MBConvSpec, load_space, subnet_file
 from mcu_nas_moo.spaces.subnet_file import SubnetFile
 from mcu_nas_moo.training.supernet.trainer import SupernetTrainer, TrainingSettings, train_supernet

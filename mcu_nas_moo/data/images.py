@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from mcu_nas_moo.common.arrays import IntArray
+
 IMAGE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".webp"}
 #: Side of the stored images; subnets of lower resolution see them scaled down.
 IMAGE_SIZE = 32
@@ -76,23 +78,28 @@ def _decode(path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     return np.asarray(rgb)
 
 
-def split_validation(images: Images, seed: int = 0) -> tuple[Images, Images]:
-    """Split into training and validation images, each class in the same proportion.
+def split_rows(targets: IntArray) -> tuple[IntArray, IntArray]:
+    """Rows of training and of validation images, each class in the same proportion.
 
     The validation images come in random order, so that any prefix of them is a fair sample.
+
+    Args:
+        targets: class number of each image, ``(N,)``.
     """
-    rng = np.random.default_rng(seed)
-    targets = images.targets.numpy()
+    rng = np.random.default_rng(0)
     train, validation = [], []
     for number in np.unique(targets):
         rows = rng.permutation(np.flatnonzero(targets == number))
         held_out = max(1, round(VALIDATION_SHARE * len(rows)))
         validation.append(rows[:held_out])
         train.append(rows[held_out:])
-    return (
-        images[torch.from_numpy(np.sort(np.concatenate(train)))],
-        images[torch.from_numpy(rng.permutation(np.concatenate(validation)))],
-    )
+    return np.sort(np.concatenate(train)), rng.permutation(np.concatenate(validation))
+
+
+def split_validation(images: Images) -> tuple[Images, Images]:
+    """Training and validation images, see :func:`split_rows`."""
+    train, validation = split_rows(images.targets.numpy())
+    return images[torch.from_numpy(train)], images[torch.from_numpy(validation)]
 
 
 @dataclass(frozen=True)
@@ -155,7 +162,12 @@ def resize(images: torch.Tensor, resolution: int) -> torch.Tensor:
     return scaled.contiguous(memory_format=torch.channels_last)
 
 
-def calibration_images(train: Images, seed: int = 0) -> Images:
-    """A random sample of the training images that batch-norm statistics are computed on."""
-    generator = torch.Generator().manual_seed(seed)
-    return train[torch.randperm(len(train), generator=generator)[:CALIBRATION_IMAGES]]
+def calibration_rows(count: int) -> torch.Tensor:
+    """A random sample of ``count`` training images that batch-norm statistics are computed on."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.randperm(count, generator=generator)[:CALIBRATION_IMAGES]
+
+
+def calibration_images(train: Images) -> Images:
+    """The images of :func:`calibration_rows`."""
+    return train[calibration_rows(len(train))]

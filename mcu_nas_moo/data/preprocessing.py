@@ -58,20 +58,17 @@ class Preprocessing:
     zero_point: int
 
     @cached_property
-    def _table(self) -> Int8Array:
+    def table(self) -> Int8Array:
+        """The int8 input for each pixel value, shape ``(channels, 256)``.
+
+        This is the definition of the preprocessing: computed in float64, halves to even numbers.
+        """
         pixels = np.arange(256, dtype=np.float64)
         mean, std = np.array(self.mean)[:, None], np.array(self.std)[:, None]
         steps = np.rint((pixels - mean) / std / self.scale) + self.zero_point
         table: Int8Array = np.clip(steps, -128, 127).astype(np.int8)
         table.flags.writeable = False
         return table
-
-    def table(self) -> Int8Array:
-        """The int8 input for each pixel value, shape ``(channels, 256)``.
-
-        This is the definition of the preprocessing: computed in float64, halves to even numbers.
-        """
-        return self._table
 
     def __call__(self, pixels: Pixels) -> Int8Array:
         """The network's int8 input for uint8 ``pixels``, both ``(N, channels, height, width)``."""
@@ -81,7 +78,7 @@ class Preprocessing:
                 f"expected uint8 pixels (N, {channels}, height, width), "
                 f"got {pixels.dtype} {pixels.shape}"
             )
-        return self._table[np.arange(channels)[None, :, None, None], pixels]
+        return self.table[np.arange(channels)[None, :, None, None], pixels]
 
 
 def normalise(

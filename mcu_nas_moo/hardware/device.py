@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
 from mcu_nas_moo.common.yaml_files import Facts, Name, load_named, names
-
-if TYPE_CHECKING:
-    from importlib.resources.abc import Traversable
 
 #: A number above 0; strict, so that ``yes`` does not count as 1.
 Positive = Annotated[float, Field(gt=0, strict=True)]
@@ -48,9 +45,7 @@ class Device(Facts):
     """A board with one microcontroller.
 
     Args:
-        board: name of the board.
         chip: part number of the microcontroller.
-        core: its processor core.
         clock_mhz: clock of the core at which latency and power hold.
         flash_kib: Flash of the chip.
         sram_kib: SRAM of the chip that can hold data, over all its blocks; backup memory and memory
@@ -74,13 +69,12 @@ class Device(Facts):
     memory_source: str = "given without a source"
 
 
-def _folder() -> Traversable:
-    return files("mcu_nas_moo.hardware") / "devices"
+_SHIPPED = files("mcu_nas_moo.hardware") / "devices"
 
 
 def list_devices() -> list[str]:
     """Names of the devices that the package ships."""
-    return names(_folder())
+    return names(_SHIPPED)
 
 
 @cache
@@ -90,7 +84,7 @@ def load_device(name: str) -> Device:
     Raises:
         InputError: if there is none; the message lists those there are.
     """
-    return load_named(Device, "device", name, _folder())
+    return load_named(Device, "device", name, _SHIPPED)
 
 
 def device_table() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, model_validator
 
@@ -23,9 +23,6 @@ from mcu_nas_moo.common.yaml_files import (
 from mcu_nas_moo.contracts.metrics import LIMITED
 from mcu_nas_moo.hardware.device import Device, Positive, load_device
 from mcu_nas_moo.hardware.runtime import list_runtimes, load_runtime
-
-if TYPE_CHECKING:
-    from importlib.resources.abc import Traversable
 
 
 class Limits(Facts):
@@ -96,14 +93,12 @@ class Profile(Facts):
         return validate(Profile, values, f"profile {self.name!r}")
 
 
-def _folder() -> Traversable:
-    """Where the shipped profiles are."""
-    return files("mcu_nas_moo") / "constraint_profiles"
+_SHIPPED = files("mcu_nas_moo") / "constraint_profiles"
 
 
 def list_profiles() -> list[str]:
     """Names of the profiles that the package ships."""
-    return names(_folder())
+    return names(_SHIPPED)
 
 
 def load_profile(name_or_path: str | Path) -> Profile:
@@ -117,7 +112,7 @@ def load_profile(name_or_path: str | Path) -> Profile:
             missing or wrong it says which file, which field, and what was expected.
     """
     if not is_path(name_or_path):
-        return load_named(Profile, "profile", str(name_or_path), _folder())
+        return load_named(Profile, "profile", str(name_or_path), _SHIPPED)
     path = Path(name_or_path)
     if not path.is_file():
         raise InputError(

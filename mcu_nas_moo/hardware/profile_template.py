@@ -12,7 +12,7 @@ import yaml
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import write_text_atomically
-from mcu_nas_moo.common.yaml_files import is_path, validate
+from mcu_nas_moo.common.yaml_files import is_path
 from mcu_nas_moo.hardware.device import Device, Figure, list_devices, load_device
 from mcu_nas_moo.hardware.profile import Limits, load_profile
 from mcu_nas_moo.hardware.runtime import list_runtimes, load_runtime
@@ -38,26 +38,6 @@ _OWN_DEVICE = """
 # The board. One that mcu-nas knows can be given by its name instead, as in "device: {example}";
 # "mcu-nas profile devices" lists them.
 {block}"""
-
-#: What a field of a device means, its unit, and where to find the figure.
-_DEVICE_COMMENTS = {
-    "board": "Name of the board.",
-    "chip": "Part number of the microcontroller, as on its package.",
-    "core": f"One of {', '.join(get_args(Device.model_fields['core'].annotation))}.",
-    "clock_mhz": "Clock of the core while the network runs, MHz: from your clock set-up, not the\n"
-    "highest one of the data sheet.",
-    "flash_kib": "Flash of the chip, KiB: first page of its data sheet, or the linker script.",
-    "sram_kib": "SRAM that can hold tensors, KiB: memory map of the data sheet, or the linker\n"
-    "script. Tensors of one network often have to lie in one block.",
-    "memory_source": "Where the two sizes stand (may be left out).",
-    "cycles_factor": "Cycles that the core needs for the work of one cycle of a Cortex-M7. Take\n"
-    "that of a board with the same core (mcu-nas profile devices). It and the clock do not count\n"
-    "with a runtime calibrated on your board. A basis is measured, scaled, estimated or given; a\n"
-    "number alone will do instead of value, basis and source.",
-    "active_power_mw": "Power while the network runs, mW: current at the supply of the chip in mA\n"
-    "times its voltage, measured during inference; the run-mode current of a data sheet is too\n"
-    "low. Only energy depends on it. A number alone will do here too.",
-}
 
 
 def render_profile(
@@ -100,8 +80,7 @@ def render_profile(
         device_part = _SHIPPED_DEVICE.format(device=shipped, block=indent(block, "# "))
     else:
         device_part = _OWN_DEVICE.format(example=DEFAULT_DEVICE, block=block)
-    template = files("mcu_nas_moo.hardware") / "profile_template.txt"
-    return template.read_text(encoding="utf-8").format(
+    return _template("profile_template.txt").format(
         file=file,
         name=_yaml({"name": Path(file).stem}),
         description=_yaml({"description": description}),
@@ -139,12 +118,11 @@ def write_profile(
 
 def _share_of(device: Device) -> Limits:
     """Limits for a device that no profile is about."""
-    values = {
-        "flash_kib": _SHARE * device.flash_kib,
-        "sram_kib": _SHARE * device.sram_kib,
-        "latency_ms": _LATENCY_MS,
-    }
-    return validate(Limits, values, f"limits on {device.board}")
+    return Limits(
+        flash_kib=_SHARE * device.flash_kib,
+        sram_kib=_SHARE * device.sram_kib,
+        latency_ms=_LATENCY_MS,
+    )
 
 
 def _check_limits(limits: Limits, device: Device, start: str) -> None:
@@ -164,12 +142,15 @@ def _usual_runtime(device: Device) -> str:
 
 def _device_block(device: Device) -> str:
     """The facts of a device as a YAML mapping with comments."""
-    lines = ["device:\n"]
-    for field, comment in _DEVICE_COMMENTS.items():
-        value = getattr(device, field)
-        lines.append(indent(comment, "  # ") + "\n")
-        lines.append(indent(_yaml({field: _plain(value)}), "  "))
-    return "".join(lines)
+    fields = {name: _yaml({name: _plain(value)}) for name, value in device}
+    return _template("device_template.txt").format(
+        **{name: indent(text, "  ").strip() for name, text in fields.items()},
+        cores=", ".join(get_args(Device.model_fields["core"].annotation)),
+    )
+
+
+def _template(name: str) -> str:
+    return (files("mcu_nas_moo.hardware") / name).read_text(encoding="utf-8")
 
 
 def _plain(value: Any) -> float | str | Mapping[str, Any]:

@@ -9,16 +9,17 @@ from __future__ import annotations
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
+import yaml
 from pydantic import Field, model_validator
 
 from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.common.files import write_text_atomically
 from mcu_nas_moo.common.yaml_files import Facts, is_path, load_named, names, read_values, validate
 from mcu_nas_moo.networks.layer_table import Op
 
-if TYPE_CHECKING:
-    from importlib.resources.abc import Traversable
+_HEADER = "# Written by mcu-nas calibrate; change the measurements or the recipe, not this file.\n"
 
 Coefficient = Annotated[float, Field(ge=0, strict=True)]
 
@@ -101,8 +102,7 @@ class FlashRule(Facts):
         bytes_per_bias: 4; one bias per output channel of each layer with weights.
         kib_per_channel: scales and other tables for each such channel.
         kib_per_layer: calls and descriptors of each layer.
-        kib_per_kind: the kernel of each kind of layer that the network has, see
-            ``kinds_of``.
+        kib_per_kind: the kernel of each kind of layer that the network has, see ``kinds_of``.
         fixed_kib: code of the runtime.
         source: where the coefficients come from.
         fits: agreement with measurements.
@@ -196,13 +196,14 @@ class Runtime(Facts):
         return {metric: getattr(self, rule).fits for metric, rule in RULES.items()}
 
 
-def _folder() -> Traversable:
-    return files("mcu_nas_moo.hardware") / "runtimes"
+def shipped_runtimes() -> Path:
+    """Folder of the runtime files that the package ships."""
+    return Path(str(files("mcu_nas_moo.hardware") / "runtimes"))
 
 
 def list_runtimes() -> list[str]:
     """Names of the runtimes that the package ships."""
-    return names(_folder())
+    return names(shipped_runtimes())
 
 
 def load_runtime(name_or_path: str | Path) -> Runtime:
@@ -229,4 +230,29 @@ def load_runtime(name_or_path: str | Path) -> Runtime:
 
 @cache
 def _load_shipped(name: str) -> Runtime:
-    return load_named(Runtime, "runtime", name, _folder())
+    return load_named(Runtime, "runtime", name, shipped_runtimes())
+
+
+def runtime_text(runtime: Runtime) -> str:
+    """The file that :func:`load_runtime` reads."""
+    facts = runtime.model_dump(mode="json", exclude_none=True)
+    return _HEADER + yaml.safe_dump(facts, sort_keys=False, width=98, allow_unicode=True)
+
+
+def write_runtime(runtime: Runtime, path: Path) -> bool:
+    """Write the runtime file, whole or not at all; return whether it was another one before."""
+    text = runtime_text(runtime)
+    if path.is_file() and path.read_text() == text:
+        return False
+    write_text_atomically(path, text)
+    return True
+
+
+def check_overwritable(path: Path) -> None:
+    """Raise an InputError if writing a runtime there would lose anything but a runtime file."""
+    if path.suffix not in (".yaml", ".yml"):
+        raise InputError(f"{path}: runtime files end in .yaml, so that profiles take them as files")
+    if path.is_dir() or (
+        path.exists() and not path.read_text(errors="replace").startswith(_HEADER)
+    ):
+        raise InputError(f"{path} exists and is no file of mcu-nas calibrate; choose another --out")

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.data.image_listing import read_images
+from mcu_nas_moo.data.image_folders import read_images
 from mcu_nas_moo.data.images import (
     Images,
     Normalisation,

@@ -23,7 +23,7 @@ def by_definition(pixel, mean, std, scale, zero_point):
     st.integers(-128, 127),
 )
 def test_table_follows_its_definition(mean, std, scale, zero_point):
-    table = Preprocessing(tuple(mean), tuple(std), scale, zero_point).table()
+    table = Preprocessing(tuple(mean), tuple(std), scale, zero_point).table
     assert table.dtype == np.int8
     expected = [
         [by_definition(pixel, mean[c], std[c], scale, zero_point) for pixel in range(256)]
@@ -34,9 +34,9 @@ def test_table_follows_its_definition(mean, std, scale, zero_point):
 
 def test_extremes_and_halves():
     # (p - 100) / 50 / 0.04 = (p - 100) / 2: halves at odd pixels, cut off from 354 down to -156.
-    table = Preprocessing((100.0,), (50.0,), 0.04, 0).table()[0]
+    table = Preprocessing((100.0,), (50.0,), 0.04, 0).table[0]
     assert [table[p] for p in (100, 101, 103, 102, 0, 255)] == [0, 0, 2, 1, -50, 78]
-    steep = Preprocessing((100.0,), (50.0,), 0.004, 10).table()[0]
+    steep = Preprocessing((100.0,), (50.0,), 0.004, 10).table[0]
     assert (steep[0], steep[100], steep[255]) == (-128, 10, 127)
 
 
@@ -46,7 +46,7 @@ def test_pixels_are_looked_up_by_channel(rng):
     outputs = preprocessing(pixels)
     assert outputs.dtype == np.int8
     for place in np.ndindex(pixels.shape):
-        assert outputs[place] == preprocessing.table()[place[1], pixels[place]]
+        assert outputs[place] == preprocessing.table[place[1], pixels[place]]
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def _shipped(console: Console, out: Path | None, plot: Path | None) -> None:
     from mcu_nas_moo.hardware.calibration.calibrate import calibrate as fit
     from mcu_nas_moo.hardware.calibration.measurements import shipped_measurements
     from mcu_nas_moo.hardware.calibration.recipes import RECIPES
-    from mcu_nas_moo.hardware.calibration.runtime_file import shipped_runtimes, write_runtime
+    from mcu_nas_moo.hardware.runtime import shipped_runtimes, write_runtime
 
     folder = out or shipped_runtimes()
     if folder.is_file():
@@ -141,7 +141,7 @@ def _refit_to_board(console: Console, measurements: Path, base: str, out: Path) 
     from mcu_nas_moo.hardware import load_runtime
     from mcu_nas_moo.hardware.calibration.board_refit import refit
     from mcu_nas_moo.hardware.calibration.measurements import read_measurements
-    from mcu_nas_moo.hardware.calibration.runtime_file import check_overwritable, write_runtime
+    from mcu_nas_moo.hardware.runtime import check_overwritable, write_runtime
 
     runtime = load_runtime(base)
     check_overwritable(out)

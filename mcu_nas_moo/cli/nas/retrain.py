@@ -105,7 +105,7 @@ def _train(
     supernet: TrainedSupernet,
     console: Console,
 ) -> None:
-    from mcu_nas_moo.data.training_images import ImageFolder
+    from mcu_nas_moo.data.image_folders import ImageFolder
     from mcu_nas_moo.deployment.export.retraining_report import (
         accuracy_table,
         report_on,

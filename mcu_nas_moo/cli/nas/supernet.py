@@ -55,7 +55,7 @@ def train(
 ) -> None:
     """Train a supernet; started again with the same --out, continue."""
     device = start_torch(device)
-    from mcu_nas_moo.data.image_listing import read_images
+    from mcu_nas_moo.data.image_folders import read_images
     from mcu_nas_moo.data.images import split_validation
     from mcu_nas_moo.spaces import list_spaces, load_space
     from mcu_nas_moo.training.supernet.trainer import (
@@ -133,7 +133,7 @@ def evaluate(
 ) -> None:
     """Accuracy of the smallest, the largest and random subnets on validation and test images."""
     device = start_torch(device)
-    from mcu_nas_moo.data.image_listing import read_images
+    from mcu_nas_moo.data.image_folders import read_images
     from mcu_nas_moo.training.supernet.evaluation import evaluate_subnets
     from mcu_nas_moo.training.supernet.weights import TrainedSupernet
 
@@ -157,7 +157,7 @@ def rank(
 ) -> None:
     """Train some subnets alone and compare their order with that of shared weights."""
     device = start_torch(device)
-    from mcu_nas_moo.training.supernet.ranking import compare_rankings
+    from mcu_nas_moo.training.supernet.evaluation import compare_rankings
     from mcu_nas_moo.training.supernet.trainer import TrainingSettings
     from mcu_nas_moo.training.supernet.weights import TrainedSupernet
 
@@ -175,7 +175,7 @@ def rank(
 
 def _images(data: Path, device: str, trained: TrainedSupernet) -> tuple[Images, Images, Images]:
     """Training, calibration and validation images on ``device``, of the supernet's classes."""
-    from mcu_nas_moo.data.image_listing import read_images
+    from mcu_nas_moo.data.image_folders import read_images
     from mcu_nas_moo.data.images import calibration_images, split_validation
 
     train, validation = split_validation(read_images(data / "train"))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from mcu_nas_moo.common.arrays import IntArray
-    from mcu_nas_moo.data.image_listing import ImageListing
+    from mcu_nas_moo.data.image_folders import ImageListing
     from mcu_nas_moo.deployment.emulation.verification import MemoryUse, Verification
     from mcu_nas_moo.deployment.export.int8_model import Int8Model
 
@@ -69,8 +69,8 @@ def verify(
     Ends with 0 if so, with 1 if not or if the firmware faults, and with 2 for bad input.
     """
     from mcu_nas_moo.common.progress import Bars
-    from mcu_nas_moo.data.image_listing import ImageListing
-    from mcu_nas_moo.deployment.emulation.emulator_choice import choose_emulator
+    from mcu_nas_moo.data.image_folders import ImageListing
+    from mcu_nas_moo.deployment.emulation.emulators import choose_emulator
     from mcu_nas_moo.deployment.emulation.verification import check_firmware
     from mcu_nas_moo.deployment.emulation.verification import verify as verify_firmware
     from mcu_nas_moo.deployment.folder import DeploymentFolder

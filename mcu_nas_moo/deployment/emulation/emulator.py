@@ -154,39 +154,36 @@ class Emulator(ABC):
             FirmwareError: if the firmware faults, hangs, or says that something is wrong.
             InputError: if the emulator is missing or does not take the firmware.
         """
+        start = time.monotonic()
         command = self.command(elf.resolve(), memory)
-        ended = run_in_folder(command, images, classes, advance, patience)
-        outputs, statistics = check(ended, memory, len(images), classes)
-        instructions = self.instructions(statistics, ended.files)
-        return EmulatedRun(outputs, statistics, instructions, ended.seconds)
+        code, files = _run_in_folder(command, images, classes, advance, patience)
+        _check_end(code, files["messages"].decode(errors="replace").strip(), memory)
+        statistics = Statistics.parse(files.get("stats.bin", b""))
+        if (statistics.images, statistics.output_size) != (len(images), classes):
+            raise FirmwareError(
+                f"the firmware gave {statistics.output_size} outputs for {statistics.images} "
+                f"images, expected {classes} for {len(images)}"
+            )
+        outputs = np.frombuffer(files.get("out.bin", b""), dtype=np.int8)
+        return EmulatedRun(
+            outputs.reshape(len(images), classes),
+            statistics,
+            self.instructions(statistics, files),
+            time.monotonic() - start,
+        )
 
 
-@dataclass(frozen=True, eq=False)
-class Ended:
-    """A program in an emulator that ended by itself, and the files that it left."""
-
-    code: int
-    messages: str
-    files: dict[str, bytes]
-    seconds: float
-
-
-def run_in_folder(
+def _run_in_folder(
     command: list[str],
     images: npt.NDArray[np.uint8],
     classes: int,
     advance: Callable[[int], object],
     patience: float,
-) -> Ended:
-    """Run an emulator in a folder with the images as ``in.bin``.
+) -> tuple[int, dict[str, bytes]]:
+    """Run an emulator in a folder with the images as ``in.bin``; how it ended, and its files.
 
-    Args:
-        classes: bytes per image in ``out.bin``, which tell the progress.
-
-    Raises:
-        FirmwareError: if no image was finished for ``patience`` seconds.
+    ``out.bin``, with a byte per class and image, tells the progress.
     """
-    start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="mcu-nas-") as name:
         folder = Path(name)
         (folder / "in.bin").write_bytes(np.ascontiguousarray(images).tobytes())
@@ -202,7 +199,7 @@ def run_in_folder(
                 stderr=messages,
             )
             try:
-                done, last = 0, start
+                done, last = 0, time.monotonic()
                 while process.poll() is None:
                     with suppress(subprocess.TimeoutExpired):
                         process.wait(_POLL_SECONDS)
@@ -219,41 +216,20 @@ def run_in_folder(
                 if process.poll() is None:
                     process.kill()
                     process.wait()
-        files = {path.name: path.read_bytes() for path in folder.iterdir()}
-    return Ended(
-        code=process.returncode,
-        messages=files["messages"].decode(errors="replace").strip(),
-        files=files,
-        seconds=time.monotonic() - start,
-    )
+        return process.returncode, {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def check(
-    ended: Ended, memory: MemoryMap, images: int, classes: int
-) -> tuple[npt.NDArray[np.int8], Statistics]:
-    """Outputs ``(N, classes)`` and statistics of a run that went well.
-
-    Raises:
-        FirmwareError: if it did not.
-        InputError: if the emulator did not take the firmware.
-    """
-    if ended.code == FAULT:
-        raise FirmwareError(f"the firmware faulted: {_fault(ended.messages, memory)}")
-    if ended.code == REFUSED:
-        raise InputError(ended.messages)
-    if ended.code in _MEANING:
-        raise FirmwareError(_MEANING[ended.code])
-    if ended.code != 0:
-        reason = " ".join(ended.messages.split())[-300:] or "it printed nothing"
-        raise FirmwareError(f"the emulator ended with code {ended.code}: {reason}")
-    statistics = Statistics.parse(ended.files.get("stats.bin", b""))
-    if (statistics.images, statistics.output_size) != (images, classes):
-        raise FirmwareError(
-            f"the firmware gave {statistics.output_size} outputs for {statistics.images} images, "
-            f"expected {classes} for {images}"
-        )
-    outputs = np.frombuffer(ended.files.get("out.bin", b""), dtype=np.int8)
-    return outputs.reshape(images, classes), statistics
+def _check_end(code: int, messages: str, memory: MemoryMap) -> None:
+    """Raise the error for a program in an emulator that did not end well, by its exit code."""
+    if code == FAULT:
+        raise FirmwareError(f"the firmware faulted: {_fault(messages, memory)}")
+    if code == REFUSED:
+        raise InputError(messages)
+    if code in _MEANING:
+        raise FirmwareError(_MEANING[code])
+    if code != 0:
+        reason = " ".join(messages.split())[-300:] or "it printed nothing"
+        raise FirmwareError(f"the emulator ended with code {code}: {reason}")
 
 
 def _fault(messages: str, memory: MemoryMap) -> str:

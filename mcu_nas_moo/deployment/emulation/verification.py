@@ -265,8 +265,12 @@ def verify(
 
     report = check_firmware(folder, model, profile)
     image = read_firmware_image(folder / IMAGE)
-    limits = profile.limits
     pixels = pixels_at(images, model.input_shape[1])
+
+    def memory_use(used: int, metric: str) -> MemoryUse:
+        limit, predicted = getattr(profile.limits, metric), report.predicted[metric]
+        return MemoryUse(used=used, limit=round(limit * 1024), predicted=round(predicted * 1024))
+
     fault, execution = None, None
     try:
         run = _run(folder, report, emulator, pixels, len(model.class_names), advance)
@@ -277,11 +281,7 @@ def verify(
         targets = images.targets.numpy()
         execution = Execution(
             outputs=compare_outputs(run.outputs, expected, targets, model.class_names),
-            ram=MemoryUse(
-                used=image.ram_bytes + run.statistics.stack_bytes,
-                limit=_bytes(limits.sram_kib),
-                predicted=_bytes(report.predicted["sram_kib"]),
-            ),
+            ram=memory_use(image.ram_bytes + run.statistics.stack_bytes, "sram_kib"),
             stack_bytes=run.statistics.stack_bytes,
             stack_room=run.statistics.stack_room,
             instructions=run.instructions.first,
@@ -290,27 +290,19 @@ def verify(
             instructions_per_mac=run.instructions.first / report.macs,
             seconds=round(run.seconds, 1),
         )
+    taken_over = {
+        *("subnet", "profile", "chip", "core", "model_sha256", "generator", "toolchain"),
+        *("arena_bytes", "predicted_for"),
+    }
     return Verification(
-        subnet=report.subnet,
-        profile=report.profile,
-        chip=report.chip,
-        core=report.core,
-        model_sha256=report.model_sha256,
+        **report.model_dump(include=taken_over),
         firmware_sha256=report.files[IMAGE],
-        generator=report.generator,
-        toolchain=report.toolchain,
         images=len(images),
         emulator=emulator.title,
         emulated_core=emulator.emulated_core,
         reference=f"onnxruntime {require('onnxruntime', 'export').__version__}",
-        flash=MemoryUse(
-            used=image.flash_bytes,
-            limit=_bytes(limits.flash_kib),
-            predicted=_bytes(report.predicted["flash_kib"]),
-        ),
+        flash=memory_use(image.flash_bytes, "flash_kib"),
         static_ram_bytes=image.ram_bytes,
-        arena_bytes=report.arena_bytes,
-        predicted_for=report.predicted_for,
         fault=fault,
         execution=execution,
     )
@@ -337,7 +329,3 @@ def _run(
     read_firmware_image(folder / name)  # a damaged one is better found by its reader
     rows = np.ascontiguousarray(pixels.transpose(0, 2, 3, 1))  # as cameras deliver: rows of RGB
     return emulator.run(folder / name, memory, rows, classes, advance)
-
-
-def _bytes(kib: float) -> int:
-    return round(kib * 1024)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.data.image_listing import ImageListing
+from mcu_nas_moo.data.image_folders import ImageListing
+from mcu_nas_moo.data.images import calibration_rows, split_rows
+from mcu_nas_moo.training.subnet.weights import RetrainedSubnet, shared_weights
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
     from mcu_nas_moo.data.images import Images
     from mcu_nas_moo.deployment.folder import DeploymentFolder
     from mcu_nas_moo.spaces.subnet_file import SubnetFile
-    from mcu_nas_moo.training.subnet.weights import RetrainedSubnet
 
 #: Fewer images do not show the ranges of activations.
 LEAST_CALIBRATION_IMAGES = 32
@@ -49,7 +50,7 @@ class ExportData:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._train, self._test = ImageListing.splits(root)
-        self._training_rows, self._validation_rows = self._train.split_rows()
+        self._training_rows, self._validation_rows = split_rows(self._train.targets)
 
     def samples(self, calibration: int, test: int, seed: int) -> Samples:
         """Images to calibrate and to check on; fewer of the latter if there are not as many.
@@ -69,26 +70,26 @@ class ExportData:
                 f"{self._root / 'train'} has {available} images for training, too few for "
                 f"{calibration} calibration images; add images or lower --calibration-images"
             )
-        train = self._train
-        if self._test is None:
-            checked = train.read(train.balanced(self._validation_rows, test, seed))
-        else:
-            rows = np.arange(len(self._test))
-            checked = self._test.read(self._test.balanced(rows, test, seed))
+        train, checked, rows = self._train, self._train, self._validation_rows
+        if self._test is not None:
+            checked, rows = self._test, np.arange(len(self._test))
         return Samples(
             calibration=train.read(train.balanced(self._training_rows, calibration, seed)),
-            test=checked,
+            test=checked.read(checked.balanced(rows, test, seed)),
             split="validation" if self._test is None else "test",
         )
 
-    def retrained(self, subnet: SubnetFile, path: Path) -> RetrainedSubnet:
+    def weights(self, subnet: SubnetFile, path: Path | None) -> RetrainedSubnet:
         """The subnet with the weights in a file.
+
+        Without one, with those of the supernet, batch norms recalibrated on training images.
 
         Raises:
             InputError: if they are damaged, of another subnet or for other classes.
         """
-        from mcu_nas_moo.training.subnet.weights import RetrainedSubnet
-
+        if path is None:
+            rows = self._training_rows[calibration_rows(len(self._training_rows)).numpy()]
+            return shared_weights(subnet, self._train.read(rows), self._train.class_names)
         found = RetrainedSubnet.load(path, subnet)
         if found.class_names != self._train.class_names:
             raise InputError(
@@ -97,17 +98,6 @@ class ExportData:
                 "trained on"
             )
         return found
-
-    def shared(self, subnet: SubnetFile) -> RetrainedSubnet:
-        """The subnet with the supernet's weights, batch norms recalibrated on training images.
-
-        Raises:
-            InputError: if the supernet tells another number of classes apart.
-        """
-        from mcu_nas_moo.training.subnet.weights import shared_weights
-
-        images = self._train.read(self._train.recalibration(self._training_rows))
-        return shared_weights(subnet, images, self._train.class_names)
 
 
 def weights_file(

@@ -12,6 +12,7 @@ import logging
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -83,6 +84,8 @@ def _quantise(
     quantization = require("onnxruntime.quantization", "export")
     import onnx
 
+    starts = range(0, len(images), _BATCH)
+    batches = ({INPUT: images[start : start + _BATCH]} for start in starts)
     with tempfile.TemporaryDirectory(prefix="mcu-nas-") as folder, _without_advice():
         # As a file: a model in memory is changed, its weights are moved out of it.
         given, result = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
@@ -90,7 +93,7 @@ def _quantise(
         quantization.quantize_static(
             given,
             result,
-            _reader(images),
+            SimpleNamespace(get_next=lambda: next(batches, None)),
             quant_format=quantization.QuantFormat.QOperator,
             per_channel=True,
             activation_type=quantization.QuantType.QInt8,
@@ -182,20 +185,6 @@ def drop_unread(model: onnx.ModelProto) -> None:
     kept = [tensor for tensor in model.graph.initializer if tensor.name in read]
     del model.graph.initializer[:]
     model.graph.initializer.extend(kept)
-
-
-def _reader(images: FloatArray) -> Any:
-    quantization = require("onnxruntime.quantization", "export")
-
-    class Reader(quantization.CalibrationDataReader):  # type: ignore[misc, name-defined]
-        def __init__(self) -> None:
-            self._starts = iter(range(0, len(images), _BATCH))
-
-        def get_next(self) -> dict[str, FloatArray] | None:
-            start = next(self._starts, None)
-            return None if start is None else {INPUT: images[start : start + _BATCH]}
-
-    return Reader()
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import torch
 from rich.table import Table
 
 from mcu_nas_moo.common.files import write_text_atomically
-from mcu_nas_moo.data.image_listing import balanced_sample
+from mcu_nas_moo.data.image_folders import balanced_sample
 from mcu_nas_moo.deployment.export.subnet_export import ExportSettings
 from mcu_nas_moo.training.subnet.fake_quantisation import Int8Simulation, calibrated, known_ranges
 from mcu_nas_moo.training.subnet.weights import shared_weights
@@ -93,40 +93,24 @@ def _accuracies(
 ) -> dict[str, dict[str, float]]:
     """Float and int8 accuracy by split; without ``ranges`` they come from calibration images."""
     floats = {split: accuracy(module, part, normalise) for split, part in splits.items()}
-    if _has_onnxruntime():
-        integers = int8_accuracies(module, ranges, calibration, splits, normalise)
-    else:
+    if not _has_onnxruntime():
         simulation = (
             Int8Simulation(module, ranges) if ranges else calibrated(module, calibration, normalise)
         )
         integers = {split: accuracy(simulation, part, normalise) for split, part in splits.items()}
-    return {"float": floats, "int8": integers}
-
-
-def int8_accuracies(
-    module: SubnetModule,
-    ranges: dict[str, tuple[float, float]] | None,
-    calibration: Images,
-    splits: Mapping[str, Images],
-    normalise: Normalisation,
-) -> dict[str, float]:
-    """Accuracy by split of the int8 network, computed by onnxruntime from a camera's pixels.
-
-    Raises:
-        InputError: if onnxruntime is not installed.
-    """
+        return {"float": floats, "int8": integers}
     from mcu_nas_moo.deployment.export.int8_model import session
     from mcu_nas_moo.networks.onnx.writer import INPUT
 
     network = session(int8_network(module, ranges, calibration, normalise))
-    shares = {}
+    integers = {}
     for split, images in splits.items():
         correct = 0
         for batch in images.batches(EVALUATION_BATCH):
             (logits,) = network.run(None, {INPUT: _inputs(module, batch, normalise)})
             correct += int((logits.argmax(1) == batch.targets.cpu().numpy()).sum())
-        shares[split] = correct / len(images)
-    return shares
+        integers[split] = correct / len(images)
+    return {"float": floats, "int8": integers}
 
 
 def int8_network(

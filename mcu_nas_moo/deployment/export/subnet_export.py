@@ -63,7 +63,7 @@ def export_subnet(
     subnet: SubnetFile,
     data: Path,
     folder: DeploymentFolder,
-    settings: ExportSettings | None = None,
+    settings: ExportSettings,
     weights: Path | None = None,
     shared: bool = False,
     say: Callable[[str], object] = lambda _: None,
@@ -82,7 +82,6 @@ def export_subnet(
             weights, weights are damaged or of another subnet, the network cannot be quantised, or
             the export folder is a file. Nothing is written then.
     """
-    settings = settings or ExportSettings()
     if folder.export.exists() and not folder.export.is_dir():
         raise InputError(f"{folder.export} is a file; remove it, or choose another --out")
     require("onnxruntime", "export")
@@ -97,7 +96,7 @@ def export_subnet(
     images = ExportData(data)
     samples = images.samples(settings.calibration_images, settings.test_images, settings.seed)
     say("reading weights")
-    trained = images.shared(subnet) if path is None else images.retrained(subnet, path)
+    trained = images.weights(subnet, path)
     with _filled_at_once(folder.export) as partial:
         kind: WeightsKind = "shared" if path is None else "retrained"
         report = _export(trained, kind, samples, settings, partial, say)

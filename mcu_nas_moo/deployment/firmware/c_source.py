@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.extras import require
-from mcu_nas_moo.deployment.firmware.arena import ArenaPlan, plan_arena
-from mcu_nas_moo.deployment.firmware.lifetimes import tensor_blocks
+from mcu_nas_moo.deployment.firmware.arena import ArenaPlan, plan_arena, tensor_blocks
 from mcu_nas_moo.deployment.firmware.onnx_graphs import attributes_of
 from mcu_nas_moo.deployment.firmware.supported import check_supported
 

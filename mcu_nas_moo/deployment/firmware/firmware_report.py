@@ -29,12 +29,10 @@ class FirmwareReport(Facts):
     """Facts of a firmware.
 
     Args:
-        subnet: its name.
-        space, genotype: which network it is.
+        subnet, space, genotype: which network it is.
         model_sha256: of the int8 ONNX file that it was made from.
         weights: ``retrained`` or ``shared``.
-        profile: name of the profile.
-        core, chip: of its device.
+        profile, core, chip: name of the profile, and what its device has.
         generator: what wrote the C code, with its version.
         toolchain: what compiled it.
         chip_map: addresses that ``firmware.elf`` and ``emulation/chip.elf`` are linked at.

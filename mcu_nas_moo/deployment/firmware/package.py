@@ -65,10 +65,7 @@ def build_firmware(
 ) -> FirmwareReport:
     """Make the folder of a firmware; an older one is replaced once the new one is complete.
 
-    Args:
-        request: what is built.
-        folder: where.
-        say: is told what happens next.
+    ``say`` is told what happens next.
 
     Raises:
         DoesNotFitError: if the image is larger than Flash or RAM of the chip; it names the layer
@@ -113,13 +110,7 @@ def _temporary_folder_beside(folder: Path) -> Iterator[Path]:
 def write_sources(
     source: CSource, chip_map: MemoryMap, request: FirmwareRequest, folder: Path
 ) -> None:
-    """Write everything that a firmware is built from.
-
-    Args:
-        source: generated code of the network.
-        chip_map: addresses of the chip.
-        request: what is built.
-        folder: where; it must not exist yet.
+    """Write everything that a firmware is built from to a folder that does not exist yet.
 
     Raises:
         InputError: if jinja2 is not installed.
@@ -154,7 +145,7 @@ def _template_facts(source: CSource, request: FirmwareRequest) -> dict[str, Any]
     channels, height, width = model.input_shape
     preprocessing = model.preprocessing
     rows = []
-    for row in preprocessing.table():
+    for row in preprocessing.table:
         numbers = [f"{value:4d}," for value in row]
         rows.append("\n".join("       " + "".join(numbers[i : i + 16]) for i in range(0, 256, 16)))
     return {

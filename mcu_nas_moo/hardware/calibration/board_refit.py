@@ -19,7 +19,7 @@ from mcu_nas_moo.hardware.calibration.least_squares import (
     leave_families_out,
     rounded,
 )
-from mcu_nas_moo.hardware.calibration.measurements import QUANTITIES, line_of
+from mcu_nas_moo.hardware.calibration.measurements import QUANTITIES
 from mcu_nas_moo.hardware.cost_model.tensor_memory import working_set
 from mcu_nas_moo.hardware.cost_model.work import WORK, all_work_of
 from mcu_nas_moo.hardware.runtime import RULES, Cycles, Fit, Runtime
@@ -101,12 +101,10 @@ class Refit:
     """What became of one quantity.
 
     Attributes:
-        quantity: ``latency_ms``, ``sram_kib`` or ``flash_kib``.
         refitted: the coefficients that the rows determined; the others are those of the base.
         before, after: errors of the base and of the refitted runtime on the rows; of latency, the
             base says nothing about a board.
         left_out: errors of the refit on families that it has not seen; ``None`` if too few.
-        n_rows: number of measurements.
     """
 
     quantity: str
@@ -126,10 +124,8 @@ def refit(
     and the one that predicts unseen families best is taken; a richer one must be clearly better.
 
     Args:
-        base: the runtime to start from.
-        name: its name.
-        measurements: rows of one board, see
-            ``read_measurements``.
+        base, name: the runtime to start from.
+        measurements: rows of one board, see ``read_measurements``.
         table: where the measurements stand, for messages.
 
     Returns:
@@ -208,7 +204,7 @@ def _check_units(quantity: str, linear: _Linear, rows: Measurements, table: Path
     if odd.any():
         row = rows.rows[odd].iloc[0]
         raise InputError(
-            f"{table}: line {line_of(row.name)}: {quantity} of {row.network} is "
+            f"{table}: line {row.name}: {quantity} of {row.network} is "
             f"{ratios[odd][0] / ratio:,.3g} times what the other rows suggest; expected {unit}: "
             "is it in another unit?"
         )

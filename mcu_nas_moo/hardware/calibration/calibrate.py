@@ -56,7 +56,6 @@ class QuantityReport:
     """Errors of one fitted quantity of one runtime, in percent.
 
     Attributes:
-        quantity: ``flash_kib``, ``sram_kib`` or ``latency_ms``.
         fit: what goes into the runtime file.
         by_macs: errors, in the same cross-validation, of a model that knows MACs alone; ``None``
             for Flash and SRAM.

@@ -113,8 +113,7 @@ def fit_shared_cycles(
 
     Args:
         work: shape ``(R, K)``.
-        given: cycles known already, shape ``(R,)``.
-        measured: cycles, shape ``(R,)``.
+        given, measured: cycles known already, and all of them, shape ``(R,)``.
         groups: group of each row, numbered from 0, shape ``(R,)``.
         reference: the group whose factor is 1.
 

@@ -17,12 +17,10 @@ import pandas as pd
 from mcu_nas_moo.common.csv_files import read_table
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import unknown_name
-from mcu_nas_moo.hardware.calibration.standard_networks import STANDARD_NETWORKS
 from mcu_nas_moo.hardware.runtime import RULES
 from mcu_nas_moo.networks.layer_table import Layer, LayerTable, Op
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
     from importlib.resources.abc import Traversable
     from pathlib import Path
 
@@ -90,11 +88,9 @@ def shipped_folder() -> Traversable:
 @cache
 def shipped_networks() -> dict[str, LayerTable]:
     """Layer tables of all networks in the shipped measurements."""
-    tables = {name: build() for name, build in STANDARD_NETWORKS.items()}
     with (shipped_folder() / "layers.csv").open() as file:
-        for name, rows in groupby(csv.DictReader(file), key=itemgetter("network")):
-            tables[name] = _table(list(rows))
-    return tables
+        by_network = groupby(csv.DictReader(file), key=itemgetter("network"))
+        return {name: _table(list(rows)) for name, rows in by_network}
 
 
 def _table(rows: list[dict[str, str]]) -> LayerTable:
@@ -147,27 +143,27 @@ def read_measurements(path: Path) -> Measurements:
     """
     rows = _read_rows(path)
     tables = {}
-    for index, network in rows.network.items():
+    for line, network in rows.network.items():
         if not isinstance(network, str) or not network.strip():
-            raise InputError(f"{path}: line {line_of(index)}: the network is empty")
+            raise InputError(f"{path}: line {line}: the network is empty")
         if network not in tables:
-            tables[network] = _network(network, path, line_of(index))
+            tables[network] = _network(network, f"{path}: line {line}", path.parent)
     named = "family" in rows
     rows["family"] = rows.family.fillna(rows.network) if named else rows.network
     rows["lineage"], rows["left_out"] = rows.family, ""
     return Measurements(rows, tables)
 
 
-def _network(name: str, path: Path, line: int) -> LayerTable:
+def _network(name: str, place: str, folder: Path) -> LayerTable:
     from mcu_nas_moo.networks.onnx.reader import read_onnx
 
     if name.endswith(".onnx"):
         try:
-            return read_onnx(path.parent / name)
+            return read_onnx(folder / name)
         except ValueError as error:
-            raise InputError(f"{path}: line {line}: {error}") from None
+            raise InputError(f"{place}: {error}") from None
     if name not in shipped_networks():
-        raise unknown_name(f"{path}: line {line}: network", name, sorted(shipped_networks()))
+        raise unknown_name(f"{place}: network", name, sorted(shipped_networks()))
     return shipped_networks()[name]
 
 
@@ -194,25 +190,20 @@ def _read_rows(path: Path) -> pd.DataFrame:
     nothing = rows[quantities].isna().all(axis=1)
     if nothing.any():
         raise InputError(
-            f"{path}: line {line_of(rows.index[nothing][0])}: the row holds no measurement; "
+            f"{path}: line {rows.index[nothing][0]}: the row holds no measurement; "
             f"fill in {' or '.join(quantities)}, or remove it"
         )
     return rows
 
 
-def line_of(index: Hashable) -> int:
-    """Line of the table for a row of the data frame."""
-    return int(str(index))
-
-
 def _positive(values: pd.Series, path: Path) -> pd.Series:
     """The column as numbers; empty fields stay NaN."""
     numbers = pd.to_numeric(values, errors="coerce")
-    for index, text, number in zip(values.index, values, numbers, strict=True):
-        empty = not isinstance(text, str) or not text.strip()
-        if not empty and not (np.isfinite(number) and number > 0):
-            where = f"{path}: line {line_of(index)}"
-            raise InputError(f"{where}: {values.name} must be a number above 0, got {text!r}")
+    wrong = values.notna() & ~((numbers > 0) & np.isfinite(numbers))
+    for line, text in values[wrong].items():
+        raise InputError(
+            f"{path}: line {line}: {values.name} must be a number above 0, got {text!r}"
+        )
     if numbers.isna().all():
         raise InputError(f"{path}: the column {values.name} is empty in all rows")
     return numbers

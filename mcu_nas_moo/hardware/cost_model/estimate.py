@@ -36,10 +36,8 @@ class LayerEstimate:
     Args:
         name: of the layer, as in the file.
         kind: kind of layer, such as ``conv`` or ``depthwise``.
-        input_shape: of its first input.
-        output_shape: of what it writes.
-        kernel: 1 x 1 where there is none.
-        stride: 1 x 1 where there is none.
+        input_shape, output_shape: of its first input, and of what it writes.
+        kernel, stride: 1 x 1 where there is none.
         macs: multiply-accumulates.
         parameters: weights and biases.
         flash_kib: parameters and code for this layer, without what the runtime takes once.

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from mcu_nas_moo.hardware.cost_model.tensor_memory import working_set
-from mcu_nas_moo.hardware.cost_model.totals import Totals
-from mcu_nas_moo.hardware.cost_model.work import counts_of, work_by_layer
+from mcu_nas_moo.hardware.cost_model.work import Totals, counts_of, work_by_layer
 from mcu_nas_moo.hardware.runtime import load_runtime
 
 if TYPE_CHECKING:
@@ -55,12 +54,7 @@ class LayerCosts(NamedTuple):
 
 @dataclass(frozen=True)
 class CostModel:
-    """What networks cost on a device under a runtime.
-
-    Args:
-        device: the board that runs the network.
-        runtime: the software that runs it.
-    """
+    """What networks cost on a device under a runtime, the software that runs them there."""
 
     device: Device
     runtime: Runtime
@@ -83,9 +77,21 @@ class CostModel:
 
     def costs_of(self, totals: Totals) -> Costs:
         """Costs of networks with these totals; of the shape that the totals have."""
-        latency_ms = self._latency_ms(totals)
+        # One product after the other: a matrix product would round otherwise for other batches.
+        cycles = np.zeros(totals.layers.shape)
+        for work, per_unit in zip(totals.work, self._cycles_per_unit.values(), strict=True):
+            cycles += work * per_unit
+        latency_ms = cycles * self._ms_per_cycle
+        flash = self.runtime.flash
+        parameters = (
+            totals.weights * flash.bytes_per_weight + totals.channels * flash.bytes_per_bias
+        )
         return Costs(
-            flash_kib=self._flash_kib(totals),
+            flash_kib=parameters / _BYTES_PER_KIB
+            + totals.channels * flash.kib_per_channel
+            + totals.layers * flash.kib_per_layer
+            + np.bitwise_count(totals.kinds) * flash.kib_per_kind
+            + flash.fixed_kib,
             sram_kib=totals.peak * (self.runtime.memory.scale / _BYTES_PER_KIB)
             + self._sram_beside_peak_kib(totals.layers, totals.weighted, totals.channels),
             latency_ms=latency_ms,
@@ -139,25 +145,6 @@ class CostModel:
         """Units of work that cost something under the runtime."""
         every: dict[str, float] = self.runtime.latency.cycles.model_dump()
         return {unit: cycles for unit, cycles in every.items() if cycles}
-
-    def _latency_ms(self, totals: Totals) -> FloatArray:
-        # One product after the other: a matrix product would round otherwise for other batches.
-        cycles = np.zeros(totals.layers.shape)
-        for work, per_unit in zip(totals.work, self._cycles_per_unit.values(), strict=True):
-            cycles += work * per_unit
-        return cycles * self._ms_per_cycle
-
-    def _flash_kib(self, totals: Totals) -> FloatArray:
-        rule = self.runtime.flash
-        parameters = totals.weights * rule.bytes_per_weight + totals.channels * rule.bytes_per_bias
-        kib: FloatArray = (
-            parameters / _BYTES_PER_KIB
-            + totals.channels * rule.kib_per_channel
-            + totals.layers * rule.kib_per_layer
-            + np.bitwise_count(totals.kinds) * rule.kib_per_kind
-            + rule.fixed_kib
-        )
-        return kib
 
     def _sram_beside_peak_kib(
         self, layers: IntArray, weighted: IntArray, channels: IntArray

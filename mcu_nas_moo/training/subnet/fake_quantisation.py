@@ -86,13 +86,10 @@ def known_ranges(
 
 
 class Int8Simulation(SubnetModule):
-    """A subnet as int8 arithmetic would compute it; it shares the weights of ``module``.
+    """A float network as int8 arithmetic would compute it, sharing the weights of ``module``.
 
-    Batch norms are folded with the statistics that they have, in training too.
-
-    Args:
-        module: the float network; what is trained are its weights.
-        ranges: see ``RetrainedSubnet``.
+    Batch norms are folded with the statistics that they have, in training too. ``ranges`` are
+    those of ``RetrainedSubnet``.
 
     Attributes:
         momentum: weight of each batch in the moving average of the ranges, which is taken in

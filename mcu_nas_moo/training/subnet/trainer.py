@@ -10,6 +10,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import parsing, write_atomically
@@ -22,7 +23,6 @@ from mcu_nas_moo.training.subnet.fake_quantisation import (
     NonFiniteRangeError,
     calibrated,
 )
-from mcu_nas_moo.training.subnet.weight_average import weight_average
 from mcu_nas_moo.training.subnet.weights import RetrainedSubnet, supernet_part
 from mcu_nas_moo.training.supernet.supernet import accuracy, recalibrate
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from torch.utils.tensorboard import SummaryWriter
 
-    from mcu_nas_moo.data.training_images import ImageFolder
+    from mcu_nas_moo.data.image_folders import ImageFolder
     from mcu_nas_moo.spaces.subnet_file import SubnetFile
     from mcu_nas_moo.training.subnet.settings import RetrainingSettings
     from mcu_nas_moo.training.supernet.weights import TrainedSupernet
@@ -48,9 +48,7 @@ class Retrainer:
     """Weights, optimiser and checkpoint of one retraining.
 
     Args:
-        subnet: what is trained.
         images: on ``device``.
-        settings: of the training.
         folder: where the checkpoint and the TensorBoard events lie.
         supernet: on ``device``; needed to start from its weights, or for distillation.
 
@@ -316,6 +314,23 @@ class Retrainer:
         return RetrainedSubnet(
             self.subnet, self.averaged(), self.normalise, self.images.class_names, ranges, training
         )
+
+
+def weight_average(module: nn.Module, decay: float) -> AveragedModel:
+    """Exponential moving average of the weights of ``module``.
+
+    The first update copies the weights, as torch's ``AveragedModel`` does. Over the next ones the
+    average is short: the decay after n updates is at most ``(1 + n) / (10 + n)``, as in
+    TensorFlow's ``ExponentialMovingAverage``.
+    """
+
+    def blend(average: Any, current: Any, updates: torch.Tensor | int) -> None:
+        n = int(updates)
+        torch._foreach_lerp_(average, current, 1 - min(decay, (1 + n) / (10 + n)))
+
+    average = AveragedModel(module, multi_avg_fn=blend)
+    average.eval()
+    return average
 
 
 def is_finite(module: nn.Module) -> bool:

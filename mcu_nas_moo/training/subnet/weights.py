@@ -168,7 +168,6 @@ def shared_weights(
     """The subnet with the weights it shares, its batch norms recalibrated on training images.
 
     Args:
-        subnet: which one.
         train: training images, on any device.
         class_names: of the images.
         supernet: the shipped one if none is given.

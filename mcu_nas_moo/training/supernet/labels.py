@@ -136,8 +136,6 @@ def label_subnets(
     """Evaluate each sampled subnet after batch-norm recalibration; continue the file at ``path``.
 
     Args:
-        trained: the supernet whose subnets are labelled.
-        samples: what to label.
         calibration: training images that set the batch-norm statistics.
         validation: images that the accuracy is of.
         path: CSV file; written every now and then, and at the end.

@@ -25,11 +25,7 @@ EVALUATION_BATCH = 256
 
 
 class Supernet(nn.Module):
-    """Shared weights, shaped by the layers of the largest network.
-
-    Args:
-        largest: layers of the network that contains all others.
-    """
+    """Shared weights, shaped by the layers of the largest network, which contains all others."""
 
     def __init__(self, largest: Sequence[Layer]) -> None:
         super().__init__()

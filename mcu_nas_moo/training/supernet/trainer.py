@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from rich.console import Console
     from torch.utils.tensorboard import SummaryWriter
 
     from mcu_nas_moo.networks.layer_table import Layer
@@ -241,8 +240,8 @@ class SupernetTrainer:
         return TrainedSupernet(self.supernet, tuple(self.spaces), self.normalise, training)
 
 
-def train_supernet(trainer: SupernetTrainer, console: Console | None = None) -> TrainedSupernet:
-    """Train to the last epoch, with progress on the console, a checkpoint and events per epoch."""
+def train_supernet(trainer: SupernetTrainer) -> TrainedSupernet:
+    """Train to the last epoch, with progress on stdout, a checkpoint and events per epoch."""
     from torch.utils.tensorboard import SummaryWriter
 
     from mcu_nas_moo.common.progress import Bars
@@ -250,7 +249,7 @@ def train_supernet(trainer: SupernetTrainer, console: Console | None = None) -> 
     epochs, steps = trainer.settings.epochs, trainer.steps_per_epoch
     with (
         SummaryWriter(str(trainer.folder / "tensorboard")) as writer,
-        Bars("steps", console) as progress,
+        Bars("steps") as progress,
     ):
         bar = progress.add_task("training", total=epochs * steps)
         while trainer.epoch < epochs:

@@ -11,8 +11,8 @@ from mcu_nas_moo import estimate_cost
 from mcu_nas_moo.cli.nas.main import main
 from mcu_nas_moo.hardware import list_runtimes, load_runtime
 from mcu_nas_moo.hardware.calibration.measurements import shipped_networks
-from mcu_nas_moo.hardware.calibration.runtime_file import shipped_runtimes
 from mcu_nas_moo.hardware.profile import load_profile
+from mcu_nas_moo.hardware.runtime import shipped_runtimes
 
 OWN = """network,latency_ms
 mobilenetv1_a025_96x3_5,61

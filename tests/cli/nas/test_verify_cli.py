@@ -11,8 +11,8 @@ from PIL import Image
 from tiny_firmware import as_built
 
 from mcu_nas_moo.cli.nas.main import main
-from mcu_nas_moo.deployment.emulation import qemu
-from mcu_nas_moo.deployment.emulation.qemu import qemu_installed
+from mcu_nas_moo.deployment.emulation import emulators
+from mcu_nas_moo.deployment.emulation.emulators import QEMU
 from mcu_nas_moo.deployment.emulation.verification import Verification
 from mcu_nas_moo.deployment.export.int8_model import read_int8_model
 from mcu_nas_moo.deployment.firmware.elf import read_firmware_image
@@ -82,7 +82,7 @@ def fails(result, *parts, code=2):
 
 @pytest.mark.parametrize("emulator", ["unicorn", "qemu"])
 def test_a_network_is_verified(folder, run, emulator):
-    if emulator == "qemu" and not qemu_installed():
+    if emulator == "qemu" and shutil.which(QEMU) is None:
         pytest.skip("QEMU is not installed")
     result = run(folder, "-n", "20", "--emulator", emulator)
     assert result.exit_code == 0, result.output
@@ -102,7 +102,7 @@ def test_a_network_is_verified(folder, run, emulator):
 
 
 def test_both_emulators_agree(folder, run):
-    if not qemu_installed():
+    if shutil.which(QEMU) is None:
         pytest.skip("QEMU is not installed")
     reports = {}
     for emulator in ("unicorn", "qemu"):
@@ -222,7 +222,7 @@ def test_missing_images(folder, run, tmp_path):
 
 
 def test_missing_emulator(folder, run, monkeypatch):
-    monkeypatch.setattr(qemu.shutil, "which", lambda name: None)
+    monkeypatch.setattr(emulators.shutil, "which", lambda name: None)
     result = run(folder, "--emulator", "qemu")
     fails(result, "install it with: apt-get install qemu-system-arm")
     assert len(result.output.strip().splitlines()) == 1
@@ -234,7 +234,7 @@ def test_no_images_are_refused(folder, run):
 
 def test_a_chip_of_ones_own_with_another_core(folder, run, tmp_path):
     """A Cortex-M55, which no shipped profile has."""
-    if not qemu_installed():
+    if shutil.which(QEMU) is None:
         pytest.skip("QEMU is not installed")
     profile = load_profile("cortex-m33").model_dump(mode="json") | {"name": "mine"}
     profile["device"] |= {"chip": "OWN", "core": "cortex-m55", "flash_kib": 512, "sram_kib": 256}

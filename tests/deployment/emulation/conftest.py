@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from shutil import which
+
 import pytest
 from tiny_firmware import CHIP, OUTPUTS, board_map, build
 
-from mcu_nas_moo.deployment.emulation.qemu import PROGRAM, Qemu, qemu_installed
-from mcu_nas_moo.deployment.emulation.unicorn_process import Unicorn
+from mcu_nas_moo.deployment.emulation.emulators import QEMU, Qemu, Unicorn
 from mcu_nas_moo.deployment.firmware.boards import board_of
 
 __all__ = ["build"]
@@ -17,8 +18,8 @@ def run(build):
     """Run the tiny firmware on images."""
 
     def ran(emulator, images, core="cortex-m7", toolchain="zig", patience=60.0):
-        if emulator == "qemu" and not qemu_installed():
-            pytest.skip(f"{PROGRAM} is not installed")
+        if emulator == "qemu" and which(QEMU) is None:
+            pytest.skip(f"{QEMU} is not installed")
         memory = board_map(core) if emulator == "qemu" else CHIP
         program = Qemu(board_of(core)) if emulator == "qemu" else Unicorn(core)
         elf = build(core, memory, toolchain)

@@ -1,5 +1,7 @@
 """Tiny firmware in both emulators: outputs, stack, instructions, faults."""
 
+from shutil import which
+
 import numpy as np
 import pytest
 from tiny_firmware import (
@@ -21,9 +23,7 @@ from tiny_firmware import (
 )
 
 from mcu_nas_moo.deployment.emulation.emulator import FirmwareError
-from mcu_nas_moo.deployment.emulation.emulator_choice import choose_emulator
-from mcu_nas_moo.deployment.emulation.qemu import qemu_installed
-from mcu_nas_moo.deployment.emulation.unicorn_process import Unicorn
+from mcu_nas_moo.deployment.emulation.emulators import QEMU, Unicorn, choose_emulator
 from mcu_nas_moo.deployment.firmware.boards import BOARDS
 
 EMULATORS = ("unicorn", "qemu")
@@ -50,7 +50,7 @@ def test_every_core_with_gcc(run, emulator, core):
 
 @pytest.mark.parametrize("emulator", EMULATORS)
 def test_progress_adds_up_to_the_images_at_most(build, emulator):
-    if emulator == "qemu" and not qemu_installed():
+    if emulator == "qemu" and which(QEMU) is None:
         pytest.skip("QEMU is not installed")
     memory = board_map("cortex-m7") if emulator == "qemu" else CHIP
     done = []

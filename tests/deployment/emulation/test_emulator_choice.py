@@ -2,10 +2,8 @@ import importlib.util
 
 import pytest
 
-from mcu_nas_moo.deployment.emulation import emulator_choice, qemu
-from mcu_nas_moo.deployment.emulation.emulator_choice import choose_emulator
-from mcu_nas_moo.deployment.emulation.qemu import Qemu
-from mcu_nas_moo.deployment.emulation.unicorn_process import Unicorn
+from mcu_nas_moo.deployment.emulation import emulators
+from mcu_nas_moo.deployment.emulation.emulators import Qemu, Unicorn, choose_emulator
 from mcu_nas_moo.deployment.firmware.boards import BOARDS, board_of
 
 
@@ -15,11 +13,11 @@ def installed(monkeypatch):
 
     def install(*names):
         monkeypatch.setattr(
-            qemu.shutil, "which", lambda name: f"/bin/{name}" if "qemu" in names else None
+            emulators.shutil, "which", lambda name: f"/bin/{name}" if "qemu" in names else None
         )
         find = importlib.util.find_spec
         monkeypatch.setattr(
-            emulator_choice.importlib.util,
+            emulators.importlib.util,
             "find_spec",
             lambda name: (
                 find("json" if "unicorn" in names else "no_such_module")

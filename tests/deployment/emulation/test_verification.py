@@ -25,8 +25,7 @@ from tiny_firmware import (
 from mcu_nas_moo.data.images import Images
 from mcu_nas_moo.data.preprocessing import Preprocessing
 from mcu_nas_moo.deployment.emulation.emulator import Statistics, place
-from mcu_nas_moo.deployment.emulation.emulator_choice import choose_emulator
-from mcu_nas_moo.deployment.emulation.unicorn_process import Unicorn
+from mcu_nas_moo.deployment.emulation.emulators import Unicorn, choose_emulator
 from mcu_nas_moo.deployment.emulation.verification import (
     Verification,
     check_firmware,

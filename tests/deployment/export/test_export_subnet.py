@@ -10,7 +10,7 @@ import onnx
 import pytest
 import torch
 
-from mcu_nas_moo.data.image_listing import read_images
+from mcu_nas_moo.data.image_folders import read_images
 from mcu_nas_moo.data.images import split_validation
 from mcu_nas_moo.data.preprocessing import pixels_at
 from mcu_nas_moo.deployment.export import host_arithmetic

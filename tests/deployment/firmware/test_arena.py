@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from int8_networks import int8_model
 
-from mcu_nas_moo.deployment.firmware.arena import Tensor, plan_arena
-from mcu_nas_moo.deployment.firmware.lifetimes import tensor_blocks
+from mcu_nas_moo.deployment.firmware.arena import Tensor, plan_arena, tensor_blocks
 from mcu_nas_moo.networks.layer_table import Op
 
 

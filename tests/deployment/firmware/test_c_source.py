@@ -11,8 +11,8 @@ pytest.importorskip("emx_onnx_cgen")
 from host_network import HostNetwork
 
 from mcu_nas_moo.deployment.export.int8_model import session
+from mcu_nas_moo.deployment.firmware.arena import tensor_blocks
 from mcu_nas_moo.deployment.firmware.c_source import generate_c
-from mcu_nas_moo.deployment.firmware.lifetimes import tensor_blocks
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from elftools.elf.elffile import ELFFile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiny_firmware import CHIP
 
+from mcu_nas_moo.common.errors import DamagedFileError
 from mcu_nas_moo.deployment.firmware.elf import read_firmware_image
 from mcu_nas_moo.deployment.firmware.memory_map import STACK_RESERVE
 
@@ -95,6 +97,33 @@ def test_file_that_ends_early(elf, tmp_path):
         path.write_bytes(content[:size])
         with pytest.raises(ValueError, match=r"is damaged or not firmware of this program"):
             read_firmware_image(path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("sh_type", 1, "its section .symtab is no table of symbols"),
+        ("sh_type", 8, "its section .symtab is no table of symbols"),
+        *(("sh_offset", value, ".*") for value in (2**31, 2**32 - 1)),
+        *(("sh_link", value, ".*") for value in (0, 1, 2**16)),
+        *(("sh_entsize", value, ".*") for value in (0, 1)),
+    ],
+)
+def test_damaged_tables_of_symbols_are_told_in_one_line(elf, tmp_path, field, value, reason):
+    """The fields of a section header are those of ELF32: words in this order."""
+    fields = ("sh_name", "sh_type", "sh_flags", "sh_addr", "sh_offset", "sh_size", "sh_link")
+    fields += ("sh_info", "sh_addralign", "sh_entsize")
+    content = bytearray(elf.read_bytes())
+    with elf.open("rb") as file:
+        read = ELFFile(file)
+        header = read["e_shoff"] + read.get_section_index(".symtab") * read["e_shentsize"]
+    struct.pack_into("<I", content, header + 4 * fields.index(field), value)
+    path = tmp_path / "firmware.elf"
+    path.write_bytes(content)
+    expected = rf"^\S+ is damaged or not firmware of this program \({reason}\); build it again .*$"
+    with pytest.raises(DamagedFileError, match=expected) as error:
+        read_firmware_image(path)
+    assert "\n" not in str(error.value)
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])

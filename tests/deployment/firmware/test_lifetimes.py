@@ -6,7 +6,7 @@ import pytest
 from int8_networks import int8_model
 from onnx import TensorProto, helper
 
-from mcu_nas_moo.deployment.firmware.lifetimes import tensor_blocks
+from mcu_nas_moo.deployment.firmware.arena import tensor_blocks
 
 SHAPE = [1, 4, 6, 6]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,13 +11,8 @@ from mcu_nas_moo.hardware import list_runtimes, load_device, load_runtime
 from mcu_nas_moo.hardware.calibration.calibrate import calibrate
 from mcu_nas_moo.hardware.calibration.measurements import Measurements
 from mcu_nas_moo.hardware.calibration.recipes import RECIPES
-from mcu_nas_moo.hardware.calibration.runtime_file import (
-    runtime_text,
-    shipped_runtimes,
-    write_runtime,
-)
 from mcu_nas_moo.hardware.cost_model import CostModel
-from mcu_nas_moo.hardware.runtime import Cycles
+from mcu_nas_moo.hardware.runtime import Cycles, runtime_text, shipped_runtimes, write_runtime
 
 RUNTIMES = [recipe.runtime for recipe in RECIPES]
 
@@ -141,9 +134,10 @@ def test_recovers_a_runtime_from_its_own_predictions(shipped, calibrations, name
     costs = [model.evaluate(shipped.tables[network]) for network in rows.network]
     for quantity in ("flash_kib", "sram_kib", "latency_ms"):
         rows[quantity] = [float(getattr(cost, quantity)[0]) for cost in costs]
-    alone = replace(recipe, latency=replace(recipe.latency, shared_with=()))
+    latency = recipe.latency.model_copy(update={"shared_with": ()})
     # By the total: the parts that the sources print are not those of the model.
-    alone = replace(alone, memory=replace(recipe.memory, by_parts=False))
+    memory = recipe.memory.model_copy(update={"by_parts": False})
+    alone = recipe.model_copy(update={"latency": latency, "memory": memory})
     found = calibrate(alone, Measurements(rows, shipped.tables))
     for report in found.reports:
         assert report.fit.mape_percent <= 0.01, report.quantity

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 
-from mcu_nas_moo.hardware.calibration.standard_networks import (
-    STANDARD_NETWORKS,
-    cifar_resnet,
-    mobilenet_v1,
-    squeezenet_v11,
-)
+from mcu_nas_moo.hardware.calibration.measurements import shipped_networks
 from mcu_nas_moo.networks.layer_table import Op
+
+sys.path.append(str(Path(__file__).parents[3] / "benchmarks"))
+
+from standard_networks import STANDARD_NETWORKS, cifar_resnet, mobilenet_v1, squeezenet_v11
 
 #: Printed in kB of 1000 bytes: 214.69 KiB, as in all other releases.
 IN_KILOBYTES = ("mobilenetv1_a025_96x3_5", "stm32cube-ai-7.3.0")
@@ -18,6 +20,13 @@ IN_KILOBYTES = ("mobilenetv1_a025_96x3_5", "stm32cube-ai-7.3.0")
 
 #: No Flash was published with the latencies of these.
 LATENCY_ALONE = ("mlperf_vww", "mlperf_kws", "mlperf_ad")
+
+
+@pytest.mark.parametrize("name", STANDARD_NETWORKS)
+def test_shipped_rows_are_those_of_the_definition(name):
+    shipped, defined = shipped_networks()[name], STANDARD_NETWORKS[name]()
+    assert shipped.layers() == defined.layers()
+    assert shipped.topology.outputs == defined.topology.outputs
 
 
 @pytest.mark.parametrize("name", sorted(set(STANDARD_NETWORKS) - set(LATENCY_ALONE)))

@@ -1,9 +1,13 @@
 """Weights files: what comes back from them, and what is refused."""
 
+import dataclasses
+import math
+
 import pytest
 import torch
 from safetensors.torch import save_file
 
+from mcu_nas_moo.common.errors import DamagedFileError
 from mcu_nas_moo.data.images import calibration_images, resize
 from mcu_nas_moo.training.subnet.weights import RetrainedSubnet, shared_weights
 from mcu_nas_moo.training.supernet.supernet import recalibrate
@@ -49,6 +53,22 @@ def test_the_file_brings_everything_back(shared, path, subnet, images):
 
 def test_weights_without_ranges(path):
     assert RetrainedSubnet.load(path).ranges is None
+
+
+@pytest.mark.parametrize(
+    "ranges",
+    [
+        *([], [["stem", 0, 1]], "stem", 1, True),
+        *({"stem": 1}, {"stem": []}, {"stem": [0]}, {"stem": [0, 1, 2]}, {"stem": None}),
+        *({"stem": [0, "one"]}, {"stem": [None, 1]}, {"stem": [[0], [1]]}),
+        *({"stem": [0, math.nan]}, {"stem": [-math.inf, math.inf]}, {"stem": {"low": 0}}),
+    ],
+)
+def test_ranges_that_are_none_are_refused(shared, path, ranges):
+    dataclasses.replace(shared, ranges=ranges).save(path)
+    with pytest.raises(DamagedFileError, match=r"is damaged or not a retrained .*; remake it") as e:
+        RetrainedSubnet.load(path)
+    assert "\n" not in str(e.value)
 
 
 def test_names_and_inactive_genes_do_not_make_another_network(path, subnet):

@@ -7,13 +7,12 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from mcu_nas_moo.data.training_images import ImageFolder
+from mcu_nas_moo.data.image_folders import ImageFolder
 from mcu_nas_moo.networks.torch_module import SubnetModule
 from mcu_nas_moo.training.subnet.distillation import Teacher, distillation_loss
 from mcu_nas_moo.training.subnet.fake_quantisation import Int8Simulation
 from mcu_nas_moo.training.subnet.settings import RetrainingSettings
-from mcu_nas_moo.training.subnet.trainer import Retrainer, retrain
-from mcu_nas_moo.training.subnet.weight_average import weight_average
+from mcu_nas_moo.training.subnet.trainer import Retrainer, retrain, weight_average
 from mcu_nas_moo.training.subnet.weights import supernet_part
 from mcu_nas_moo.training.supernet.supernet import Supernet, accuracy
 from mcu_nas_moo.training.supernet.weights import TrainedSupernet

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mcu_nas_moo.data.image_listing import read_images
+from mcu_nas_moo.data.image_folders import read_images
 from mcu_nas_moo.data.images import Images, calibration_images, split_validation
 from mcu_nas_moo.spaces import load_space
 from mcu_nas_moo.training.supernet.labels import Labels, label_subnets, sample_for_labels

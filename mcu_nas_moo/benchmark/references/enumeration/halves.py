@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mcu_nas_moo.common.arrays import FloatArray, Genotypes, IntArray
-    from mcu_nas_moo.hardware.cost_model.totals import Totals
+    from mcu_nas_moo.hardware.cost_model.work import Totals
     from mcu_nas_moo.problem.task import Task
 
 #: Most back halves behind one interface: what the predictor is asked about at once fits into the

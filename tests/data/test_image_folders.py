@@ -4,8 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from mcu_nas_moo.data.image_listing import ImageListing, read_images
-from mcu_nas_moo.data.images import calibration_images, split_validation
+from mcu_nas_moo.data.image_folders import ImageListing, read_images
+from mcu_nas_moo.data.images import (
+    calibration_images,
+    calibration_rows,
+    split_rows,
+    split_validation,
+)
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +29,7 @@ def test_rows_are_those_of_all_images_read(listing, image_folder):
 
 def test_split_is_that_of_the_training(listing, image_folder):
     train, validation = split_validation(read_images(image_folder / "train"))
-    train_rows, validation_rows = listing.split_rows()
+    train_rows, validation_rows = split_rows(listing.targets)
     assert torch.equal(listing.read(train_rows).pixels, train.pixels)
     assert torch.equal(listing.read(validation_rows).pixels, validation.pixels)
     assert torch.equal(listing.read(validation_rows).targets, validation.targets)
@@ -32,7 +37,8 @@ def test_split_is_that_of_the_training(listing, image_folder):
 
 def test_recalibration_images_are_those_of_evaluations(listing, image_folder):
     train, _ = split_validation(read_images(image_folder / "train"))
-    rows = listing.recalibration(listing.split_rows()[0])
+    training_rows, _ = split_rows(listing.targets)
+    rows = training_rows[calibration_rows(len(training_rows)).numpy()]
     assert torch.equal(listing.read(rows).pixels, calibration_images(train).pixels)
 
 

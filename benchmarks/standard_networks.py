@@ -1,11 +1,16 @@
-"""Networks with a standard definition, as layer tables.
+"""Networks with a standard definition, and their rows of the package's ``layers.csv``.
 
 Published measurements name these networks without listing their layers; here they are built from
-their definitions. A test holds their parameters against the Flash figures that were published.
+their definitions. Tests hold their parameters against the Flash figures that were published, and
+the rows of ``layers.csv`` against them.
+
+python benchmarks/standard_networks.py
 """
 
 from __future__ import annotations
 
+import csv
+import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -161,3 +166,20 @@ STANDARD_NETWORKS: dict[str, Callable[[], LayerTable]] = {
     "squeezenet_v11_128_v100": partial(squeezenet_v11, 128, 5),
     "squeezenet_v11_224_v100": partial(squeezenet_v11, 224, 5),
 }
+
+
+def main() -> None:
+    """Print the rows."""
+    rows = csv.writer(sys.stdout, lineterminator="\n")
+    for name, build in STANDARD_NETWORKS.items():
+        layers = build().layers()
+        for layer in layers:
+            inputs, last = " ".join(map(str, layer.inputs)), int(layer is layers[-1])
+            read = (*layer.in_size, layer.in_channels)
+            written = (*layer.out_size, layer.out_channels)
+            head = (name, layer.output, layer.op.value, inputs, last)
+            rows.writerow([*head, *read, *written, *layer.kernel, *layer.stride])
+
+
+if __name__ == "__main__":
+    main()

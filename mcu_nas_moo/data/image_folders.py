@@ -1,21 +1,15 @@
-"""Samples of an image folder: only the images that are asked for are decoded."""
+"""Image folders: listed, of which only the images asked for are decoded, or read for training."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.data.images import (
-    IMAGE_SUFFIXES,
-    Images,
-    calibration_images,
-    decode_images,
-    split_validation,
-)
+from mcu_nas_moo.data.images import IMAGE_SUFFIXES, Images, decode_images, split_validation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,26 +75,6 @@ class ImageListing:
     def __len__(self) -> int:
         return len(self.paths)
 
-    def split_rows(self) -> tuple[IntArray, IntArray]:
-        """Rows of the training and of the validation images.
-
-        The same split as ``split_validation`` makes of the images.
-        """
-        # The split looks at classes only, so numbers can stand in for the images.
-        numbers = torch.arange(len(self)).reshape(-1, 1, 1, 1)
-        train, validation = split_validation(Images(numbers, torch.from_numpy(self.targets)))
-        return train.pixels.flatten().numpy(), validation.pixels.flatten().numpy()
-
-    def recalibration(self, rows: IntArray) -> IntArray:
-        """Those of ``rows`` that set batch-norm statistics, in random order.
-
-        The same as ``calibration_images`` of all of them.
-        """
-        numbers = torch.from_numpy(rows).reshape(-1, 1, 1, 1)
-        targets = torch.from_numpy(self.targets[rows])
-        chosen = calibration_images(Images(numbers, targets)).pixels.flatten()
-        return np.asarray(chosen.numpy(), dtype=np.int64)
-
     def read(self, rows: IntArray | None = None) -> Images:
         """Decode the images of those rows, in that order; all by default.
 
@@ -144,3 +118,58 @@ def balanced_sample(targets: IntArray, count: int, seed: int) -> IntArray:
     chosen = np.argsort(place, kind="stable")[:count]
     sample: IntArray = shuffled[rng.permutation(chosen)]
     return sample
+
+
+@dataclass(frozen=True, eq=False)
+class ImageFolder:
+    """The images of ``root/train`` in two parts; those of ``root/test`` are read on demand.
+
+    Attributes:
+        class_names: in the order of the class numbers.
+    """
+
+    root: Path
+    class_names: tuple[str, ...]
+    train: Images
+    validation: Images
+
+    @classmethod
+    def read(cls, root: Path) -> ImageFolder:
+        """Read and split the training images; see ``read_images``.
+
+        The test images are tried too: one that is damaged should not be found after hours.
+
+        Raises:
+            InputError: if there are none, a class has a single one, one cannot be decoded, or
+                ``root/test`` has other classes than ``root/train``.
+        """
+        train, test = ImageListing.splits(root)
+        for name, count in zip(train.class_names, np.bincount(train.targets), strict=True):
+            if count < 2:
+                raise InputError(
+                    f"{root / 'train' / name} has a single image; each class needs 2 at least, one "
+                    "to train and one to validate with: add images or remove the class"
+                )
+        if test is not None:
+            test.read()
+        return cls(root, train.class_names, *split_validation(train.read()))
+
+    def to(self, device: str) -> ImageFolder:
+        """The same images on another device."""
+        return ImageFolder(
+            self.root, self.class_names, self.train.to(device), self.validation.to(device)
+        )
+
+    def test(self) -> Images | None:
+        """The test images on the device of the others; None if there is no such folder."""
+        if not (self.root / "test").is_dir():
+            return None
+        return read_images(self.root / "test").to(self.train.pixels.device)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the training images, their order, and their classes."""
+        digest = hashlib.sha256("\n".join(self.class_names).encode())
+        for tensor in (self.train.pixels, self.train.targets):
+            digest.update(tensor.cpu().contiguous().numpy().data)
+        return digest.hexdigest()[:16]
