@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 
 #: Most bytes of a firmware image with its debugging information.
 _LIMIT = 2**26
-# Flags of sections and machine number: Tool Interface Standard, ELF specification 1.2, and Arm's
-# supplement to it.
-_SHF_WRITE, _SHF_ALLOC = 1, 2
+# Flags of sections and bytes of a symbol: Tool Interface Standard, ELF specification 1.2.
+_SHF_WRITE, _SHF_ALLOC, _SYMBOL_BYTES = 1, 2, 16
 #: Section that only keeps room free for the stack.
 _STACK = ".stack_reserve"
 
@@ -124,6 +123,6 @@ def _symbols_of(elf: Any) -> Any:
     table = elf.get_section_by_name(".symtab")
     if table is None:
         return ()
-    if table["sh_type"] != "SHT_SYMTAB":
+    if table["sh_type"] != "SHT_SYMTAB" or table["sh_entsize"] != _SYMBOL_BYTES:
         raise InputError("its section .symtab is no table of symbols")
     return table.iter_symbols()
