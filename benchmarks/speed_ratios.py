@@ -34,6 +34,11 @@ SIZES = {100: 100, 4096: 5, 65_536: 1}
 #: Algorithms whose runs are timed, and runs per measurement.
 RUNS = {"random": 10, "nsga2": 1}
 BUDGET = 2000
+#: A program that evaluates for the first time.
+FIRST = (
+    "import sys, numpy; from mcu_nas_moo import Task; task = Task(sys.argv[1]); "
+    "task.evaluate(task.space.sample(100, numpy.random.default_rng(0)))"
+)
 
 
 class Time(NamedTuple):
@@ -145,12 +150,13 @@ def measurements(checkout: Path) -> dict[str, Callable[[], object]]:
     harness: Any = import_module("harness_overhead")
     task = harness.Task()
     reference = harness.shipped_reference(task)
-    package = Path(import_module("mcu_nas_moo").__file__ or "")
+    public: Any = import_module("mcu_nas_moo")
+    package = Path(public.__file__ or "")
     assert package.is_relative_to(checkout), f"{package} is not the package of {checkout}"
 
-    def evaluate(size: int) -> Callable[[], object]:
-        X = task.space.sample(size, np.random.default_rng(0))
-        return lambda: [task.evaluate(X) for _ in range(SIZES[size])]
+    def evaluate(some_task: Any, size: int) -> Callable[[], object]:
+        X = some_task.space.sample(size, np.random.default_rng(0))
+        return lambda: [some_task.evaluate(X) for _ in range(SIZES[size])]
 
     def run(name: str) -> Callable[[], object]:
         return lambda: [
@@ -166,10 +172,21 @@ def measurements(checkout: Path) -> dict[str, Callable[[], object]]:
         return python(f"from {module} import {function}; {function}()", "--help")
 
     return {
-        **{f"Task.evaluate, {SIZES[n]} x {n:,} networks": evaluate(n) for n in SIZES},
+        **{
+            f"Task.evaluate, {space} on {profile}, {SIZES[n]} x {n:,} networks": evaluate(
+                harness.Task(space, profile), n
+            )
+            for space in public.list_spaces()
+            for profile in public.list_profiles()
+            for n in SIZES
+        },
         **{f"{name}, {RUNS[name]} runs of {BUDGET:,} evaluations": run(name) for name in RUNS},
         **{f"{name} --help": help_of(name) for name in ("mcu-nas", "mcu-nas-bench")},
         "import mcu_nas_moo": python("import mcu_nas_moo"),
+        **{
+            f"a new process that evaluates 100 networks of {space}": python(FIRST, space)
+            for space in public.list_spaces()
+        },
     }
 
 

@@ -15,6 +15,7 @@ from mcu_nas_moo.common.naming import unknown_name
 from mcu_nas_moo.common.workpool import cores
 from mcu_nas_moo.contracts.metrics import LIMITED, METRICS, OBJECTIVES
 from mcu_nas_moo.hardware.cost_model import CostModel, Costs
+from mcu_nas_moo.hardware.cost_model.part_totals import PartTotals
 from mcu_nas_moo.hardware.profile import Profile, list_profiles, load_profile
 from mcu_nas_moo.problem.evaluators.accuracy_predictor import AccuracyPredictor
 from mcu_nas_moo.problem.evaluators.cost_choice import cost_predictor
@@ -244,11 +245,13 @@ class Task:
                 parts = list(pool.map(self._metrics_of_chunk, chunks))
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
+    @cached_property
+    def _totals(self) -> PartTotals:
+        return PartTotals(self.space, self.cost_model)
+
     def _metrics_of_chunk(self, X: Genotypes) -> dict[str, FloatArray]:
-        table = self.space.network(X)
-        costs: dict[str, FloatArray] = {}
-        if not set(self.learned_metrics) >= set(COSTS):
-            costs.update(self.cost_model.evaluate(table)._asdict())
+        totals = self._totals.of(X)
+        costs: dict[str, FloatArray] = self.cost_model.costs_of(totals)._asdict()
         if self.learned_costs is not None:
             costs.update(self.learned_costs.predict(self.space, X))
         predicted = self.predictor.predict(self.space, X)
@@ -257,7 +260,7 @@ class Task:
             "accuracy_std": predicted.std,
             "error": 1.0 - predicted.accuracy,
             **{name: costs[name] for name in COSTS},
-            "macs_m": table.macs.sum(axis=1) / 1e6,
+            "macs_m": totals.macs / 1e6,
             **costs,
         }
 

@@ -18,6 +18,7 @@ from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.yaml_files import Facts, Name, load_named, names, validate
 from mcu_nas_moo.networks.layer_table import LayerTable, Op, Slot, Topology
 from mcu_nas_moo.spaces.genes import Gene, SearchSpace
+from mcu_nas_moo.spaces.parts import Parts
 
 if TYPE_CHECKING:
     from mcu_nas_moo.common.arrays import BoolArray, Genotypes, IntArray
@@ -280,6 +281,24 @@ class MBConvSpace(SearchSpace):
             part: np.array([c for c, name in enumerate(names) if name.endswith(f".{part}")])
             for part in ("expand", "depthwise", "project", "add")
         }
+
+    @cached_property
+    def parts(self) -> Parts:
+        """Stem, blocks and head, each with the genes that decide its layers."""
+        names, width = [["stem"]], "stem"
+        for stage, position in zip(self.stage_of_place + 1, self.position_of_place, strict=True):
+            label, before = f"stage{stage}", width
+            width = f"{label}_width"
+            block = f"{label}_block{position + 1}" if self.spec.granularity == "block" else label
+            # Of the first block, the width before is another one.
+            names.append([before, width, f"{label}_depth", f"{block}_kernel", f"{block}_expansion"])
+        names.append([width, "head"])
+        genes = [
+            {self._column[name] for name in ("resolution", *part) if name in self._column}
+            for part in names
+        ]
+        first_layers = [0, *self._block_columns["expand"], len(self.topology.slots) - 3]
+        return Parts(self.n_choices, first_layers, genes)
 
     def network(self, X: Any) -> LayerTable:
         """Layer table of the genotypes ``X``, shape ``(N, n_genes)``."""

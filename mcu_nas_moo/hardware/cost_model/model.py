@@ -15,6 +15,8 @@ from mcu_nas_moo.hardware.cost_model.work import Totals, counts_of, work_by_laye
 from mcu_nas_moo.hardware.runtime import load_runtime
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mcu_nas_moo.common.arrays import FloatArray, IntArray
     from mcu_nas_moo.hardware.device import Device
     from mcu_nas_moo.hardware.profile import Profile
@@ -69,11 +71,16 @@ class CostModel:
 
         Fastest for tables of a few thousand networks, whose arrays fit into the processor's cache.
         """
-        return self.costs_of(self.totals(table))
+        return self.costs_of(self.totals(table).at((..., 0)))
 
-    def totals(self, table: LayerTable, slots: IntArray | slice = slice(None)) -> Totals:
-        """What the costs of the networks of ``table``, or of some of their layers, come from."""
-        return Totals.of(table, tuple(self._cycles_per_unit), self.runtime.memory, slots)
+    def totals(self, table: LayerTable, parts: Sequence[int] = (0,)) -> Totals:
+        """What the costs of the networks of ``table`` come from, part by part, ``(N, P)``.
+
+        Args:
+            table: the layers.
+            parts: first layer of each part, in order.
+        """
+        return Totals.of(table, tuple(self._cycles_per_unit), self.runtime.memory, parts)
 
     def costs_of(self, totals: Totals) -> Costs:
         """Costs of networks with these totals; of the shape that the totals have."""

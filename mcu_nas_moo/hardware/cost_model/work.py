@@ -6,6 +6,7 @@ both mean the same by every unit.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -89,33 +90,22 @@ def all_work_of(table: LayerTable) -> FloatArray:
     return np.stack(work, axis=1, dtype=np.float64)
 
 
-def kind_bits_of(table: LayerTable, slots: IntArray | slice = slice(None)) -> IntArray:
-    """Kinds of layers, or of those in some slots, in each network, one bit each, ``(N,)``.
+def kind_bits(table: LayerTable) -> IntArray:
+    """Kind of each layer as one bit, shape ``(N, L)``; 0 for layers left out.
 
     Pointwise convolutions are a kind of their own. A runtime links the kernel of a kind once,
     however often the network uses it.
     """
-    chosen = np.zeros(table.active.shape[1], dtype=np.bool_)
-    chosen[slots] = True
-    kinds = np.zeros(len(table), dtype=np.int64)
-    for bit, op in enumerate(Op):
-        columns = table.topology.columns(op)
-        columns = columns[chosen[columns]]
-        if not len(columns):
-            continue
-        active = table.active[:, columns]
-        if op is not Op.CONV:
-            kinds |= active.any(axis=1).astype(np.int64) << bit
-            continue
-        area = table.kernel_height[:, columns] * table.kernel_width[:, columns]
-        kinds |= (active & (area == 1)).any(axis=1).astype(np.int64) << bit
-        kinds |= (active & (area > 1)).any(axis=1).astype(np.int64) << len(Op)
-    return kinds
+    number = {op: bit for bit, op in enumerate(Op)}
+    bits = table.active * np.array([1 << number[slot.op] for slot in table.topology.slots])
+    wide = _of_kind(table, table.kernel_height * table.kernel_width, Op.CONV) > 1
+    return np.where(table.active & wide, 1 << len(Op), bits)
 
 
 def kinds_of(table: LayerTable) -> IntArray:
-    """Number of kinds of layers in each network, shape ``(N,)``; see :func:`kind_bits_of`."""
-    return np.bitwise_count(kind_bits_of(table)).astype(np.int64)
+    """Number of kinds of layers in each network, shape ``(N,)``; see :func:`kind_bits`."""
+    kinds = np.bitwise_or.reduce(kind_bits(table), axis=1)
+    return np.bitwise_count(kinds).astype(np.int64)
 
 
 def counts_of(table: LayerTable) -> IntArray:
@@ -130,6 +120,7 @@ class Totals(NamedTuple):
 
     Attributes:
         work: in some units of ``WORK``, one array each.
+        macs: multiply-accumulates.
         weights: number of weights.
         layers, weighted: number of layers, and of those with weights.
         channels: output channels of layers with weights.
@@ -138,6 +129,7 @@ class Totals(NamedTuple):
     """
 
     work: tuple[IntArray, ...]
+    macs: IntArray
     weights: IntArray
     layers: IntArray
     weighted: IntArray
@@ -147,38 +139,39 @@ class Totals(NamedTuple):
 
     @classmethod
     def of(
-        cls,
-        table: LayerTable,
-        units: Sequence[str],
-        rule: MemoryRule,
-        slots: IntArray | slice = slice(None),
+        cls, table: LayerTable, units: Sequence[str], rule: MemoryRule, parts: Sequence[int] = (0,)
     ) -> Totals:
-        """Totals of the networks of ``table``, or of some of their layers, shape ``(N,)``.
+        """Totals of each part of the networks of ``table``, shape ``(N, P)``.
 
-        ``units`` are those of the work; ``rule`` says how the runtime lays out memory.
+        Args:
+            table: the layers.
+            units: of the work.
+            rule: how the runtime lays out memory.
+            parts: first layer of each part, in order; a part ends where the next one begins.
         """
+
+        # Sums of integers are exact in any order, so costs do not depend on the batch.
+        def joined(join: np.ufunc, by_layer: Any) -> IntArray:
+            return np.asarray(join.reduceat(by_layer, parts, axis=1, dtype=np.int64))
+
         return cls(
-            # Sums of integers are exact in any order, so costs do not depend on the batch.
-            work=tuple(work_by_layer(table, unit)[:, slots].sum(axis=1) for unit in units),
-            weights=table.weights[:, slots].sum(axis=1),
-            layers=table.active[:, slots].sum(axis=1),
-            weighted=table.weighted[:, slots].sum(axis=1),
-            channels=table.biases[:, slots].sum(axis=1),
-            kinds=kind_bits_of(table, slots),
-            peak=working_set(table, rule)[:, slots].max(axis=1),
+            work=tuple(joined(np.add, work_by_layer(table, unit)) for unit in units),
+            macs=joined(np.add, table.macs),
+            weights=joined(np.add, table.weights),
+            layers=joined(np.add, table.active),
+            weighted=joined(np.add, table.weighted),
+            channels=joined(np.add, table.biases),
+            kinds=joined(np.bitwise_or, kind_bits(table)),
+            peak=joined(np.maximum, working_set(table, rule)),
         )
 
     def joined(self, other: Totals) -> Totals:
         """Totals of networks of these parts and the ``other`` ones; shapes are broadcast."""
-        return Totals(
-            tuple(one + two for one, two in zip(self.work, other.work, strict=True)),
-            self.weights + other.weights,
-            self.layers + other.layers,
-            self.weighted + other.weighted,
-            self.channels + other.channels,
-            self.kinds | other.kinds,
-            np.maximum(self.peak, other.peak),
-        )
+        return self.combined(lambda join, one, two: join(one, two), other)
+
+    def networks(self, settings: IntArray) -> Totals:
+        """Totals ``(N,)`` of networks whose parts are the rows ``settings`` ``(P, N)`` of these."""
+        return self.combined(lambda join, array: join.reduce(array[settings], axis=0))
 
     def at(self, index: Any) -> Totals:
         """Those of some networks; ``index`` as numpy takes it."""
@@ -195,4 +188,16 @@ class Totals(NamedTuple):
 
     def each(self, change: Callable[[IntArray], IntArray]) -> Totals:
         """Every array changed in the same way."""
-        return Totals(tuple(map(change, self.work)), *map(change, self[1:]))
+        return self.combined(lambda _, array: change(array))
+
+    def combined(self, change: Callable[..., IntArray], *others: Totals) -> Totals:
+        """``change`` of every array; it is given what joins two parts, and arrays of ``others``."""
+        every = (self, *others)
+        return Totals(
+            tuple(map(partial(change, np.add), *(totals.work for totals in every))),
+            *map(change, _JOINS, *(totals[1:] for totals in every)),
+        )
+
+
+#: What joins two parts, for each field of totals after the first one, whose arrays are added.
+_JOINS = (*[np.add] * 5, np.bitwise_or, np.maximum)

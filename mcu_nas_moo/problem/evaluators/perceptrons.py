@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from mcu_nas_moo.common.arrays import FloatArray, IntArray
 
 _LAYERS = ("first", "second", "last")
+#: Rows that are evaluated at once: what lies between two layers stays in the processor's cache.
+ROWS = 512
 
 
 @dataclass(frozen=True)
@@ -80,10 +82,20 @@ class MLPEnsemble:
 
         Batches of other sizes add in another order: round what is derived from them.
         """
-        *_, second, last = self._in_float64
-        x = np.maximum(self.first_layer(inputs), 0)
-        x = np.maximum(np.matmul(x, second[0]) + second[1], 0)
-        return np.asarray(np.matmul(x, last[0]) + last[1])
+        mean, scale, *layers = self._in_float64
+        outputs = np.empty((len(self.last[0]), len(inputs), self.last[0].shape[2]))
+        for start in range(0, len(inputs), ROWS):
+            rows = slice(start, start + ROWS)
+            standardised = (inputs[rows] - mean) * scale
+            for member, answers in enumerate(outputs):
+                x = standardised
+                for weights, biases in layers:
+                    if x is not standardised:
+                        np.maximum(x, 0, out=x)
+                    x = x @ weights[member]
+                    x += biases[member]
+                answers[rows] = x
+        return outputs
 
     def first_layer(self, inputs: FloatArray) -> FloatArray:
         """The first layer before its activation: linear in the features ``(N, D)``.
@@ -91,20 +103,24 @@ class MLPEnsemble:
         Returns:
             shape ``(M, N, H)``, float64.
         """
-        members, hidden = self.second[0].shape[:2]
-        mean, scale, first, *_ = self._in_float64
-        x = (inputs - mean) * scale
-        sums: FloatArray = x @ first[0] + first[1]
-        return sums.reshape(-1, members, hidden).transpose(1, 0, 2)
+        mean, scale, (weights, biases), *_ = self._in_float64
+        return np.asarray(np.matmul((inputs - mean) * scale, weights) + biases)
 
     @cached_property
     def _in_float64(self) -> tuple[Any, ...]:
+        """``mean`` and ``scale``, then weights ``(M, ., .)`` and biases ``(M, 1, .)`` by layer."""
+        members, hidden = self.second[0].shape[:2]
+        weights, biases = self.first
+        first = (
+            weights.reshape(-1, members, hidden).transpose(1, 0, 2),
+            biases.reshape(members, 1, hidden),
+        )
         return (
             self.mean.astype(np.float64),
             self.scale.astype(np.float64),
             *(
-                tuple(array.astype(np.float64) for array in getattr(self, layer))
-                for layer in _LAYERS
+                tuple(array.astype(np.float64, order="C") for array in layer)
+                for layer in (first, self.second, self.last)
             ),
         )
 

@@ -14,17 +14,16 @@ def model(request):
 
 def test_parts_of_a_network_join_to_the_whole(space, model, rng):
     table = space.network(space.sample(50, rng))
-    slots = np.arange(table.active.shape[1])
-    for cut in (1, 5, len(slots) - 1):
-        joined = model.totals(table, slots[:cut]).joined(model.totals(table, slots[cut:]))
+    for cut in (1, 5, table.active.shape[1] - 1):
+        parts = model.totals(table, (0, cut))
+        joined = parts.at((..., 0)).joined(parts.at((..., 1)))
         for part, whole in zip(model.costs_of(joined), model.evaluate(table), strict=True):
             assert np.array_equal(part, whole)
 
 
 def test_the_smallest_bounds_what_is_joined(space, model, rng):
     table = space.network(space.sample(50, rng))
-    slots = np.arange(table.active.shape[1])
-    first, second = model.totals(table, slots[:9]), model.totals(table, slots[9:])
+    first, second = (model.totals(table, (0, 9)).at((..., part)) for part in range(2))
     bound = model.costs_of(first.joined(second.smallest))
     costs = model.costs_of(first.joined(second))
     for low, value in zip(bound, costs, strict=True):
@@ -35,7 +34,7 @@ def test_the_smallest_bounds_what_is_joined(space, model, rng):
 
 def test_totals_pair_by_broadcasting(space, model, rng):
     table = space.network(space.sample(6, rng))
-    totals = model.totals(table)
+    totals = model.totals(table).at((..., 0))
     pairs = totals.each(lambda array: array[:, None]).joined(totals.each(lambda array: array[None]))
     assert pairs.layers.shape == (6, 6)
     row = totals.at(2).joined(totals.at(4))

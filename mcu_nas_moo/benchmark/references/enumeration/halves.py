@@ -126,9 +126,9 @@ class Halves:
         return self.tasks[0].predictor.first_layer(features(self.space, X))
 
     def _totals(self, X: Genotypes, *, behind: bool) -> list[Totals]:
-        slots = np.flatnonzero((self.space.segment_of_slot > self._cut) == behind)
+        halves = (0, int(np.argmax(self.space.segment_of_slot > self._cut)))
         table = self.space.network(X)
-        return [task.cost_model.totals(table, slots) for task in self.tasks]
+        return [task.cost_model.totals(table, halves).at((..., int(behind))) for task in self.tasks]
 
     def _choose_cut(self) -> int:
         """Last segment of the front half."""

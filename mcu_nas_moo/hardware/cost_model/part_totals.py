@@ -1,0 +1,51 @@
+"""Totals of the networks of a space, looked up part by part."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from mcu_nas_moo.common.arrays import Genotypes
+    from mcu_nas_moo.hardware.cost_model.model import CostModel
+    from mcu_nas_moo.hardware.cost_model.work import Totals
+    from mcu_nas_moo.spaces import MBConvSpace
+
+#: Settings of parts that are kept at most; their totals take 8 MB.
+MOST = 1 << 16
+#: Networks that are costed together for the table: few, whose arrays take memory that was freed.
+CHUNK = 256
+
+
+class PartTotals:
+    """Totals of all networks of a space under a cost model.
+
+    Totals of parts are computed once more networks have been asked for than that takes.
+    """
+
+    def __init__(self, space: MBConvSpace, model: CostModel) -> None:
+        self._space, self._model = space, model
+        self._asked = 0
+
+    def of(self, X: Genotypes) -> Totals:
+        """Totals ``(N,)`` of the genotypes ``X`` ``(N, n_genes)``."""
+        parts = self._space.parts
+        self._asked += len(X)
+        if self._asked > parts.n_covering and max(parts.n_covering, parts.n_settings) <= MOST:
+            return self._of_settings.networks(parts.settings(X))
+        return self._model.totals(self._space.network(X)).at((..., 0))
+
+    @cached_property
+    def _of_settings(self) -> Totals:
+        parts = self._space.parts
+        X = parts.covering
+        settings = parts.settings(X).T.ravel()
+        rows = np.empty(parts.n_settings, dtype=np.int64)
+        rows[settings] = np.arange(len(settings))
+        some, *others = (
+            self._model.totals(self._space.network(X[start : start + CHUNK]), parts.first_layers)
+            for start in range(0, len(X), CHUNK)
+        )
+        return some.combined(lambda _, *arrays: np.concatenate(arrays).ravel()[rows], *others)
