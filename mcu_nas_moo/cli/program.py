@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import select
 import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -102,6 +101,8 @@ def _end(line: str, code: int) -> None:
 
 def _nobody_reads() -> bool:
     """Whether the other end of stdout is closed; always false where one cannot know."""
+    import select
+
     with suppress(OSError, AttributeError):  # it is no file; Windows
         poll = select.poll()
         poll.register(sys.stdout.fileno(), 0)

@@ -43,3 +43,13 @@ def test_nothing_slow_is_loaded(code):
     code += f"print(sorted({SLOW} & sys.modules.keys()), file=sys.stderr)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
+
+
+def test_a_task_loads_neither_training_nor_tables():
+    slow = {"matplotlib", "onnx", "optuna", "pandas", "plotly", "pymoo", "rich", "scipy", "torch"}
+    code = (
+        "import sys; from mcu_nas_moo import Task; task = Task(); task.evaluate(task.space.largest)"
+        f"; print(sorted({slow} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import shlex
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -217,6 +214,9 @@ def _study_name(
     hyperparameters: dict[str, dict[str, object]],
 ) -> str:
     """A name of its own for each combination of options that makes another study."""
+    import hashlib
+    import json
+
     from mcu_nas_moo.common.naming import file_name
 
     parts = [task.space.name, task.profile.name]
@@ -258,6 +258,8 @@ def _show_report(
     study: Study, runs: Sequence[Run], reference: Reference, jobs: int, console: Console
 ) -> None:
     """Report the finished ones of ``runs``, in the folder of the study."""
+    import shlex
+
     from mcu_nas_moo.benchmark.results.loading import results_of_study
     from mcu_nas_moo.benchmark.runs.study import RUNS
 

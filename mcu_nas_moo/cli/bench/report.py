@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +43,8 @@ def report(folders: tuple[Path, ...], out: Path | None, jobs: int) -> None:
     """
     console = start_computing()
     folder = out or _folder_of_runs(folders) or Path("bench-results") / "report"
+    import shlex
+
     command = shlex.join(["mcu-nas-bench", "report", *(path.as_posix() for path in folders)])
     report_folders(folders, folder, jobs, command, console)
 

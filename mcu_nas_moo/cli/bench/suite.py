@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,6 +73,8 @@ def _command(file: Path, seeds: int | None) -> str:
     here = Path.cwd()
     shown = file.absolute().relative_to(here) if file.absolute().is_relative_to(here) else file
     parts = ["mcu-nas-bench", "suite", shown.as_posix()]
+    import shlex
+
     return shlex.join(parts if seeds is None else [*parts, "--seeds", str(seeds)])
 
 

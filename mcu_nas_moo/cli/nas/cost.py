@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import click
@@ -80,6 +79,8 @@ def cost(
     if as_json:
         documents = [estimate.as_dict() for estimate in estimates]
         whole = documents if len(documents) > 1 else documents[0]
+        import json
+
         click.echo(json.dumps(whole, indent=2, allow_nan=False))
     else:
         _show(estimates, per_layer)

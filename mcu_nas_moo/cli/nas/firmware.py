@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 from typing import TYPE_CHECKING
 
 import click
@@ -93,6 +92,8 @@ def firmware(
     arguments = [str(subnet), "--profile", profile or target.name]
     if out:
         arguments += ["--out", str(out)]
+    import shlex
+
     console.print(f"Next: mcu-nas verify {shlex.join(arguments)} --data DIR", soft_wrap=True)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from difflib import get_close_matches
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -174,6 +173,8 @@ def _row(chosen: Subnets, wanted: str) -> int:
     if wanted in chosen.names:
         return chosen.names.index(wanted)
     if not wanted.isdecimal():
+        from difflib import get_close_matches
+
         nearest = get_close_matches(wanted, chosen.names, n=1)
         hint = f"did you mean {nearest[0]}? " if nearest else ""
         raise InputError(f"no subnet {wanted!r}; {hint}`mcu-nas front list` shows the names")

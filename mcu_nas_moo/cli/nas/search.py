@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 
@@ -216,6 +215,8 @@ def _finish(
     click.echo(f"Results, with a page for the browser: {folder.root}/")
     # What `mcu-nas front` finds without being told.
     own = folder.root.parent == SEARCHES
+    import shlex
+
     given = "" if own else f" --from {shlex.quote(str(folder.root))}"
     click.echo(f"Next: mcu-nas front list{given}, then mcu-nas front pick --knee{given}")
 

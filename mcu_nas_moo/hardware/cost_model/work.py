@@ -104,7 +104,7 @@ def kind_bits(table: LayerTable) -> IntArray:
 
 def kinds_of(table: LayerTable) -> IntArray:
     """Number of kinds of layers in each network, shape ``(N,)``; see :func:`kind_bits`."""
-    kinds = np.bitwise_or.reduce(kind_bits(table), axis=1)
+    kinds: IntArray = np.bitwise_or.reduce(kind_bits(table), axis=1)
     return np.bitwise_count(kinds).astype(np.int64)
 
 

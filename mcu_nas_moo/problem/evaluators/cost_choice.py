@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.problem.evaluators.cost_fit import standard_costs
 from mcu_nas_moo.problem.evaluators.cost_predictor import COMMAND, CostPredictor, LearnedCosts
 
 if TYPE_CHECKING:
@@ -33,6 +32,8 @@ def cost_predictor(
     if predictors == "analytic":
         return None
     if predictors == "mlp":
+        from mcu_nas_moo.problem.evaluators.cost_fit import standard_costs
+
         return standard_costs(space, profile)
     if isinstance(predictors, str | Path):
         path = Path(predictors)
