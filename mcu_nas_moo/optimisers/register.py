@@ -13,14 +13,9 @@ from typing import TYPE_CHECKING, Any
 from mcu_nas_moo.common.code_fingerprint import code_fingerprint
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import unknown_name
+from mcu_nas_moo.common.user_parts import announced, describe, user_fingerprint
 from mcu_nas_moo.optimisers.entries import ENTRIES, Entry
-from mcu_nas_moo.optimisers.user_optimisers import (
-    announced,
-    describe,
-    is_own,
-    user_entry,
-    user_fingerprint,
-)
+from mcu_nas_moo.optimisers.user_optimisers import GROUP, WHAT, is_own, user_entry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +30,7 @@ def list_optimisers() -> dict[str, str]:
     A name of the package's is never another's. What users name as ``module:name`` is not listed.
     """
     own = {name: brought.description for name, brought in ENTRIES.items()}
-    return own | {name: describe(name) for name in announced() if name not in own}
+    return own | {name: describe(name, GROUP) for name in announced(GROUP) if name not in own}
 
 
 def entry(name: str) -> Entry:
@@ -130,7 +125,7 @@ def optimiser_fingerprint(name: str) -> str:
     known = entry(name)
     digest = hashlib.sha256()
     if name not in ENTRIES:
-        digest.update(user_fingerprint(name).encode())
+        digest.update(user_fingerprint(name, GROUP, WHAT).encode())
     package = Path(str(files("mcu_nas_moo")))
     sources = [(package / part).read_text(encoding="utf-8") for part in known.code]
     digest.update(code_fingerprint(sources).encode())

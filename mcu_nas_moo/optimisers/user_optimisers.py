@@ -21,61 +21,41 @@ largest sensible budget) of the class, function or object mean what they mean in
 ``replayable = False`` says that it keeps a state beyond its seed and what it was told, and
 ``learns_from_others = True`` that it can be told evaluations that it did not ask for.
 
-A package announces its optimisers by entry points, in its pyproject.toml::
-
-    [project.entry-points."mcu_nas_moo.optimisers"]
-    their-search = "their_package.search:TheirSearch"
+A package announces its optimisers by entry points, see
+:mod:`mcu_nas_moo.common.user_parts`.
 """
 
 from __future__ import annotations
 
 import copy
-import hashlib
 import inspect
 import sys
-import traceback
-from difflib import get_close_matches
 from functools import cache
-from importlib import import_module, invalidate_caches
-from importlib.metadata import entry_points
-from pathlib import Path
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mcu_nas_moo.common.code_fingerprint import code_fingerprint
 from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.common.user_parts import describe, find, is_users
 from mcu_nas_moo.optimisers.entries import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from importlib.metadata import EntryPoint
 
     from mcu_nas_moo.contracts.optimiser import Factory, Optimiser, Setting
 
-#: Entry-point group of packages that bring optimisers.
-GROUP = "mcu_nas_moo.optimisers"
+#: Entry-point group of packages that bring optimisers, and how messages call one.
+GROUP, WHAT = "optimisers", "algorithm"
 KINDS = (
     "a pymoo Algorithm, an Optuna sampler, or an object with ask() and tell(X, F, G) "
     "(each as a class, a function that makes one, or an object)"
 )
 
 
-@cache
-def announced() -> dict[str, EntryPoint]:
-    """What installed packages announce under :data:`GROUP`, by name."""
-    return {point.name: point for point in entry_points(group=GROUP)}
-
-
 def is_own(name: str) -> bool:
-    """Whether ``name`` has the form ``module:name``, or an installed package announces it."""
-    return ":" in name or name in announced()
-
-
-def look_in(folder: Path) -> None:
-    """Let modules be imported from ``folder`` as well, after all other places."""
-    if str(folder) not in sys.path:
-        sys.path.append(str(folder))
+    """Whether a user brings the algorithm, under ``module:name`` or an entry point."""
+    return is_users(name, GROUP)
 
 
 @cache
@@ -86,12 +66,11 @@ def user_entry(name: str) -> Entry:
         InputError: if the module cannot be imported, has no such name, or it is of no kind that
             is understood.
     """
-    point = announced().get(name)
-    found = find(name if point is None else point.value)
+    found = find(name, GROUP, WHAT)
     check_kind(found, name)
     ceiling = getattr(found, "ceiling", None)
     return Entry(
-        describe(name),
+        describe(name, GROUP),
         lambda: _factory(found, name),
         (),
         ("numpy", "optuna", "pymoo"),
@@ -100,82 +79,6 @@ def user_entry(name: str) -> Entry:
         learns_from_others=getattr(found, "learns_from_others", False) is True,
         ceiling=ceiling if isinstance(ceiling, int) else None,
     )
-
-
-def describe(name: str) -> str:
-    """One line about an optimiser that a user brings; imports nothing of it."""
-    point = announced().get(name)
-    if point is None:
-        return name
-    package = "" if point.dist is None else f" of {point.dist.name} {point.dist.version}"
-    return f"{point.value}{package}"
-
-
-def user_fingerprint(name: str) -> str:
-    """Hash of what the module does, and of the package's version if one announced it.
-
-    What the module imports is not followed.
-    """
-    point = announced().get(name)
-    value = name if point is None else point.value
-    digest = hashlib.sha256(value.encode())
-    find(value)
-    file = getattr(sys.modules[value.partition(":")[0]], "__file__", None)
-    if file is not None and file.endswith(".py"):
-        digest.update(code_fingerprint([Path(file).read_text(encoding="utf-8")]).encode())
-    elif file is not None:  # compiled
-        digest.update(Path(file).read_bytes())
-    if point is not None and point.dist is not None:
-        digest.update(f"{point.dist.name} {point.dist.version}".encode())
-    return digest.hexdigest()
-
-
-def find(name: str) -> Any:
-    """The object that ``module:name`` refers to; the current folder counts as a place of modules.
-
-    Raises:
-        InputError: if there is none.
-    """
-    module_name, _, path = name.partition(":")
-    if not module_name or not path:
-        raise InputError(f"algorithm {name!r} lacks a part; write module:name, as in mine:MySearch")
-    look_in(Path.cwd())
-    invalidate_caches()
-    try:
-        found: Any = import_module(module_name)
-    except (Exception, SystemExit) as error:  # whatever the user's module raises
-        raise InputError(
-            f"cannot import {module_name!r} for algorithm {name!r} ({one_line(error)}); "
-            "modules are found in the current folder and among installed packages"
-        ) from error
-    place = getattr(found, "__file__", None) or module_name
-    for part in path.split("."):
-        if not hasattr(found, part):
-            nearest = get_close_matches(part, [n for n in vars(found) if n[0] != "_"], n=1)
-            hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-            raise InputError(f"{place} has no {part!r}, wanted for algorithm {name!r}{hint}")
-        found = getattr(found, part)
-    return found
-
-
-def one_line(error: BaseException) -> str:
-    """What an error says, on one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
-
-
-def last_line(error: BaseException, name: str) -> str | None:
-    """The last line that ran in the module of a user's optimiser, as ``file:line``.
-
-    None if the error came from elsewhere, or the optimiser is none of a user's.
-    """
-    if not is_own(name):
-        return None
-    point = announced().get(name)
-    module = (name if point is None else point.value).partition(":")[0]
-    source = getattr(sys.modules.get(module), "__file__", None)
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame.lineno for frame in frames if frame.filename == source]
-    return f"{Path(str(source)).name}:{lines[-1]}" if lines else None
 
 
 def check_kind(found: Any, name: str) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
-from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.common.files import checksum
 from mcu_nas_moo.common.naming import file_name
+from mcu_nas_moo.common.user_parts import UserFile
 from mcu_nas_moo.common.yaml_files import Facts, Name, validate
 from mcu_nas_moo.hardware.profile import Profile
 
@@ -26,37 +24,6 @@ PARTS = {
     "objectives": "the objectives",
     "learned": "the learned costs",
 }
-
-
-class UserFile(Facts):
-    """A file of the user's that decides a problem.
-
-    Args:
-        file: its path; a relative one is seen from the folder of the file that names it.
-        sha256: of its content.
-    """
-
-    file: str
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-
-    @classmethod
-    def of(cls, path: Path) -> UserFile:
-        """The file at ``path``."""
-        return cls(file=str(path.absolute()), sha256=checksum(path))
-
-    def find(self, folder: Path) -> Path:
-        """Where the file lies today: where it is said to, or in ``folder``, which names it.
-
-        Raises:
-            InputError: if it is at neither place, or is another one there.
-        """
-        places = [folder / self.file, folder / Path(self.file).name]
-        found = [place for place in places if os.path.isfile(place)]
-        for place in found:
-            if checksum(place) == self.sha256:
-                return place
-        problem = "is not the file of then (its SHA-256 differs)" if found else "is missing"
-        raise InputError(f"{(found or places)[0]} {problem}; put that file there or in {folder}")
 
 
 class ProblemFacts(Facts):

@@ -16,7 +16,7 @@ import optuna
 
 from mcu_nas_moo.common import processes
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.optimisers.user_optimisers import one_line
+from mcu_nas_moo.common.user_parts import one_line
 from mcu_nas_moo.search.lease import this_process
 from mcu_nas_moo.search.run_search import planned, search
 from mcu_nas_moo.search.search_study import Progress, load_study

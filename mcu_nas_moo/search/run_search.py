@@ -20,9 +20,10 @@ from optuna.trial import TrialState, create_trial
 from mcu_nas_moo.benchmark.results.optuna_export import distribution
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.text import without_passwords
+from mcu_nas_moo.common.user_parts import last_line, one_line
 from mcu_nas_moo.contracts.optimiser import Setting, genotypes_of
 from mcu_nas_moo.optimisers.register import entry, load_optimiser
-from mcu_nas_moo.optimisers.user_optimisers import is_own, last_line, one_line
+from mcu_nas_moo.optimisers.user_optimisers import GROUP, is_own
 from mcu_nas_moo.problem.adapters.optuna_objective import McuNasObjective
 from mcu_nas_moo.search.lease import ABROAD_S, alone_in, this_process
 from mcu_nas_moo.search.search_study import Progress, reading, values_of
@@ -363,6 +364,6 @@ def _blaming(algorithm: str) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, InputError) or not is_own(algorithm):
             raise
-        line = last_line(error, algorithm)
+        line = last_line(error, algorithm, GROUP)
         where = f" ({line})" if line else ""
         raise InputError(f"{algorithm} failed: {one_line(error)}{where}") from error

@@ -10,6 +10,7 @@ from toy_task import ToyTask
 
 from mcu_nas_moo.benchmark.runs.run import run_optimiser
 from mcu_nas_moo.benchmark.runs.study import Run, Study
+from mcu_nas_moo.common import user_parts
 from mcu_nas_moo.optimisers import user_optimisers as own
 from mcu_nas_moo.optimisers.register import (
     check_hyperparameters,
@@ -87,8 +88,8 @@ def test_facts_of_own_optimisers():
     ("name", "match"),
     [
         ("own_algorithms:Trie", r"own_algorithms.py has no 'Trie'.*did you mean 'Tries'"),
-        ("own_algorithms:", "write module:name"),
-        (":Tries", "write module:name"),
+        ("own_algorithms:", "write module:Name"),
+        (":Tries", "write module:Name"),
         ("no_such_module:Tries", "cannot import 'no_such_module'.*No module named.*current folder"),
         (
             "own_algorithms:NoOptimiser",
@@ -157,11 +158,15 @@ def test_fingerprint_follows_the_source(tmp_path, monkeypatch):
 
 def test_packages_can_announce_optimisers(monkeypatch, exact):
     points = [
-        EntryPoint("their-search", "own_algorithms:Tries", own.GROUP),
-        EntryPoint("random", "own_algorithms:NoOptimiser", own.GROUP),
+        EntryPoint("their-search", "own_algorithms:Tries", "mcu_nas_moo.optimisers"),
+        EntryPoint("random", "own_algorithms:NoOptimiser", "mcu_nas_moo.optimisers"),
     ]
-    monkeypatch.setattr(own, "entry_points", lambda group: points if group == own.GROUP else [])
-    own.announced.cache_clear()
+    monkeypatch.setattr(
+        user_parts,
+        "entry_points",
+        lambda group: points if group == "mcu_nas_moo.optimisers" else [],
+    )
+    user_parts.announced.cache_clear()
     own.user_entry.cache_clear()
     try:
         assert list_optimisers()["their-search"] == "own_algorithms:Tries"
@@ -172,7 +177,7 @@ def test_packages_can_announce_optimisers(monkeypatch, exact):
         with pytest.raises(ValueError, match="did you mean 'their-search'"):
             load_optimiser("their-serch")
     finally:
-        own.announced.cache_clear()
+        user_parts.announced.cache_clear()
         own.user_entry.cache_clear()
 
 

@@ -13,13 +13,14 @@ from mcu_nas_moo.benchmark.runs.run import run_optimiser
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.json_files import read_json, write_json
 from mcu_nas_moo.common.naming import file_name
+from mcu_nas_moo.common.user_parts import last_line, one_line
 from mcu_nas_moo.common.workpool import WorkPool
 from mcu_nas_moo.common.yaml_files import Facts, validate
 from mcu_nas_moo.optimisers.register import (
     check_hyperparameters,
     optimiser_fingerprint,
 )
-from mcu_nas_moo.optimisers.user_optimisers import is_own, last_line, one_line
+from mcu_nas_moo.optimisers.user_optimisers import GROUP, is_own
 from mcu_nas_moo.problem.facts import difference, problem_facts
 
 if TYPE_CHECKING:
@@ -227,7 +228,7 @@ def _make(study: Study, reference: Reference, run: Run) -> Finished:
         )
         history.save(study.path(run))
     except (Exception, SystemExit) as error:  # whatever an algorithm of the user's raises
-        line = last_line(error, run.algorithm)
+        line = last_line(error, run.algorithm, GROUP)
         problem = one_line(error) if line is None else f"{one_line(error)} ({line})"
         given = is_own(run.algorithm) or isinstance(error, InputError | OSError)
         return Finished(run, problem, fault=not given)

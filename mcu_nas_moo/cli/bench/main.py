@@ -125,9 +125,9 @@ def main(
         return
     from mcu_nas_moo.benchmark.runs.study import Run, Study
     from mcu_nas_moo.common.naming import file_name
+    from mcu_nas_moo.common.user_parts import look_in
     from mcu_nas_moo.common.workpool import cores
     from mcu_nas_moo.optimisers.register import check_optimiser
-    from mcu_nas_moo.optimisers.user_optimisers import look_in
     from mcu_nas_moo.problem.reachability import check_limits
 
     jobs = jobs or cores()

@@ -52,7 +52,7 @@ def suite(
     from mcu_nas_moo.benchmark.runs.suite import load_suite, plan
     from mcu_nas_moo.benchmark.runs.suite_folder import write_record
     from mcu_nas_moo.common.naming import file_name
-    from mcu_nas_moo.optimisers.user_optimisers import look_in
+    from mcu_nas_moo.common.user_parts import look_in
 
     for place in (Path.cwd(), file.parent.absolute()):
         look_in(place)  # for algorithms named module:Class

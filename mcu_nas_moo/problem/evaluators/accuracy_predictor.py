@@ -12,8 +12,8 @@ import numpy as np
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import parsing
+from mcu_nas_moo.common.user_parts import UserFile
 from mcu_nas_moo.problem.evaluators.perceptrons import MLPEnsemble
-from mcu_nas_moo.problem.facts import UserFile
 from mcu_nas_moo.training.supernet.shipped_files import artifact_path, remake
 
 if TYPE_CHECKING:

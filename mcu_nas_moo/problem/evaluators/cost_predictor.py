@@ -13,11 +13,11 @@ from pydantic import TypeAdapter
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import parsing
+from mcu_nas_moo.common.user_parts import UserFile
 from mcu_nas_moo.contracts.metrics import VIOLATION
 from mcu_nas_moo.hardware.cost_model import CostModel, Costs
 from mcu_nas_moo.problem.evaluators.accuracy_predictor import features
 from mcu_nas_moo.problem.evaluators.perceptrons import MLPEnsemble
-from mcu_nas_moo.problem.facts import UserFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
