@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import inspect
+from textwrap import dedent
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,6 +34,21 @@ def code_fingerprint(sources: Iterable[str]) -> str:
         digest.update(ast.unparse(tree).encode())
         digest.update(b"\0")
     return digest.hexdigest()
+
+
+def class_fingerprint(thing: object) -> str:
+    """Hash of what a function or the class of an object does: of its module's source, if any.
+
+    Else of its own source, as in a notebook, or of its name if there is none either.
+    """
+    kind = thing if inspect.isroutine(thing) or inspect.isclass(thing) else type(thing)
+    name = f"{kind.__module__}.{kind.__qualname__}"
+    for place in (inspect.getmodule(kind), kind):
+        try:
+            return code_fingerprint([name, dedent(inspect.getsource(place))])  # type: ignore[arg-type]
+        except (OSError, TypeError, SyntaxError):
+            continue
+    return hashlib.sha256(name.encode()).hexdigest()
 
 
 #: Statements that need a body.

@@ -6,35 +6,77 @@ axes) reads this table; a metric that is added here is in all of them.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
+
+from mcu_nas_moo.common.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mcu_nas_moo.common.arrays import FloatArray
 
 
 @dataclass(frozen=True)
 class Metric:
     """One figure of a network.
 
+    An evaluator of a user's brings metrics of its own; ``Metric("memory_mb", unit="MB")`` is
+    enough. Any of them can be an objective and have a limit, under its name.
+
     Args:
-        name: in Python, files and columns; the unit of the stored value is its last part.
-        short: name in a sentence or beside the unit.
+        name: in Python, files and columns, in small letters, digits and ``_``; the unit of the
+            stored value is its last part.
+        short: name in a sentence or beside the unit; made of ``name`` if it is empty.
         unit: of a value multiplied by ``factor``, as people read it; empty without one.
-        label: with the unit, for an axis.
+        label: with the unit, for an axis; made of ``short`` and ``unit`` if it is empty.
         factor: from the stored value to ``unit``.
         decimals: digits after the point in a column; None for four significant ones.
         smaller_is_better: what an optimiser would do with it.
-        objective: name of the objective that minimises the metric; None if none does.
-        limit: name of the constraint that keeps it below the limit of a profile; None if none does.
+        objective: name of the objective that minimises the metric; None if it has none of its own.
+        limit: name of the constraint that a profile's limit makes; None if profiles have none.
+
+    Raises:
+        InputError: for a name that could not be a column or an option.
     """
 
     name: str
-    short: str
-    unit: str
-    label: str
+    short: str = ""
+    unit: str = ""
+    label: str = ""
     factor: float = 1.0
     decimals: int | None = None
     smaller_is_better: bool = True
     objective: str | None = None
     limit: str | None = None
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch("[a-z][a-z0-9_]{0,49}", self.name):
+            raise InputError(
+                f"metric {self.name!r} needs a name of at most 50 small letters, digits and _, "
+                "with a letter first"
+            )
+        unit = self.unit
+        if not self.short:
+            suffix = f"_{unit.lower()}" if unit else ""
+            short = self.name.removesuffix(suffix).replace("_", " ") or self.name
+            object.__setattr__(self, "short", short)
+        if not self.label:
+            object.__setattr__(self, "label", f"{self.short}, {unit}" if unit else self.short)
+
+    def minimised(self, values: FloatArray) -> FloatArray:
+        """What an optimiser minimises of the metric's ``values``: minus those to be maximised."""
+        return values if self.smaller_is_better else -values
+
+    def excess(self, values: FloatArray, limit: float) -> FloatArray:
+        """How far ``values`` are beyond a limit, as a share of it; met where <= 0.
+
+        The limit is an upper one, or a lower one where larger is better.
+        """
+        over = values / limit - 1.0
+        return over if self.smaller_is_better else -over
 
     @property
     def heading(self) -> str:
@@ -57,8 +99,8 @@ class Metric:
 
 
 def significant(value: float, digits: int = 4) -> str:
-    """A positive number with so many significant digits, all digits before the point."""
-    return f"{value:,.0f}" if value >= 10 ** (digits - 1) else f"{value:.{digits}g}"
+    """A number with so many significant digits, all digits before the point."""
+    return f"{value:,.0f}" if abs(value) >= 10 ** (digits - 1) else f"{value:.{digits}g}"
 
 
 #: How far a network is beyond the limits: the sum over them of ``max(0, value / limit - 1)``.
@@ -90,3 +132,34 @@ OBJECTIVES = {metric.objective: metric for metric in METRICS.values() if metric.
 #: What has a limit, by the name of the constraint, in the order of the columns of ``G``. That is
 #: the table from below, memory first; so a metric with a further limit stands above the others.
 LIMITED = {metric.limit: metric for metric in reversed(METRICS.values()) if metric.limit}
+
+
+def metric_table(own: Iterable[Metric]) -> dict[str, Metric]:
+    """All metrics by name: the known ones, then those that evaluators bring.
+
+    Raises:
+        InputError: if one of these has the name of another metric.
+    """
+    table = dict(METRICS)
+    for metric in own:
+        if table.setdefault(metric.name, metric) != metric:
+            raise InputError(
+                f"two metrics are called {metric.name!r}; give the one that an evaluator brings "
+                "another name, or only the name if the known one is meant"
+            )
+    return table
+
+
+def objectives_in(table: dict[str, Metric]) -> dict[str, Metric]:
+    """What can be minimised, by the name of the objective: a metric of one's own by its name."""
+    own = (metric for metric in table.values() if metric.name not in METRICS)
+    return OBJECTIVES | {metric.objective or metric.name: metric for metric in own}
+
+
+def limits_in(table: dict[str, Metric], limited: Iterable[str]) -> dict[str, Metric]:
+    """The constraints of those metrics, by name, in the order of the columns of ``G``."""
+    wanted = set(limited)
+    known = {name: metric for name, metric in LIMITED.items() if metric.name in wanted}
+    named = {metric.name for metric in known.values()}
+    others = (metric for metric in table.values() if metric.name in wanted - named)
+    return known | {metric.limit or metric.name: metric for metric in others}

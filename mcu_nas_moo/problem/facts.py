@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from mcu_nas_moo.common.naming import file_name
-from mcu_nas_moo.common.user_parts import UserFile
-from mcu_nas_moo.common.yaml_files import Facts, Name, validate
+from mcu_nas_moo.common.user_parts import UserCode, UserFile
+from mcu_nas_moo.common.yaml_files import Name, validate
+from mcu_nas_moo.contracts.metrics import Metric, limits_in, metric_table, objectives_in
 from mcu_nas_moo.hardware.profile import Profile
+from mcu_nas_moo.spaces.register import SpaceReference
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,48 +25,69 @@ PARTS = {
     "limits": "the profile's limits",
     "objectives": "the objectives",
     "learned": "the learned costs",
+    "evaluators": "the evaluators",
 }
 
 
-class ProblemFacts(Facts):
+class ProblemFacts(SpaceReference):
     """What is searched: enough to tell two problems apart, and to make the task again.
 
     Args:
-        space: name of the search space.
-        profile: name of the profile.
-        objectives: names out of ``OBJECTIVES``, all minimised.
+        profile: name of the profile; None without a device.
+        objectives: names of what is minimised.
         limits: upper limit of each constrained metric; empty if the file does not tell.
         learned_metrics: metrics that are not computed but learned.
         fingerprint: of the task, see :attr:`Task.fingerprint`.
         fingerprints: of the task's parts; empty if the file does not tell.
-        classes: that the networks tell apart.
         profile_facts: the profile, if it is not a shipped one, but for its limits.
         predictor: accuracy predictor, if it is not the shipped one.
         learned_costs: what the costs were learned into; None if the package learns them itself.
+        evaluators: further ones that can be found again: tables and code.
+        python_parts: names of evaluators that only a Python program can make.
+        own_metrics: that the evaluators bring.
     """
 
-    space: Name
-    profile: Name
+    profile: Name | None = None
     objectives: tuple[Name, ...]
     limits: dict[str, float] = Field({})
     learned_metrics: tuple[str, ...] = ()
     fingerprint: str
     fingerprints: dict[str, str] = Field({})
-    classes: int = 10
     profile_facts: Profile | None = None
     predictor: UserFile | None = None
     learned_costs: UserFile | None = None
+    evaluators: tuple[UserFile | UserCode, ...] = ()
+    python_parts: tuple[str, ...] = ()
+    own_metrics: tuple[Metric, ...] = ()
+
+    @property
+    def table(self) -> dict[str, Metric]:
+        """All metrics of the problem, by name."""
+        return metric_table(self.own_metrics)
+
+    @property
+    def objective_metrics(self) -> list[Metric]:
+        """What the objectives minimise."""
+        known = objectives_in(self.table)
+        return [known[name] for name in self.objectives]
+
+    @property
+    def limited_metrics(self) -> list[Metric]:
+        """What has a limit, in the order of the columns of ``G``."""
+        return [*limits_in(self.table, self.limits).values()]
 
     @property
     def name(self) -> str:
         """For files, such as ``mbconv-stage--cortex-m7--error-latency``."""
-        return file_name(self.space, self.profile, "-".join(self.objectives))
+        names = [self.space, self.profile, "-".join(self.objectives)]
+        return file_name(*(name for name in names if name is not None))
 
     @property
     def title(self) -> str:
         """Space and profile, and that costs are learned if they are; for people."""
         learned = ", learned costs" if self.learned_metrics else ""
-        return f"{self.space} on {self.profile}{learned}"
+        device = "" if self.profile is None else f" on {self.profile}"
+        return f"{self.space}{device}{learned}"
 
     @model_serializer(mode="wrap")
     def _without_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -81,10 +104,11 @@ class ProblemFacts(Facts):
         Files below that folder are named as seen from it, so that it can be moved.
         """
         facts = self.model_dump(mode="json")
-        for name in ("predictor", "learned_costs"):
-            path = Path(facts[name]["file"]) if name in facts else None
+        parts = [facts.get("predictor"), facts.get("learned_costs"), *facts.get("evaluators", ())]
+        for part in parts:
+            path = Path(part["file"]) if part and "file" in part else None
             if path and folder and path.is_relative_to(folder.absolute()):
-                facts[name]["file"] = path.relative_to(folder.absolute()).as_posix()
+                part["file"] = path.relative_to(folder.absolute()).as_posix()
         return facts
 
 

@@ -4,35 +4,40 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import unknown_name
+from mcu_nas_moo.common.user_parts import UserCode, UserFile
 from mcu_nas_moo.common.workpool import cores
-from mcu_nas_moo.contracts.metrics import LIMITED, METRICS, OBJECTIVES
-from mcu_nas_moo.hardware.cost_model import CostModel, Costs
-from mcu_nas_moo.hardware.cost_model.part_totals import PartTotals
+from mcu_nas_moo.contracts.metrics import METRICS, limits_in, metric_table, objectives_in
+from mcu_nas_moo.hardware.cost_model import CostModel
 from mcu_nas_moo.hardware.profile import Profile, list_profiles, load_profile
 from mcu_nas_moo.problem.evaluators.accuracy_predictor import AccuracyPredictor
-from mcu_nas_moo.problem.evaluators.cost_choice import cost_predictor
+from mcu_nas_moo.problem.evaluators.analytic_costs import COSTS, AnalyticCosts
+from mcu_nas_moo.problem.evaluators.asking import SPREAD
+from mcu_nas_moo.problem.evaluators.choice import chosen_evaluators
 from mcu_nas_moo.problem.facts import ProblemFacts, difference
-from mcu_nas_moo.spaces import MBConvSpace, load_space
+from mcu_nas_moo.spaces import SearchSpace, load_space
+from mcu_nas_moo.spaces.register import SpaceReference
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Mapping, Sequence
 
     from threadpoolctl import ThreadpoolController
 
     from mcu_nas_moo.common.arrays import FloatArray, Genotypes, IntArray
+    from mcu_nas_moo.contracts.evaluator import NetworkEvaluator
+    from mcu_nas_moo.contracts.metrics import Metric
+    from mcu_nas_moo.problem.evaluators.asking import Asked
     from mcu_nas_moo.problem.evaluators.cost_predictor import CostPredictor
 
-#: Costs among the metrics, in the order of tables.
-COSTS = tuple(name for name in METRICS if name in Costs._fields)
 #: Networks that are evaluated together: their layer tables fit into the processor's cache.
 CHUNK = 2048
 
@@ -46,65 +51,126 @@ def _thread_pools() -> ThreadpoolController:
 
 
 class Evaluation(NamedTuple):
-    """Objectives ``F`` ``(N, n_obj)``, minimised, and constraints ``G`` ``(N, n_con)``, <= 0."""
+    """Objectives ``F`` ``(N, n_obj)``, minimised, and constraints ``G`` ``(N, n_con)``, <= 0.
+
+    Rows of networks that could not be evaluated are NaN; :meth:`Task.reason` says why.
+    """
 
     F: FloatArray
     G: FloatArray
 
 
 class Task:
-    """Space, accuracy predictor, cost model and limits, evaluated together.
+    """A space, what tells figures of its networks, objectives and limits.
 
     This is the one place that computes objectives and constraints; the pymoo problem, the Optuna
     objective and the Gymnasium environment only translate.
 
     Args:
-        space: a space or the name of a shipped one.
-        profile: a profile, the name of a shipped one, or the path of a YAML file.
-        objectives: names out of ``metrics.OBJECTIVES``, in the order of the columns of ``F``.
-        limits: replace limits of the profile, by metric, such as ``{"latency_ms": 10}``.
-        predictor: accuracy predictor; the shipped one by default.
-        predictors: what tells the costs. ``analytic`` is the cost model and the most exact;
+        space: a space, the name of a shipped one, the path of a YAML file, or ``module:Name``.
+        profile: a profile, the name of a shipped one, or the path of a YAML file; None for networks
+            on no device, which have no costs but those that ``evaluators`` tell.
+        objectives: names out of ``metrics.OBJECTIVES``, or metrics that evaluators bring, in the
+            order of the columns of ``F``.
+        limits: by metric, such as ``{"latency_ms": 10}``: replace limits of the profile, or limit
+            a metric that has none there; a lower limit where larger is better.
+        accuracy: an accuracy predictor, its file, or any evaluator that tells ``accuracy`` or
+            ``error``. The shipped predictor by default, if it knows the space.
+        costs: what tells the costs. ``analytic`` is the cost model and the most exact;
             ``mlp`` learns the costs from 2,000 subnets that the model labelled (some seconds when
             first asked for, then kept in the user's cache); or the file that
-            ``mcu-nas predictor fit-costs`` made, from measurements or a model; or an object with
-            the methods of ``CostPredictor``. Costs that
-            were not learned stay analytic.
+            ``mcu-nas predictor fit-costs`` made, from measurements or a model; or an evaluator.
+            Costs that nothing else tells stay analytic.
+        evaluators: further ones: objects of ``NetworkEvaluator``, ``module:Name``, or paths of
+            tables (CSV, Parquet). What they tell is not asked of the usual ones.
+        predictor, predictors: old names of ``accuracy`` and ``costs``, until 0.3.
 
     Raises:
-        InputError: for unknown names, repeated objectives, bad limits, or learned costs of another
-            space or device.
+        InputError: for unknown names, repeated objectives, bad limits, an objective that no
+            evaluator tells, a metric that two tell, or learned costs of another space or device.
     """
 
     def __init__(
         self,
-        space: str | MBConvSpace = "mbconv-stage",
-        profile: str | Path | Profile = "cortex-m7",
+        space: str | Path | SearchSpace = "mbconv-stage",
+        profile: str | Path | Profile | None = "cortex-m7",
         objectives: Sequence[str] = ("error", "latency"),
         *,
         limits: Mapping[str, float] | None = None,
+        accuracy: str | Path | NetworkEvaluator | None = None,
+        costs: str | Path | NetworkEvaluator | CostPredictor = "analytic",
+        evaluators: Sequence[str | Path | NetworkEvaluator] = (),
         predictor: AccuracyPredictor | None = None,
-        predictors: str | Path | CostPredictor = "analytic",
+        predictors: str | Path | CostPredictor | None = None,
     ) -> None:
-        for name in objectives:
-            if name not in OBJECTIVES:
-                raise unknown_name("objective", name, list(OBJECTIVES))
+        if predictor is not None or predictors is not None:
+            warnings.warn(
+                "Task(predictor=, predictors=) are called accuracy= and costs= now; the old names "
+                "end with 0.3",
+                DeprecationWarning,
+                stacklevel=2,
+            )
+            accuracy = predictor if predictor is not None else accuracy
+            costs = predictors if predictors is not None else costs
         if not objectives or len(set(objectives)) != len(objectives):
             raise InputError(f"objectives must be different and at least one, got {objectives}")
-        limited = [metric.name for metric in LIMITED.values()]
-        unknown = set(limits or {}) - set(limited)
-        if unknown:
-            raise unknown_name("limit", min(unknown), limited)
-        self.space = load_space(space) if isinstance(space, str) else space
-        profile = profile if isinstance(profile, Profile) else load_profile(profile)
-        usual = profile.limits.model_dump()
-        #: Limits that are other ones than the profile's own.
-        self.changed_limits = {n: v for n, v in (limits or {}).items() if v != usual[n]}
-        self.profile = profile.with_limits(**self.changed_limits)
+        self.space = space if isinstance(space, SearchSpace) else load_space(space)
+        if isinstance(profile, str | Path):
+            profile = load_profile(profile)
+        self.profile = profile
+        self.evaluators = chosen_evaluators(self.space, profile, accuracy, costs, evaluators)
+        #: All metrics that can be told of a network, by name.
+        self.table: dict[str, Metric] = metric_table(
+            metric for asked in self.evaluators.all for metric in asked.metrics.values()
+        )
+        told = {name for asked in self.evaluators.all for name in asked.metrics}
+        self._told = told | ({"accuracy", "error"} if told & {"accuracy", "error"} else set())
         self.objectives = tuple(objectives)
-        self.predictor = predictor or AccuracyPredictor.load()
-        self.cost_model = CostModel.of(self.profile)
-        self.learned_costs = cost_predictor(predictors, self.space, self.profile)
+        known = objectives_in(self.table)
+        for name in objectives:
+            if name not in known:
+                raise unknown_name("objective", name, list(known))
+            self._check_told(known[name], "objective", name)
+        self._objective_metrics = tuple(known[name] for name in objectives)
+        self._set_limits(profile, limits or {})
+        self._reasons: dict[bytes, str] = {}
+
+    def _set_limits(self, profile: Profile | None, changed: Mapping[str, float]) -> None:
+        """Take the profile's limits of metrics that are told, and the changed ones."""
+        usual = {} if profile is None else profile.limits.model_dump()
+        known = [metric for metric in self.table if metric in usual or metric not in METRICS]
+        for name, limit in changed.items():
+            if name not in known and name not in self._told:
+                raise unknown_name("limit", name, known)
+            self._check_told(self.table[name], "limit", name)
+            if name not in usual and not 0 < limit < np.inf:
+                raise InputError(f"the limit of {name} must be a positive number, got {limit}")
+        #: Limits that are other ones than the profile's own.
+        self.changed_limits = {n: v for n, v in changed.items() if v != usual.get(n)}
+        of_profile = {n: v for n, v in self.changed_limits.items() if n in usual}
+        self.profile = profile and profile.with_limits(**of_profile)
+        limits = {**usual, **self.changed_limits}
+        limited = limits_in(self.table, (name for name in limits if name in self._told))
+        self._limited_metrics = tuple(limited.values())
+        self.constraint_names = tuple(limited)
+        #: Upper limit of each constrained metric; a lower one where larger is better.
+        self.limits = {metric.name: float(limits[metric.name]) for metric in limited.values()}
+
+    def _check_told(self, metric: Metric, what: str, name: str) -> None:
+        if metric.name in self._told:
+            return
+        if metric.name in ("accuracy", "error"):
+            remedy = (
+                "the shipped predictor does not know this space; give an accuracy: the file of a "
+                "predictor (--accuracy), a supernet (--supernet) or an evaluator (--evaluator)"
+            )
+        elif self.profile is None:
+            remedy = "give a profile, or an evaluator that tells it (--evaluator)"
+        else:
+            remedy = "its networks are unknown; give an evaluator that tells it (--evaluator)"
+        raise InputError(
+            f"{what} {name}: nothing tells {metric.name} of {self.space.name}: {remedy}"
+        )
 
     @property
     def n_genes(self) -> int:
@@ -124,22 +190,28 @@ class Task:
     @property
     def n_con(self) -> int:
         """Number of constraints."""
-        return len(LIMITED)
+        return len(self.limits)
 
     @property
-    def constraint_names(self) -> tuple[str, ...]:
-        """Names of the columns of ``G``."""
-        return tuple(LIMITED)
+    def predictor(self) -> AccuracyPredictor | None:
+        """The accuracy predictor; None if something else tells the accuracy, or nothing."""
+        found = self.evaluators.accuracy and self.evaluators.accuracy.evaluator
+        return found if isinstance(found, AccuracyPredictor) else None
 
-    @cached_property
-    def limits(self) -> dict[str, float]:
-        """Upper limit of each constrained metric."""
-        return {m.name: getattr(self.profile.limits, m.name) for m in LIMITED.values()}
+    @property
+    def cost_model(self) -> CostModel | None:
+        """The analytic cost model, if it is asked for a cost."""
+        analytic = self.evaluators.analytic
+        if analytic is None or not set(COSTS) & set(analytic.metrics):
+            return None
+        assert isinstance(analytic.evaluator, AnalyticCosts)
+        return analytic.evaluator.model
 
     @property
     def learned_metrics(self) -> tuple[str, ...]:
-        """Metrics that are predicted by an MLP and not computed; empty with the cost model."""
-        return () if self.learned_costs is None else tuple(self.learned_costs.metrics)
+        """Costs that are told by a predictor and not computed; empty with the cost model."""
+        learned = self.evaluators.learned
+        return () if learned is None else tuple(learned.metrics)
 
     @cached_property
     def name(self) -> str:
@@ -154,20 +226,29 @@ class Task:
     def facts(self) -> ProblemFacts:
         """What files say about this task; :meth:`from_facts` makes it again."""
         profile = self.profile
-        shipped = load_profile(profile.name) if profile.name in list_profiles() else None
-        known = shipped and shipped.model_copy(update={"limits": profile.limits}) == profile
+        known = None
+        if profile is not None and profile.name in list_profiles():
+            shipped = load_profile(profile.name)
+            known = shipped.model_copy(update={"limits": profile.limits}) == profile
+        own = self.evaluators.own
+        sources = [asked.source for asked in own]
+        accuracy, learned = self.evaluators.accuracy, self.evaluators.learned
         return ProblemFacts(
-            space=self.space.name,
-            profile=profile.name,
+            **SpaceReference.fields_of(self.space),
+            profile=None if profile is None else profile.name,
             objectives=self.objectives,
             limits=self.limits,
             learned_metrics=self.learned_metrics,
             fingerprint=self.fingerprint,
             fingerprints=self.fingerprints,
-            classes=self.space.spec.classes,
             profile_facts=None if known else profile,
-            predictor=self.predictor.file,
-            learned_costs=getattr(self.learned_costs, "file", None),
+            predictor=_file_of(accuracy),
+            learned_costs=_file_of(learned),
+            evaluators=tuple(source for source in sources if source is not None),
+            python_parts=tuple(
+                asked.name for asked, source in zip(own, sources, strict=True) if source is None
+            ),
+            own_metrics=tuple(m for m in self.table.values() if m.name not in METRICS),
         )
 
     @classmethod
@@ -181,23 +262,35 @@ class Task:
             source: the file; files of the user's that it names are looked for as seen from it.
 
         Raises:
-            InputError: for an unknown name; if a file of the user's is missing or another one; or
-                if the task is another one today: its space, a predictor, the cost model or the
-                profile changed.
+            InputError: for an unknown name; if a file of the user's is missing or another one; if
+                a part was made by a Python program; or if the task is another one today: its
+                space, a predictor, the cost model or the profile changed.
         """
         try:
-            if facts.profile_facts is None and facts.profile not in list_profiles():
-                raise unknown_name("profile", facts.profile, list_profiles())
+            if facts.python_parts:
+                raise InputError(
+                    f"evaluator {facts.python_parts[0]} was made by a Python program; to have it "
+                    "found again, name it module:Name"
+                )
+            profile: Profile | None = facts.profile_facts
+            if profile is None and facts.profile is not None:
+                if facts.profile not in list_profiles():
+                    raise unknown_name("profile", facts.profile, list_profiles())
+                profile = load_profile(facts.profile)
             folder, predictor, learned = source.parent, facts.predictor, facts.learned_costs
             task = cls(
-                load_space(facts.space, facts.classes),
-                facts.profile_facts or load_profile(facts.profile),
+                facts.search_space(),
+                profile,
                 facts.objectives,
                 limits=facts.limits,
-                predictor=AccuracyPredictor.load(predictor.find(folder)) if predictor else None,
-                predictors=learned.find(folder)
+                accuracy=predictor.find(folder) if predictor else None,
+                costs=learned.find(folder)
                 if learned
                 else ("mlp" if facts.learned_metrics else "analytic"),
+                evaluators=[
+                    part.name if isinstance(part, UserCode) else part.find(folder)
+                    for part in facts.evaluators
+                ],
             )
         except ValueError as error:
             raise InputError(f"{source}: {error}") from error
@@ -215,54 +308,73 @@ class Task:
         Constraints are ``value / limit - 1``, free of units.
 
         Raises:
-            InputError: if shape, dtype or a value of ``X`` does not fit the space.
+            InputError: if shape, dtype or a value of ``X`` does not fit the space, or an evaluator
+                breaks its contract.
         """
         return self.score(self.metrics(X))
 
     def score(self, metrics: Mapping[str, FloatArray]) -> Evaluation:
         """Objectives and constraints of networks whose :meth:`metrics` are known already."""
-        return Evaluation(
-            np.stack([metrics[OBJECTIVES[name].name] for name in self.objectives], axis=1),
-            np.stack([metrics[m] / limit - 1.0 for m, limit in self.limits.items()], axis=1),
-        )
+        n = len(metrics[self._objective_metrics[0].name])
+        F = [metric.minimised(metrics[metric.name]) for metric in self._objective_metrics]
+        G = [
+            metric.excess(metrics[metric.name], self.limits[metric.name])
+            for metric in self._limited_metrics
+        ]
+        return Evaluation(np.stack(F, axis=1), np.stack(G, axis=1) if G else np.zeros((n, 0)))
 
     def metrics(self, X: Any) -> dict[str, FloatArray]:
         """All figures of the genotypes ``X``, integers of shape ``(N, n_genes)``.
 
         Returns:
-            arrays of shape ``(N,)`` of all ``contracts.metrics.METRICS``, shares in [0, 1];
+            arrays of shape ``(N,)`` by metric, shares in [0, 1], in the order of tables;
             ``constraint_violation`` only if it was learned. It informs; the constraints are those
-            of the limited costs.
+            of the limited costs. Networks that could not be evaluated are NaN throughout.
         """
         X = self.space.check(X)
+        fast = [asked for asked in self.evaluators.all if asked.thread_safe]
+        slow = [asked for asked in self.evaluators.all if not asked.thread_safe]
         chunks = [X[start : start + CHUNK] for start in range(0, len(X), CHUNK)] or [X]
         # Matrix products are small: threads of their own would wait for each other longer than they
         # compute, most of all on a machine with other work.
         with _thread_pools().limit(limits=1, user_api="blas"):
             if len(chunks) == 1:
-                return self._metrics_of_chunk(X)
-            with ThreadPoolExecutor(cores()) as pool:
-                parts = list(pool.map(self._metrics_of_chunk, chunks))
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+                figures = _answers(fast, self.space, X)
+            else:
+                with ThreadPoolExecutor(cores()) as pool:
+                    parts = [*pool.map(lambda x: _answers(fast, self.space, x), chunks)]
+                figures = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+        reasons: dict[int, str] = {}
+        for asked in slow:
+            answer = asked.ask(self.space, X)
+            figures.update(answer.values)
+            reasons = answer.reasons | reasons
+        if "accuracy" in figures and "error" not in figures:
+            figures["error"] = 1.0 - figures["accuracy"]
+        elif "error" in figures and "accuracy" not in figures:
+            figures["accuracy"] = 1.0 - figures["error"]
+        if reasons:
+            self._fail(X, figures, reasons)
+        return {name: figures[name] for name in self._in_order(figures)}
 
-    @cached_property
-    def _totals(self) -> PartTotals:
-        return PartTotals(self.space, self.cost_model)
+    def _fail(self, X: Genotypes, figures: dict[str, FloatArray], reasons: dict[int, str]) -> None:
+        rows = [*reasons]
+        for key, reason in zip(self.space.canonical(X[rows]), reasons.values(), strict=True):
+            self._reasons.setdefault(key.tobytes(), reason)
+        for name, values in figures.items():
+            figures[name] = values.copy()
+            figures[name][rows] = np.nan
 
-    def _metrics_of_chunk(self, X: Genotypes) -> dict[str, FloatArray]:
-        totals = self._totals.of(X)
-        costs: dict[str, FloatArray] = self.cost_model.costs_of(totals)._asdict()
-        if self.learned_costs is not None:
-            costs.update(self.learned_costs.predict(self.space, X))
-        predicted = self.predictor.predict(self.space, X)
-        return {
-            "accuracy": predicted.accuracy,
-            "accuracy_std": predicted.std,
-            "error": 1.0 - predicted.accuracy,
-            **{name: costs[name] for name in COSTS},
-            "macs_m": totals.macs / 1e6,
-            **costs,
-        }
+    def _in_order(self, figures: Iterable[str]) -> list[str]:
+        """Names in the order of tables; the spread of a metric behind it."""
+        places = {name: (place, 0) for place, name in enumerate(self.table)}
+        places |= {f"{name}{SPREAD}": (place, 1) for name, (place, _) in places.items()} | places
+        return sorted(figures, key=places.__getitem__)
+
+    def reason(self, x: Any) -> str | None:
+        """Why the network ``x`` ``(n_genes,)`` could not be evaluated; None if it could."""
+        (key,) = self.space.canonical(np.asarray(x)[None])
+        return self._reasons.get(key.tobytes())
 
     @cached_property
     def fingerprint(self) -> str:
@@ -276,18 +388,31 @@ class Task:
 
     @property
     def _facts(self) -> dict[str, Any]:
-        facts = {
-            "space": self.space.spec.model_dump(mode="json"),
-            "predictor": self.predictor.fingerprint,
-            "costs": self.cost_model.fingerprint,
-            "limits": self.limits,
-            "objectives": self.objectives,
-        }
-        if self.learned_costs is not None:
-            facts["learned"] = [self.learned_costs.fingerprint, *self.learned_metrics]
-            if set(self.learned_metrics) >= set(COSTS):
-                del facts["costs"]  # they decide nothing then
-        return facts
+        accuracy, learned = self.evaluators.accuracy, self.evaluators.learned
+        facts: dict[str, Any] = {"space": self.space.facts}
+        if accuracy is not None:
+            facts["predictor"] = accuracy.fingerprint
+        if self.cost_model is not None:
+            facts["costs"] = self.cost_model.fingerprint
+        facts |= {"limits": self.limits, "objectives": self.objectives}
+        if learned is not None:
+            facts["learned"] = [learned.fingerprint, *learned.metrics]
+        own = [[asked.fingerprint, *asked.metrics] for asked in self.evaluators.own]
+        return facts | ({"evaluators": own} if own else {})
+
+
+def _answers(
+    evaluators: Sequence[Asked], space: SearchSpace, X: Genotypes
+) -> dict[str, FloatArray]:
+    figures: dict[str, FloatArray] = {}
+    for asked in evaluators:
+        figures.update(asked.ask(space, X).values)
+    return figures
+
+
+def _file_of(asked: Asked | None) -> UserFile | None:
+    source = None if asked is None else asked.source
+    return source if isinstance(source, UserFile) else None
 
 
 def _hash(facts: object) -> str:

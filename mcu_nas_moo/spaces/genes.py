@@ -1,4 +1,7 @@
-"""Discrete search spaces: genes, genotypes and their neighbourhoods.
+"""The contract of search spaces: genes, genotypes and their neighbourhoods.
+
+Any space is a :class:`SearchSpace`. What a space can do beyond that, such as tell the networks that
+its genotypes stand for, is asked for by the protocols of :mod:`mcu_nas_moo.spaces.abilities`.
 
 A genotype is a row of integers; ``X[i, g]`` is the index of the option that gene ``g`` takes in
 network ``i``, in ``[0, n_choices[g])``.
@@ -6,33 +9,56 @@ network ``i``, in ``[0, n_choices[g])``.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from functools import cached_property
-from math import prod
-from typing import TYPE_CHECKING, Any
+from math import isfinite, prod
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from mcu_nas_moo.common.code_fingerprint import class_fingerprint
 from mcu_nas_moo.common.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from mcu_nas_moo.common.arrays import Genotypes, IntArray
+    from mcu_nas_moo.common.arrays import BoolArray, FloatArray, Genotypes, IntArray
+    from mcu_nas_moo.common.user_parts import UserCode
+    from mcu_nas_moo.contracts.network_io import InputSpec, OutputSpec
+
+#: What a gene may take: as files, Optuna and people can tell it.
+Value: TypeAlias = "bool | int | float | str"
 
 
 @dataclass(frozen=True)
 class Gene:
-    """One decision: a name and the values it may take, in increasing order."""
+    """One decision: a name and the different values it may take, numbers in increasing order."""
 
     name: str
-    options: tuple[int, ...]
+    options: tuple[Value, ...]
 
     def __post_init__(self) -> None:
-        if not self.options:
+        options = self.options
+        if not options:
             raise InputError(f"gene {self.name!r} has no options; give it at least one value")
-        if list(self.options) != sorted(set(self.options)):
-            raise InputError(f"options of gene {self.name!r} must increase, got {self.options}")
+        for value in options:
+            number = isinstance(value, int | float)
+            if not isinstance(value, str) and not (number and isfinite(value)):
+                raise InputError(
+                    f"gene {self.name!r} has the option {value!r}; options are numbers, texts, "
+                    "true and false"
+                )
+        if len(set(options)) < len(options):
+            raise InputError(f"options of gene {self.name!r} must differ, got {options}")
+        if self.ordered and list(options) != sorted(options):
+            raise InputError(f"options of gene {self.name!r} must increase, got {options}")
+
+    @property
+    def ordered(self) -> bool:
+        """Whether the options are numbers, whose order means something."""
+        return not any(isinstance(value, bool | str) for value in self.options)
 
 
 @dataclass(frozen=True)
@@ -40,7 +66,7 @@ class Subnet:
     """The readable form of one genotype: gene names and the values they take."""
 
     space: str
-    values: Mapping[str, int]
+    values: Mapping[str, Value]
 
     def __str__(self) -> str:
         return " ".join(f"{name}={value}" for name, value in self.values.items())
@@ -51,19 +77,37 @@ class Subnet:
 
 
 class SearchSpace:
-    """A finite product of genes. Subclasses say which genes are inactive in a genotype.
+    """A finite product of genes. Subclasses say which genes are inactive, and more.
+
+    A space of one's own is a subclass with what it knows: ``active`` where genes can be without
+    effect, ``network`` (see ``HasNetworks``) for what the cost model is to be asked, ``features``
+    where predictors should see more than the options. On the command line it is a YAML file or
+    ``module:Name``.
 
     Args:
         name: how commands and files refer to the space.
         genes: the decisions, in the order of the genotype's columns.
+
+    Attributes:
+        source: the user's code that it was made by, if it was asked for as ``module:Name``.
+        input, output: of its networks; None if it has none, or does not tell.
+
+    Raises:
+        InputError: if there are no genes, or two have one name.
     """
 
-    def __init__(self, name: str, genes: tuple[Gene, ...]) -> None:
+    source: UserCode | None = None
+    input: InputSpec | None = None
+    output: OutputSpec | None = None
+
+    def __init__(self, name: str, genes: Sequence[Gene]) -> None:
+        if not genes:
+            raise InputError(f"space {name!r} has no genes; give it at least one")
         names = [gene.name for gene in genes]
         if len(set(names)) != len(names):
             raise InputError(f"space {name!r} names a gene twice: {names}")
         self.name = name
-        self.genes = genes
+        self.genes = tuple(genes)
 
     @property
     def n_genes(self) -> int:
@@ -84,6 +128,37 @@ class SearchSpace:
     def n_networks(self) -> int:
         """Number of distinct networks; fewer than :attr:`n_genotypes` if genes can be inactive."""
         return self.n_genotypes
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Plain data that decides what the genotypes stand for: equal facts, equal space."""
+        genes = {gene.name: list(gene.options) for gene in self.genes}
+        facts = {"kind": "genes", "name": self.name, "genes": genes}
+        return facts if type(self) is SearchSpace else facts | {"kind": class_fingerprint(self)}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of :attr:`facts`."""
+        text = json.dumps(self.facts, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def features(self, X: Any) -> FloatArray:
+        """What predictors see of the genotypes ``X`` ``(N, n_genes)``: float32 ``(N, D)``.
+
+        By default an indicator of each option of each gene, all 0 where the gene is inactive, and
+        the values of genes that are numbers.
+        """
+        X, active = self.check(X), self.active(X)
+        columns = [
+            (X[:, g, None] == np.arange(len(gene.options))) * active[:, g, None]
+            for g, gene in enumerate(self.genes)
+        ]
+        columns += [
+            (np.array(gene.options, dtype=np.float64)[X[:, g]] * active[:, g])[:, None]
+            for g, gene in enumerate(self.genes)
+            if gene.ordered
+        ]
+        return np.concatenate(columns, axis=1, dtype=np.float32)
 
     def check(self, X: Any) -> Genotypes:
         """Return ``X`` as int64 of shape ``(N, n_genes)``.
@@ -159,7 +234,7 @@ class SearchSpace:
             raise InputError(f"the subnet lacks the active genes {lacking}")
         return X
 
-    def active(self, X: Any) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    def active(self, X: Any) -> BoolArray:
         """Mask ``(N, n_genes)`` of the genes that have an effect; all of them by default."""
         return np.ones(self.check(X).shape, dtype=np.bool_)
 

@@ -8,20 +8,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.resources import files
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.common.yaml_files import Facts, Name, load_named, names, validate
+from mcu_nas_moo.common.yaml_files import AddedLater, Facts, Name
+from mcu_nas_moo.contracts.network_io import InputSpec, OutputSpec
 from mcu_nas_moo.networks.layer_table import LayerTable, Op, Slot, Topology
 from mcu_nas_moo.spaces.genes import Gene, SearchSpace
 from mcu_nas_moo.spaces.parts import Parts
 
 if TYPE_CHECKING:
-    from mcu_nas_moo.common.arrays import BoolArray, Genotypes, IntArray
+    from mcu_nas_moo.common.arrays import BoolArray, FloatArray, Genotypes, IntArray
+
+
+def _increasing(options: tuple[Any, ...]) -> tuple[Any, ...]:
+    if list(options) != sorted(set(options)):
+        raise InputError(f"options must increase, got {list(options)}")
+    return options
 
 
 def _bounded(depths: tuple[int, ...]) -> tuple[int, ...]:
@@ -46,6 +52,15 @@ Options = Annotated[
     tuple[Annotated[int, Field(gt=0, le=_MOST)], ...],
     Field(min_length=1, max_length=1024),
     BeforeValidator(_as_list),
+    AfterValidator(_increasing),
+]
+#: Sides of square inputs, or heights and widths.
+Sides = Annotated[int, Field(gt=0, le=_MOST)]
+Resolutions = Annotated[
+    tuple[Sides, ...] | tuple[tuple[Sides, Sides], ...],
+    Field(min_length=1, max_length=1024),
+    BeforeValidator(_as_list),
+    AfterValidator(_increasing),
 ]
 Depths = Annotated[Options, AfterValidator(_bounded)]
 
@@ -76,13 +91,21 @@ class StageSpec(Facts):
         return self.expansion or tuple(sorted(set((self.expansion_by_depth or {}).values())))
 
 
+class ImageInput(Facts):
+    """What the networks of a space see: images of so many channels, 1 for grey ones."""
+
+    channels: Annotated[int, Field(ge=1, le=64)] = 3
+
+
 class MBConvSpec(Facts):
     """A space as data; the YAML files of ``spaces/data`` have this form."""
 
+    kind: Annotated[Literal["mbconv"], AddedLater()] = "mbconv"
     name: Name
     granularity: Literal["stage", "block"]
     classes: Annotated[int, Field(gt=1, le=_MOST)]
-    resolution: Options
+    input: Annotated[ImageInput, AddedLater()] = ImageInput()
+    resolution: Resolutions
     stem: Options
     stages: Annotated[tuple[StageSpec, ...], Field(min_length=1, max_length=64)]
     head: Options
@@ -93,13 +116,15 @@ class Blocks:
     """What N genotypes say about each of S stages and B block places.
 
     Attributes:
-        resolution, stem, head: shape ``(N,)``.
+        resolution, stem, head: shape ``(N,)``; the resolution is the height of the input.
+        in_width: width of the input, shape ``(N,)``.
         depth, width: shape ``(N, S)``.
         kernel, expansion: shape ``(N, B)``; arbitrary where ``active`` is false.
         active: shape ``(N, B)``, false for blocks beyond the depth of their stage.
     """
 
     resolution: IntArray
+    in_width: IntArray
     stem: IntArray
     head: IntArray
     depth: IntArray
@@ -114,9 +139,17 @@ class MBConvSpace(SearchSpace):
 
     def __init__(self, spec: MBConvSpec) -> None:
         self.spec = spec
+        #: Height and width of the input for each option of the resolution, shape ``(K, 2)``.
+        self._sides = np.array([np.broadcast_to(size, 2) for size in spec.resolution])
+        height, width = self._sides.max(axis=0).tolist()
+        self.input = InputSpec(spec.input.channels, height, width)
+        self.output = OutputSpec(spec.classes)
+        resolutions = tuple(
+            size if isinstance(size, int) else f"{size[0]}x{size[1]}" for size in spec.resolution
+        )
         # Each gene with the block place that must exist for it to matter, or -1.
         genes = [
-            (Gene("resolution", spec.resolution), -1),
+            (Gene("resolution", resolutions), -1),
             (Gene("stem", spec.stem), -1),
             (Gene("head", spec.head), -1),
         ]
@@ -141,7 +174,13 @@ class MBConvSpace(SearchSpace):
         self._places = np.array([place for _, place in free], dtype=np.int64)
         super().__init__(spec.name, tuple(gene for gene, _ in free))
         self._column = {gene.name: column for column, gene in enumerate(self.genes)}
-        self._options = {gene.name: np.array(gene.options) for gene in self.genes}
+        self._options = {
+            gene.name: np.array(gene.options) for gene in self.genes if gene.name != "resolution"
+        }
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return self.spec.model_dump(mode="json")
 
     @cached_property
     def stage_of_place(self) -> IntArray:
@@ -242,8 +281,13 @@ class MBConvSpace(SearchSpace):
             expansion = np.stack(
                 [self._values(X, f"{label}_expansion") for label in labels], axis=1
             )
+        fixed = "resolution" in self._fixed
+        sides = self._sides[
+            np.zeros(len(X), np.int64) if fixed else X[:, self._column["resolution"]]
+        ]
         return Blocks(
-            resolution=self._values(X, "resolution"),
+            resolution=sides[:, 0],
+            in_width=sides[:, 1],
             stem=self._values(X, "stem"),
             head=self._values(X, "head"),
             depth=depth,
@@ -252,6 +296,37 @@ class MBConvSpace(SearchSpace):
             expansion=expansion,
             active=self._active_places(depth),
         )
+
+    def features(self, X: Any) -> FloatArray:
+        """What predictors see of the genotypes ``X`` ``(N, n_genes)``: float32 ``(N, D)``.
+
+        The same columns for every granularity: resolution, stem, head and the width of each stage,
+        as numbers and as indicators of their options; then for each block place whether it exists,
+        its kernel size and its expansion ratio (0 where it does not exist). Inputs that are not
+        square have their width as one more number, the last one.
+        """
+        blocks = self.blocks(X)
+        spec = self.spec
+        scalars = [blocks.resolution, blocks.stem, blocks.head, *blocks.width.T]
+        options = [spec.stem, spec.head, *(stage.width for stage in spec.stages)]
+        sides = np.stack([blocks.resolution, blocks.in_width], axis=1)
+        return np.concatenate(
+            [
+                np.stack(scalars, axis=1),
+                (sides[:, None] == self._sides).all(axis=2),
+                *(v[:, None] == known for v, known in zip(scalars[1:], options, strict=True)),
+                blocks.active,
+                blocks.kernel * blocks.active,
+                blocks.expansion * blocks.active,
+                *([] if self._square else [blocks.in_width[:, None]]),
+            ],
+            axis=1,
+            dtype=np.float32,
+        )
+
+    @property
+    def _square(self) -> bool:
+        return bool((self._sides[:, 0] == self._sides[:, 1]).all())
 
     @cached_property
     def topology(self) -> Topology:
@@ -307,45 +382,38 @@ class MBConvSpace(SearchSpace):
         stage, first = self.stage_of_place, self.position_of_place == 0
         halved = [spec.stride for spec in self.spec.stages]
 
-        # Spatial size after each stage: convolutions are padded, so stride 2 rounds up.
-        size = [blocks.resolution]
-        for stride in halved:
-            size.append(-(-size[-1] // stride))
-        sizes = np.stack(size, axis=1)
         before = np.concatenate([blocks.stem[:, None], blocks.width[:, :-1]], axis=1)
         block_out = blocks.width[:, stage]
         block_in = np.where(first, before[:, stage], block_out)
         hidden = block_in * blocks.expansion
-        out_size = sizes[:, stage + 1]
-        in_size = np.where(first, sizes[:, stage], out_size)
 
         ones = np.ones((n, n_slots), dtype=np.int64)
         active = np.ones((n, n_slots), dtype=np.bool_)
         in_channels, out_channels, kernel, stride_of = (ones.copy() for _ in range(4))
-        height_in, height_out = ones.copy(), ones.copy()
         columns = self._block_columns
         parts = (
-            ("expand", slice(None), block_in, hidden, in_size, in_size),
-            ("depthwise", slice(None), hidden, hidden, in_size, out_size),
-            ("project", slice(None), hidden, block_out, out_size, out_size),
-            ("add", ~first, block_out, block_out, out_size, out_size),
+            ("expand", slice(None), block_in, hidden),
+            ("depthwise", slice(None), hidden, hidden),
+            ("project", slice(None), hidden, block_out),
+            ("add", ~first, block_out, block_out),
         )
-        for part, places, channels_in, channels_out, size_in, size_out in parts:
+        for part, places, channels_in, channels_out in parts:
             at = columns[part]
             active[:, at] = blocks.active[:, places]
             in_channels[:, at] = channels_in[:, places]
             out_channels[:, at] = channels_out[:, places]
-            height_in[:, at] = size_in[:, places]
-            height_out[:, at] = size_out[:, places]
         kernel[:, columns["depthwise"]] = blocks.kernel
         stride_of[:, columns["depthwise"]] = np.where(first, np.array(halved)[stage], 1)
 
-        in_channels[:, 0], out_channels[:, 0], kernel[:, 0] = 3, blocks.stem, 3
-        height_in[:, 0] = height_out[:, 0] = blocks.resolution
+        in_channels[:, 0], out_channels[:, 0] = self.spec.input.channels, blocks.stem
+        kernel[:, 0] = 3
         in_channels[:, -3], out_channels[:, -3] = blocks.width[:, -1], blocks.head
-        height_in[:, -3] = height_out[:, -3] = height_in[:, -2] = sizes[:, -1]
         in_channels[:, -2] = out_channels[:, -2] = in_channels[:, -1] = blocks.head
         out_channels[:, -1] = self.spec.classes
+        height_in, height_out = self._sizes(blocks.resolution)
+        width_in, width_out = (
+            (height_in, height_out) if self._square else self._sizes(blocks.in_width)
+        )
         return LayerTable(
             self.topology,
             active,
@@ -356,10 +424,34 @@ class MBConvSpace(SearchSpace):
             stride_of,
             stride_of,
             height_in,
-            height_in,
+            width_in,
             height_out,
-            height_out,
+            width_out,
         )
+
+    def _sizes(self, side: IntArray) -> tuple[IntArray, IntArray]:
+        """Heights or widths before and after each slot, ``(N, L)``, for those of the input."""
+        # Convolutions are padded, so that stride 2 rounds up.
+        after = [side]
+        for stage in self.spec.stages:
+            after.append(-(-after[-1] // stage.stride))
+        sizes = np.stack(after, axis=1)
+        stage, first = self.stage_of_place, self.position_of_place == 0
+        block_out = sizes[:, stage + 1]
+        block_in = np.where(first, sizes[:, stage], block_out)
+        size_in = np.ones((len(side), len(self.topology.slots)), dtype=np.int64)
+        size_out = size_in.copy()
+        size_in[:, 0] = size_out[:, 0] = side
+        columns = self._block_columns
+        for part, before, behind in (
+            ("expand", block_in, block_in),
+            ("depthwise", block_in, block_out),
+            ("project", block_out, block_out),
+        ):
+            size_in[:, columns[part]], size_out[:, columns[part]] = before, behind
+        size_in[:, columns["add"]] = size_out[:, columns["add"]] = block_out[:, ~first]
+        size_in[:, -3] = size_out[:, -3] = size_in[:, -2] = sizes[:, -1]
+        return size_in, size_out
 
 
 def _lookup(table: dict[int, int]) -> IntArray:
@@ -367,27 +459,3 @@ def _lookup(table: dict[int, int]) -> IntArray:
     array = np.zeros(max(table) + 1, dtype=np.int64)
     array[list(table)] = list(table.values())
     return array
-
-
-def list_spaces() -> list[str]:
-    """Names of the spaces that the package ships."""
-    return names(_FOLDER)
-
-
-def load_space(name: str, classes: int | None = None) -> MBConvSpace:
-    """The shipped space of that name.
-
-    Args:
-        name: one of :func:`list_spaces`.
-        classes: number of classes that its networks tell apart, instead of 10.
-
-    Raises:
-        InputError: if there is none; the message lists those there are.
-    """
-    spec = load_named(MBConvSpec, "space", name, _FOLDER)
-    if classes is not None:
-        spec = validate(MBConvSpec, spec.model_dump() | {"classes": classes}, name)
-    return MBConvSpace(spec)
-
-
-_FOLDER = files("mcu_nas_moo.spaces") / "data"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mcu_nas_moo.common.arrays import FloatArray
     from mcu_nas_moo.hardware.profile import Profile
     from mcu_nas_moo.problem.task import Task
-    from mcu_nas_moo.spaces import MBConvSpace
+    from mcu_nas_moo.spaces import SearchSpace
 
 Observation = npt.NDArray[np.float32]
 Action = npt.NDArray[np.int64]
@@ -70,7 +70,7 @@ class SubnetEnv(gym.Env[Observation, Action]):
     def __init__(
         self,
         profile: str | Path | Profile | None = None,
-        space: str | MBConvSpace | None = None,
+        space: str | SearchSpace | None = None,
         objectives: Sequence[str] | None = None,
         *,
         limits: Mapping[str, float] | None = None,

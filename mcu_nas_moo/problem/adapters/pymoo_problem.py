@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mcu_nas_moo.common.arrays import Genotypes
     from mcu_nas_moo.hardware.profile import Profile
     from mcu_nas_moo.problem.task import Task
-    from mcu_nas_moo.spaces import MBConvSpace
+    from mcu_nas_moo.spaces import SearchSpace
     from mcu_nas_moo.spaces.genes import Subnet
 
 
@@ -45,7 +45,7 @@ class McuNasProblem(Problem):  # type: ignore[misc]
     def __init__(
         self,
         profile: str | Path | Profile | None = None,
-        space: str | MBConvSpace | None = None,
+        space: str | SearchSpace | None = None,
         objectives: Sequence[str] | None = None,
         *,
         limits: Mapping[str, float] | None = None,

@@ -9,14 +9,14 @@ import numpy as np
 from scipy.stats import kendalltau
 
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.problem.evaluators.accuracy_predictor import AccuracyPredictor, features
+from mcu_nas_moo.problem.evaluators.accuracy_predictor import AccuracyPredictor, structure_of
 from mcu_nas_moo.problem.evaluators.perceptrons import MLPSettings, fit_mlp, folds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mcu_nas_moo.common.arrays import FloatArray, IntArray
-    from mcu_nas_moo.spaces import MBConvSpace
+    from mcu_nas_moo.spaces import SearchSpace
     from mcu_nas_moo.training.supernet.labels import Labels
 
 #: Labels are few and noisy: of weight decays from 0.003 to 8, values of 1 to 4 gave by far the
@@ -27,12 +27,12 @@ FOLDS = 5
 
 
 def labelled_features(
-    spaces: Sequence[MBConvSpace], labels: Labels
+    spaces: Sequence[SearchSpace], labels: Labels
 ) -> tuple[FloatArray, FloatArray, IntArray]:
     """Features ``(N, D)``, accuracies ``(N,)`` and numbers of the spaces ``(N,)`` of the labels."""
     X = [labels.genotypes(space) for space in spaces]
     return (
-        np.concatenate([features(space, x) for space, x in zip(spaces, X, strict=True)]),
+        np.concatenate([space.features(x) for space, x in zip(spaces, X, strict=True)]),
         np.concatenate([labels.accuracy(space) for space in spaces]),
         np.repeat(np.arange(len(spaces)), [len(x) for x in X]),
     )
@@ -77,7 +77,7 @@ def quality(predicted: FloatArray, targets: FloatArray) -> dict[str, float]:
 
 
 def fit_and_judge(
-    spaces: Sequence[MBConvSpace], labels: Labels, seed: int = 0
+    spaces: Sequence[SearchSpace], labels: Labels, seed: int = 0
 ) -> AccuracyPredictor:
     """Fit a predictor to all labels; its ``details`` say how good it is on labels not seen.
 
@@ -94,4 +94,5 @@ def fit_and_judge(
     parts |= {space.name: owner == number for number, space in enumerate(spaces)}
     parts |= {"uniform samples": uniform}
     details = {name: quality(predicted[rows], targets[rows]) for name, rows in parts.items()}
-    return replace(fit_predictor(inputs, targets, seed), details=details)
+    structures = {"structures": [structure_of(space) for space in spaces]}
+    return replace(fit_predictor(inputs, targets, seed), details=details | structures)

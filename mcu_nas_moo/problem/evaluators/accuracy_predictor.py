@@ -5,8 +5,11 @@ Fitted to labels of a few thousand subnets.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -14,13 +17,14 @@ from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import parsing
 from mcu_nas_moo.common.user_parts import UserFile
 from mcu_nas_moo.problem.evaluators.perceptrons import MLPEnsemble
+from mcu_nas_moo.spaces import list_spaces, load_space
 from mcu_nas_moo.training.supernet.shipped_files import artifact_path, remake
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mcu_nas_moo.common.arrays import FloatArray
-    from mcu_nas_moo.spaces import MBConvSpace
+    from mcu_nas_moo.contracts.space import Space
 
 #: The command that remakes the shipped predictor from the shipped labels.
 REMAKE = "mcu-nas predictor fit"
@@ -30,31 +34,7 @@ class PredictedAccuracy(NamedTuple):
     """Mean and standard deviation over the ensemble, each of shape ``(N,)``."""
 
     accuracy: FloatArray
-    std: FloatArray
-
-
-def features(space: MBConvSpace, X: Any) -> FloatArray:
-    """What the predictor sees of the genotypes ``X`` ``(N, n_genes)``: shape ``(N, D)``.
-
-    The same columns for every granularity of a space family: resolution, stem, head and the width
-    of each stage, as numbers and as indicators of their options; then for each block place
-    whether it exists, its kernel size and its expansion ratio (0 where it does not exist).
-    """
-    blocks = space.blocks(X)
-    spec = space.spec
-    scalars = [blocks.resolution, blocks.stem, blocks.head, *blocks.width.T]
-    options = [spec.resolution, spec.stem, spec.head, *(stage.width for stage in spec.stages)]
-    return np.concatenate(
-        [
-            np.stack(scalars, axis=1),
-            *(values[:, None] == known for values, known in zip(scalars, options, strict=True)),
-            blocks.active,
-            blocks.kernel * blocks.active,
-            blocks.expansion * blocks.active,
-        ],
-        axis=1,
-        dtype=np.float32,
-    )
+    accuracy_std: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,14 +46,26 @@ class AccuracyPredictor(MLPEnsemble):
     """
 
     file: UserFile | None = None
+    name: ClassVar[str] = "accuracy predictor"
+    metrics: ClassVar[tuple[str, ...]] = PredictedAccuracy._fields
+    thread_safe: ClassVar[bool] = True
 
-    def predict(self, space: MBConvSpace, X: Any) -> PredictedAccuracy:
+    def evaluate(self, space: Space, X: Any) -> dict[str, FloatArray]:
+        """As :meth:`predict`, by metric."""
+        return self.predict(space, X)._asdict()
+
+    def knows(self, space: Space) -> bool:
+        """Whether it was fitted to networks of that structure."""
+        structures = self.details.get("structures") or _shipped_structures()
+        return structure_of(space) in structures
+
+    def predict(self, space: Space, X: Any) -> PredictedAccuracy:
         """Accuracy in [0, 1] of the subnets ``X``, shape ``(N, n_genes)``.
 
         Raises:
             InputError: if the space has other stages or blocks than the predictor was fitted on.
         """
-        inputs = features(space, X)
+        inputs = space.features(X)
         if inputs.shape[1] != self.n_features:
             raise InputError(
                 f"the predictor knows {self.n_features} features, space {space.name!r} has "
@@ -82,7 +74,7 @@ class AccuracyPredictor(MLPEnsemble):
         return self.answer(inputs)
 
     def answer(self, inputs: FloatArray) -> PredictedAccuracy:
-        """Accuracy for :func:`features` of shape ``(N, D)``.
+        """Accuracy for features of shape ``(N, D)``.
 
         Rounded to nine digits: a network then has the same value alone and in any batch,
         whatever order the sums are taken in.
@@ -101,3 +93,15 @@ class AccuracyPredictor(MLPEnsemble):
         found = artifact_path("predictor.safetensors", path, REMAKE)
         with parsing(found, remake(found, REMAKE)):
             return replace(cls.read(found), file=UserFile.of(path) if path else None)
+
+
+def structure_of(space: Space) -> str:
+    """Hash of the options of a space: its facts without its name and number of classes."""
+    facts = {name: value for name, value in space.facts.items() if name not in ("name", "classes")}
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@cache
+def _shipped_structures() -> list[str]:
+    """Those that the shipped predictor was fitted to, which does not say so itself."""
+    return [structure_of(load_space(name)) for name in list_spaces()]

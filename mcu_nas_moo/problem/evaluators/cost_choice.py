@@ -1,4 +1,4 @@
-"""Which predictor of costs a task asks for."""
+"""Which costs a task asks for."""
 
 from __future__ import annotations
 
@@ -6,49 +6,63 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.problem.evaluators.asking import Asked
 from mcu_nas_moo.problem.evaluators.cost_predictor import COMMAND, CostPredictor, LearnedCosts
 
 if TYPE_CHECKING:
+    from typing import Any
+
+    from mcu_nas_moo.common.arrays import FloatArray
     from mcu_nas_moo.hardware.profile import Profile
-    from mcu_nas_moo.spaces import MBConvSpace
+    from mcu_nas_moo.spaces import SearchSpace
 
 
-def cost_predictor(
-    predictors: str | Path | CostPredictor, space: MBConvSpace, profile: Profile
-) -> CostPredictor | None:
-    """What predicts the costs of a task; None for the analytic model.
+def cost_evaluator(costs: Any, space: SearchSpace, profile: Profile) -> Asked | None:
+    """What tells the costs of a task; None for the analytic model.
 
     Args:
-        predictors: ``analytic``; ``mlp`` for one fitted to analytic labels
-            (``standard_costs``); the path of a file of
-            learned costs, as a :class:`~pathlib.Path` or a string that ends in ``.safetensors`` or
-            holds a folder; or an object.
+        costs: ``analytic``; ``mlp`` for one fitted to analytic labels (``standard_costs``); the
+            path of a file of learned costs, as a :class:`~pathlib.Path` or a string that ends in
+            ``.safetensors`` or holds a folder; or a :class:`CostPredictor`.
         space, profile: of the task.
 
     Raises:
         InputError: for an unknown name, a file that cannot be used, or costs that were learned for
             another space or device.
     """
-    if predictors == "analytic":
+    if isinstance(costs, str) and costs == "analytic":
         return None
-    if predictors == "mlp":
+    if isinstance(costs, str) and costs == "mlp":
         from mcu_nas_moo.problem.evaluators.cost_fit import standard_costs
 
-        return standard_costs(space, profile)
-    if isinstance(predictors, str | Path):
-        path = Path(predictors)
-        named = isinstance(predictors, str) and path.suffix != ".safetensors"
+        costs = standard_costs(space, profile)
+    elif isinstance(costs, str | Path):
+        path = Path(costs)
+        named = isinstance(costs, str) and path.suffix != ".safetensors"
         if named and len(path.parts) == 1:
             raise InputError(
-                f"unknown predictors {predictors!r}; choose analytic, mlp, or a file that "
-                f"`{COMMAND}` made (.safetensors)"
+                f"unknown costs {costs!r}; choose analytic, mlp, or a file that `{COMMAND}` made "
+                "(.safetensors)"
             )
-        costs: CostPredictor = LearnedCosts.load(path)
-    elif isinstance(predictors, CostPredictor):
-        costs = predictors
-    else:
+        costs = LearnedCosts.load(path)
+    if not isinstance(costs, CostPredictor):
         raise InputError(
-            f"predictors must be a name, a path or a CostPredictor, got {type(predictors).__name__}"
+            "costs must be a name, a path, a NetworkEvaluator or a CostPredictor, got "
+            f"{type(costs).__name__}"
         )
     costs.check(space, profile)
-    return costs
+    return Asked(_Evaluator(costs), getattr(costs, "file", None))
+
+
+class _Evaluator:
+    """A predictor of costs as an evaluator."""
+
+    name = "learned costs"
+    thread_safe = True
+
+    def __init__(self, costs: CostPredictor) -> None:
+        self._costs = costs
+        self.metrics, self.fingerprint = tuple(costs.metrics), costs.fingerprint
+
+    def evaluate(self, space: SearchSpace, X: Any) -> dict[str, FloatArray]:
+        return dict(self._costs.predict(space, X))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mcu_nas_moo.common.arrays import BoolArray, FloatArray, Genotypes
     from mcu_nas_moo.hardware.profile import Profile
     from mcu_nas_moo.problem.evaluators.cost_predictor import LearnedCosts
-    from mcu_nas_moo.spaces import MBConvSpace
+    from mcu_nas_moo.spaces import SearchSpace
 
 #: Random subnets that learned costs are judged on.
 HELD_OUT = 10_000
@@ -101,7 +101,7 @@ class Comparison:
 
 def compare_with_analytic(
     costs: LearnedCosts,
-    space: MBConvSpace,
+    space: SearchSpace,
     profile: Profile,
     *,
     fitted_on: Genotypes | None = None,
@@ -141,7 +141,7 @@ def meets_limits(metrics: Mapping[str, FloatArray], profile: Profile) -> BoolArr
     return np.asarray(np.all([metrics[name] <= limit for name, limit in limits.items()], axis=0))
 
 
-def exceeds_by_analytic_model(space: MBConvSpace, profile: Profile, X: Genotypes) -> BoolArray:
+def exceeds_by_analytic_model(space: SearchSpace, profile: Profile, X: Genotypes) -> BoolArray:
     """Which genotypes ``X`` ``(N, n_genes)`` exceed a limit by the analytic model, ``(N,)``."""
     return ~meets_limits(analytic_costs(space, profile, X), profile)
 

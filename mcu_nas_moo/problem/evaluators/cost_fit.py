@@ -16,7 +16,6 @@ from mcu_nas_moo.common.files import cache_folder
 from mcu_nas_moo.common.naming import file_name, unknown_name
 from mcu_nas_moo.contracts.metrics import METRICS, VIOLATION
 from mcu_nas_moo.hardware.cost_model import Costs
-from mcu_nas_moo.problem.evaluators.accuracy_predictor import features
 from mcu_nas_moo.problem.evaluators.cost_labels import CostLabels, analytic_costs, analytic_labels
 from mcu_nas_moo.problem.evaluators.cost_predictor import (
     LEARNABLE,
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
     from mcu_nas_moo.common.arrays import FloatArray
     from mcu_nas_moo.hardware.profile import Profile
-    from mcu_nas_moo.spaces import MBConvSpace
+    from mcu_nas_moo.spaces import SearchSpace
 
 #: Costs have no noise, so little weight decay and no bootstrap: with those of the accuracy
 #: predictor the errors are twice as large.
@@ -76,9 +75,7 @@ def fit_costs(
     if not labels.analytic:
         _check_units(labels, profile, chosen)
     return LearnedCosts(
-        ensemble=fit_mlp(
-            features(labels.space, labels.X), _targets(labels, chosen), SETTINGS, seed
-        ),
+        ensemble=fit_mlp(labels.space.features(labels.X), _targets(labels, chosen), SETTINGS, seed),
         metrics=chosen,
         scope=Scope.of(
             labels.space,
@@ -93,7 +90,7 @@ def cross_validated_costs(
     labels: CostLabels, metrics: Sequence[str], seed: int = 0
 ) -> dict[str, FloatArray]:
     """Prediction ``(N,)`` of each metric for each label by an MLP that was fitted without it."""
-    inputs, targets = features(labels.space, labels.X), _targets(labels, metrics)
+    inputs, targets = labels.space.features(labels.X), _targets(labels, metrics)
     fold = folds(len(labels), FOLDS, seed)
     predicted = np.empty_like(targets)
     for number in range(FOLDS):
@@ -103,7 +100,7 @@ def cross_validated_costs(
     return {name: from_log(name, predicted[:, k]) for k, name in enumerate(metrics)}
 
 
-def standard_costs(space: MBConvSpace, profile: Profile) -> LearnedCosts:
+def standard_costs(space: SearchSpace, profile: Profile) -> LearnedCosts:
     """The MLP that ``predictors="mlp"`` stands for: all costs, from :data:`SAMPLES` labels.
 
     Fitted when it is first asked for, which takes some seconds, and kept in the user's cache
@@ -120,7 +117,7 @@ def standard_costs(space: MBConvSpace, profile: Profile) -> LearnedCosts:
     return fitted
 
 
-def _cache_path(space: MBConvSpace, profile: Profile) -> Path:
+def _cache_path(space: SearchSpace, profile: Profile) -> Path:
     """A file for what decides the result: scope, settings, and the code that fits and samples."""
     here = Path(__file__).parent
     code = [here / "perceptrons.py", *sorted(here.glob("cost_*.py"))]

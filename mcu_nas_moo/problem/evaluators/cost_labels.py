@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from mcu_nas_moo.common.arrays import FloatArray, Genotypes
     from mcu_nas_moo.hardware.profile import Profile
-    from mcu_nas_moo.spaces import MBConvSpace
+    from mcu_nas_moo.spaces import SearchSpace
 
 #: Other columns of the tables that this project writes; they are not looked at.
 IGNORED = {*METRICS, "algorithms", "learned_metrics", "sample", "supernet"} - {*LEARNABLE}
@@ -44,7 +44,7 @@ class CostLabels:
         analytic: whether the analytic cost model computed them.
     """
 
-    space: MBConvSpace
+    space: SearchSpace
     X: Genotypes
     values: dict[str, FloatArray]
     analytic: bool
@@ -67,7 +67,7 @@ class CostLabels:
         write_text_atomically(path, text)
 
     @classmethod
-    def load(cls, path: Path, space: MBConvSpace) -> CostLabels:
+    def load(cls, path: Path, space: SearchSpace) -> CostLabels:
         """Read measurements from a CSV file.
 
         Columns: ``space`` (may be missing), the genes by name, empty where a gene is inactive, or
@@ -100,13 +100,13 @@ class CostLabels:
         return cls(space, space.canonical(np.concatenate(X)), values, analytic=False)
 
 
-def analytic_labels(space: MBConvSpace, profile: Profile, n: int, seed: int = 0) -> CostLabels:
+def analytic_labels(space: SearchSpace, profile: Profile, n: int, seed: int = 0) -> CostLabels:
     """``n`` different subnets, uniform and graded, with all metrics from the cost model."""
     X = sample_for_labels(space, n, seed).X
     return CostLabels(space, X, analytic_costs(space, profile, X), analytic=True)
 
 
-def analytic_costs(space: MBConvSpace, profile: Profile, X: Genotypes) -> dict[str, FloatArray]:
+def analytic_costs(space: SearchSpace, profile: Profile, X: Genotypes) -> dict[str, FloatArray]:
     """All metrics of the genotypes ``X`` ``(N, n_genes)`` by the analytic model, each ``(N,)``."""
     model = CostModel.of(profile)
     starts = range(0, max(len(X), 1), CHUNK)
@@ -115,7 +115,7 @@ def analytic_costs(space: MBConvSpace, profile: Profile, X: Genotypes) -> dict[s
     return costs | {VIOLATION: constraint_violation(costs, profile)}
 
 
-def _genotype(space: MBConvSpace, row: dict[Any, Any], where: str) -> Genotypes:
+def _genotype(space: SearchSpace, row: dict[Any, Any], where: str) -> Genotypes:
     """The genotype ``(1, n_genes)`` of a row of text."""
     try:
         if row.get("genotype"):

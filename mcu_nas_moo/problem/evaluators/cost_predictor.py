@@ -16,7 +16,6 @@ from mcu_nas_moo.common.files import parsing
 from mcu_nas_moo.common.user_parts import UserFile
 from mcu_nas_moo.contracts.metrics import VIOLATION
 from mcu_nas_moo.hardware.cost_model import CostModel, Costs
-from mcu_nas_moo.problem.evaluators.accuracy_predictor import features
 from mcu_nas_moo.problem.evaluators.perceptrons import MLPEnsemble
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
     from mcu_nas_moo.common.arrays import FloatArray
     from mcu_nas_moo.hardware.profile import Profile
-    from mcu_nas_moo.spaces import MBConvSpace
+    from mcu_nas_moo.spaces import SearchSpace
 
 #: The command that makes a file of learned costs.
 COMMAND = "mcu-nas predictor fit-costs"
@@ -47,10 +46,10 @@ class CostPredictor(Protocol):
     def fingerprint(self) -> str:
         """Hash of all that decides the predictions: equal hash, equal values."""
 
-    def predict(self, space: MBConvSpace, X: Any) -> Mapping[str, FloatArray]:
+    def predict(self, space: SearchSpace, X: Any) -> Mapping[str, FloatArray]:
         """Values ``(N,)`` of each of :attr:`metrics` for the genotypes ``X`` ``(N, n_genes)``."""
 
-    def check(self, space: MBConvSpace, profile: Profile) -> None:
+    def check(self, space: SearchSpace, profile: Profile) -> None:
         """Raise an InputError if the predictor is not for this space and profile."""
 
 
@@ -75,9 +74,10 @@ class Scope:
     limits: dict[str, float] | None
 
     @classmethod
-    def of(cls, space: MBConvSpace, profile: Profile, *, analytic: bool, violation: bool) -> Scope:
+    def of(cls, space: SearchSpace, profile: Profile, *, analytic: bool, violation: bool) -> Scope:
         """The scope of labels of ``space`` on the device of ``profile``."""
-        structure = json.dumps(space.spec.model_dump(mode="json", exclude={"name"}), sort_keys=True)
+        facts = {name: value for name, value in space.facts.items() if name != "name"}
+        structure = json.dumps(facts, sort_keys=True)
         device, runtime = profile.device, Path(profile.runtime).name
         return cls(
             space=space.name,
@@ -112,7 +112,7 @@ class LearnedCosts:
         facts = json.dumps([self.ensemble.fingerprint, self.metrics])
         return hashlib.sha256(facts.encode()).hexdigest()[:16]
 
-    def predict(self, space: MBConvSpace, X: Any) -> dict[str, FloatArray]:
+    def predict(self, space: SearchSpace, X: Any) -> dict[str, FloatArray]:
         """Values ``(N,)`` of each metric for the genotypes ``X``, shape ``(N, n_genes)``.
 
         The logarithms are rounded to nine digits: a network then has the same values alone and
@@ -121,7 +121,7 @@ class LearnedCosts:
         Raises:
             InputError: if the space has other stages or blocks than the labels had.
         """
-        inputs = features(space, X)
+        inputs = space.features(X)
         if inputs.shape[1] != self.ensemble.n_features:
             raise InputError(
                 f"these costs were learned for space {self.scope.space!r}, not {space.name!r}; "
@@ -133,7 +133,7 @@ class LearnedCosts:
             for name, column in zip(self.metrics, outputs.T, strict=True)
         }
 
-    def check(self, space: MBConvSpace, profile: Profile) -> None:
+    def check(self, space: SearchSpace, profile: Profile) -> None:
         """Make sure that the labels were of this space, device, runtime and cost model.
 
         Raises:
@@ -185,7 +185,7 @@ class LearnedCosts:
             return cls(ensemble, metrics, scope, UserFile.of(path))
 
 
-def _remedy(space: MBConvSpace | str, profile: Profile | str) -> str:
+def _remedy(space: SearchSpace | str, profile: Profile | str) -> str:
     names = [part if isinstance(part, str) else part.name for part in (space, profile)]
     return f"fit some with `{COMMAND} --space {names[0]} --profile {names[1]}`"
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from mcu_nas_moo.common.arrays import BoolArray, FloatArray, Genotypes
     from mcu_nas_moo.data.images import Images
-    from mcu_nas_moo.spaces import MBConvSpace, SearchSpace
+    from mcu_nas_moo.spaces import SearchSpace
     from mcu_nas_moo.training.supernet.weights import TrainedSupernet
 
 #: The command that remakes the shipped labels from the shipped weights.
@@ -94,12 +94,12 @@ class Labels:
 class Sample(NamedTuple):
     """Genotypes ``X`` ``(n, n_genes)`` of a space, and which of them are uniform, ``(n,)``."""
 
-    space: MBConvSpace
+    space: SearchSpace
     X: Genotypes
     uniform: BoolArray
 
 
-def sample_for_labels(space: MBConvSpace, n: int, seed: int = 0) -> Sample:
+def sample_for_labels(space: SearchSpace, n: int, seed: int = 0) -> Sample:
     """``n`` genotypes worth labelling, all different.
 
     The first half is uniform. The others are graded: each draws all genes from one binomial

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.problem.evaluators.accuracy_predictor import features
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -123,7 +122,7 @@ class Halves:
         return np.asarray(1.0 - accuracy / len(front_hidden))
 
     def _first_layer(self, X: Genotypes) -> FloatArray:
-        return self.tasks[0].predictor.first_layer(features(self.space, X))
+        return self.tasks[0].predictor.first_layer(self.space.features(X))
 
     def _totals(self, X: Genotypes, *, behind: bool) -> list[Totals]:
         halves = (0, int(np.argmax(self.space.segment_of_slot > self._cut)))

@@ -1,0 +1,180 @@
+"""Asking evaluators, and taking nothing from them that they did not promise."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mcu_nas_moo.common.code_fingerprint import class_fingerprint
+from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.common.naming import unknown_name
+from mcu_nas_moo.common.user_parts import UserCode, UserFile, line_in, one_line
+from mcu_nas_moo.contracts.evaluator import REASON
+from mcu_nas_moo.contracts.metrics import METRICS, Metric
+
+if TYPE_CHECKING:
+    from mcu_nas_moo.common.arrays import FloatArray, Genotypes
+    from mcu_nas_moo.contracts.evaluator import Cost, NetworkEvaluator
+    from mcu_nas_moo.spaces import SearchSpace
+
+#: The standard deviation of a measured metric stands beside it, under its name and this.
+SPREAD = "_std"
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What an evaluator says of N networks.
+
+    Attributes:
+        values: by metric, float64 ``(N,)``, finite or NaN.
+        reasons: of the rows that could not be evaluated, which are NaN: why.
+    """
+
+    values: dict[str, FloatArray]
+    reasons: dict[int, str] = field(default_factory=dict)
+
+
+class Asked:
+    """An evaluator with all that the contract lets it leave out, whose answers are checked.
+
+    Args:
+        evaluator: any object of the contract.
+        source: what it was named by on the command line, if it was.
+
+    Attributes:
+        metrics: what it tells, by name.
+        name, fingerprint, deterministic, cost, thread_safe: see the contract.
+
+    Raises:
+        InputError: if the object is none of the contract.
+    """
+
+    def __init__(
+        self, evaluator: NetworkEvaluator, source: UserCode | UserFile | None = None
+    ) -> None:
+        self.evaluator = evaluator
+        self.source = source
+        self.name: str = getattr(evaluator, "name", type(evaluator).__name__)
+        self.deterministic: bool = getattr(evaluator, "deterministic", True)
+        self.cost: Cost = getattr(evaluator, "cost", "microseconds")
+        self.thread_safe: bool = getattr(evaluator, "thread_safe", False)
+        if not callable(getattr(evaluator, "evaluate", None)) or isinstance(evaluator, type):
+            raise InputError(
+                f"evaluator {self.name} lacks the method evaluate(space, X); see "
+                "mcu_nas_moo.contracts.evaluator.NetworkEvaluator"
+            )
+        given = getattr(evaluator, "metrics", None)
+        if isinstance(given, str) or not given:
+            raise InputError(
+                f"evaluator {self.name}: metrics must be a list of names or Metrics, got {given!r}"
+            )
+        metrics = [self._metric(metric) for metric in given]
+        self.metrics = {metric.name: metric for metric in metrics}
+        if len(self.metrics) < len(metrics):
+            raise InputError(f"evaluator {self.name} names a metric twice: {list(self.metrics)}")
+        self.fingerprint: str = getattr(evaluator, "fingerprint", None) or class_fingerprint(
+            evaluator
+        )
+        self._calls = 0
+        self._first: tuple[Genotypes, dict[str, FloatArray]] | None = None
+
+    def _metric(self, metric: Any) -> Metric:
+        if isinstance(metric, Metric):
+            return metric
+        if metric not in METRICS:
+            error = unknown_name("metric", str(metric), METRICS)
+            raise InputError(f"evaluator {self.name}: {error}; for one of your own give a Metric")
+        return METRICS[metric]
+
+    def ask(self, space: SearchSpace, X: Genotypes) -> Answer:
+        """The figures of the genotypes ``X`` ``(N, n_genes)``.
+
+        Raises:
+            InputError: if the evaluator fails as a whole, or its answer is not what the contract
+                wants: names, shapes, a NaN without a reason, infinity, or other figures than
+                before from one that says to be deterministic.
+        """
+        answer = self._ask(space, X)
+        if self.deterministic and self.cost == "microseconds" and len(X):
+            self._compare(space, X, answer)
+        return answer
+
+    def _ask(self, space: SearchSpace, X: Genotypes) -> Answer:
+        try:
+            given = self.evaluator.evaluate(space, X.copy())
+        except InputError:
+            raise
+        except Exception as error:  # whatever a user's evaluator raises
+            source = getattr(sys.modules.get(type(self.evaluator).__module__), "__file__", None)
+            line = line_in(error, source)
+            where = "" if line is None else f" ({line})"
+            raise InputError(f"evaluator {self.name} failed: {one_line(error)}{where}") from error
+        if not hasattr(given, "keys"):
+            raise InputError(
+                f"evaluator {self.name} answered with {type(given).__name__}; it must be a "
+                f"mapping of {', '.join(self.metrics)} to {len(X)} numbers each"
+            )
+        texts = [str(text or "") for text in given.get(REASON, [""] * len(X))]
+        if len(texts) != len(X):
+            raise InputError(
+                f"evaluator {self.name} gave {len(texts)} reasons for {len(X)} networks"
+            )
+        lacking = [name for name in self.metrics if name not in given]
+        if lacking:
+            raise InputError(
+                f"evaluator {self.name} promised {lacking[0]} and did not tell it; it told "
+                f"{', '.join(given) or 'nothing'}"
+            )
+        values = {name: self._column(name, given[name], len(X)) for name in self.metrics}
+        for name in self.metrics:
+            spread = name + SPREAD
+            if spread in given and spread not in values:
+                values[spread] = self._column(spread, given[spread], len(X))
+        failed = np.isnan([values[name] for name in self.metrics]).any(axis=0)
+        for row in np.flatnonzero(failed):
+            if not texts[row]:
+                raise InputError(
+                    f"evaluator {self.name} gave NaN for {space.decode(X[row : row + 1])[0]} "
+                    f'without a reason; say why in "{REASON}", a text for each network'
+                )
+        reasons = {row: " ".join(text.split()) for row, text in enumerate(texts) if text}
+        for column in values.values():
+            column[[*reasons]] = np.nan
+        return Answer(values, reasons)
+
+    def _column(self, name: str, given: Any, n: int) -> FloatArray:
+        try:
+            values = np.array(given, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise InputError(f"evaluator {self.name}: {name} holds what is no number") from None
+        if values.shape != (n,):
+            raise InputError(
+                f"evaluator {self.name}: {name} has shape {values.shape}; it must be ({n},), a "
+                "number for each network"
+            )
+        if np.isinf(values).any():
+            raise InputError(
+                f"evaluator {self.name}: {name} is infinite; give NaN and a reason where a network "
+                "could not be evaluated"
+            )
+        return values
+
+    def _compare(self, space: SearchSpace, X: Genotypes, answer: Answer) -> None:
+        """Ask again for the first network, at calls 1, 2, 4, 8 and so on."""
+        self._calls += 1
+        if self._calls & (self._calls - 1):
+            return
+        if self._first is None:
+            self._first = X[:1].copy(), {name: v[:1].copy() for name, v in answer.values.items()}
+        x, before = self._first
+        now = self._ask(space, x).values
+        for name, value in before.items():
+            if not np.array_equal(now[name], value, equal_nan=True):
+                raise InputError(
+                    f"evaluator {self.name} says to be deterministic, but told {name} "
+                    f"{value[0]:g} and then {now[name][0]:g} of one network; round figures that "
+                    "depend on the batch, or set deterministic = False"
+                )
