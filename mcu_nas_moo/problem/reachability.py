@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.contracts.metrics import LIMITED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,14 +85,15 @@ def check_limits(task: Task) -> None:
     if reach.feasible_example is not None:
         return
     parts = []
-    for metric in LIMITED.values():
+    limited = [task.table[name] for name in task.limits]
+    for metric in limited:
         smallest = metric.text(reach.smallest[metric.name])
         limit = metric.text(task.limits[metric.name])
         parts.append(f"{metric.short} ≤ {limit} (smallest {smallest})")
     alone = all(reach.smallest[metric] <= limit for metric, limit in task.limits.items())
     together = "; each limit can be met, but not all together" if alone else ""
-    options = " or ".join(f"--{metric.option}" for metric in LIMITED.values())
+    options = " or ".join(f"--{metric.option}" for metric in limited)
     raise InputError(
-        f"no subnet of {task.space.name} meets the limits of {task.profile.name}: "
+        f"no subnet of {task.space.name} meets the limits of {task.device_name}: "
         f"{', '.join(parts)}{together}; relax them with {options}"
     )

@@ -17,7 +17,6 @@ from mcu_nas_moo.common.naming import unknown_name
 from mcu_nas_moo.common.user_parts import UserCode, UserFile
 from mcu_nas_moo.common.workpool import cores
 from mcu_nas_moo.contracts.metrics import METRICS, limits_in, metric_table, objectives_in
-from mcu_nas_moo.hardware.cost_model import CostModel
 from mcu_nas_moo.hardware.profile import Profile, list_profiles, load_profile
 from mcu_nas_moo.problem.evaluators.accuracy_predictor import AccuracyPredictor
 from mcu_nas_moo.problem.evaluators.analytic_costs import COSTS, AnalyticCosts
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from mcu_nas_moo.common.arrays import FloatArray, Genotypes, IntArray
     from mcu_nas_moo.contracts.evaluator import NetworkEvaluator
     from mcu_nas_moo.contracts.metrics import Metric
+    from mcu_nas_moo.hardware.cost_model import CostModel
     from mcu_nas_moo.problem.evaluators.asking import Asked
     from mcu_nas_moo.problem.evaluators.cost_predictor import CostPredictor
 
@@ -120,7 +120,7 @@ class Task:
         self.profile = profile
         self.evaluators = chosen_evaluators(self.space, profile, accuracy, costs, evaluators)
         #: All metrics that can be told of a network, by name.
-        self.table: dict[str, Metric] = metric_table(
+        self.table = metric_table(
             metric for asked in self.evaluators.all for metric in asked.metrics.values()
         )
         told = {name for asked in self.evaluators.all for name in asked.metrics}
@@ -169,7 +169,7 @@ class Task:
         else:
             remedy = "its networks are unknown; give an evaluator that tells it (--evaluator)"
         raise InputError(
-            f"{what} {name}: nothing tells {metric.name} of {self.space.name}: {remedy}"
+            f"{what} {name}: nothing tells {metric.name} of {self.space.name}; {remedy}"
         )
 
     @property
@@ -191,6 +191,11 @@ class Task:
     def n_con(self) -> int:
         """Number of constraints."""
         return len(self.limits)
+
+    @property
+    def device_name(self) -> str:
+        """Name of the profile, for people."""
+        return "no device" if self.profile is None else self.profile.name
 
     @property
     def predictor(self) -> AccuracyPredictor | None:

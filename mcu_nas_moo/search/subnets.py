@@ -13,6 +13,7 @@ import numpy as np
 
 from mcu_nas_moo.contracts.metrics import LIMITED, METRICS, OBJECTIVES, VIOLATION
 from mcu_nas_moo.problem.archive import feasible
+from mcu_nas_moo.spaces.register import SpaceReference
 from mcu_nas_moo.spaces.subnet_file import SubnetFile
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from mcu_nas_moo.common.arrays import BoolArray, FloatArray, Genotypes, IntArray
     from mcu_nas_moo.problem.facts import ProblemFacts
     from mcu_nas_moo.problem.task import Task
+    from mcu_nas_moo.spaces.genes import Value
 
 #: Figures of every subnet, in the order of tables; see :meth:`Task.metrics`.
 FIGURES = tuple(name for name in METRICS if name != VIOLATION)
@@ -28,7 +30,10 @@ FIGURES = tuple(name for name in METRICS if name != VIOLATION)
 
 def subnet_name(problem: ProblemFacts, suffix: str) -> str:
     """Name of a subnet: the profile, in characters that a file name may hold, and a suffix."""
-    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", problem.profile)[:60].strip("-._") or "subnet"
+    stem = (
+        re.sub(r"[^A-Za-z0-9._-]+", "-", problem.profile or problem.space)[:60].strip("-._")
+        or "subnet"
+    )
     return f"{stem}-{suffix}"
 
 
@@ -51,7 +56,7 @@ class Subnets:
 
     problem: ProblemFacts
     names: tuple[str, ...]
-    genes: tuple[dict[str, int], ...]
+    genes: tuple[dict[str, Value], ...]
     metrics: dict[str, FloatArray]
     trials: tuple[int, ...]
 
@@ -102,9 +107,8 @@ class Subnets:
         """The subnet file of a row; figures are rounded to six significant digits."""
         return SubnetFile(
             name=self.names[row],
-            space=self.problem.space,
             genes=self.genes[row],
-            classes=self.problem.classes,
             profile=self.problem.profile,
+            **{name: getattr(self.problem, name) for name in SpaceReference.model_fields},
             predicted={m: float(f"{self.metrics[m][row]:.6g}") for m in FIGURES},
         )

@@ -50,6 +50,17 @@ class Splittable(Nested, Protocol):
         """Segment of each slot of the layer table, shape ``(L,)``."""
 
 
+def classes_of(space: Space) -> int:
+    """How many classes the networks of a space tell apart.
+
+    Raises:
+        InputError: if the space does not tell.
+    """
+    if space.output is None:
+        raise InputError(f"space {space.name!r} tells no number of classes (its `output` is None)")
+    return space.output.classes
+
+
 Ability = TypeVar("Ability")
 #: What a space lacks that has not the ability.
 _LACKS = {

@@ -13,6 +13,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from math import isfinite, prod
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -59,6 +60,13 @@ class Gene:
     def ordered(self) -> bool:
         """Whether the options are numbers, whose order means something."""
         return not any(isinstance(value, bool | str) for value in self.options)
+
+    @property
+    def step(self) -> int | None:
+        """The distance of the options if they are evenly spaced integers, two at least."""
+        options = [value for value in self.options if type(value) is int]
+        steps = {second - first for first, second in pairwise(options)}
+        return steps.pop() if len(options) == len(self.options) and len(steps) == 1 else None
 
 
 @dataclass(frozen=True)

@@ -436,9 +436,9 @@ class MBConvSpace(SearchSpace):
         for stage in self.spec.stages:
             after.append(-(-after[-1] // stage.stride))
         sizes = np.stack(after, axis=1)
-        stage, first = self.stage_of_place, self.position_of_place == 0
-        block_out = sizes[:, stage + 1]
-        block_in = np.where(first, sizes[:, stage], block_out)
+        stages, first = self.stage_of_place, self.position_of_place == 0
+        block_out = sizes[:, stages + 1]
+        block_in = np.where(first, sizes[:, stages], block_out)
         size_in = np.ones((len(side), len(self.topology.slots)), dtype=np.int64)
         size_out = size_in.copy()
         size_in[:, 0] = size_out[:, 0] = side

@@ -6,44 +6,41 @@ import json
 from typing import TYPE_CHECKING
 
 import yaml
-from pydantic import Field, StrictInt
+from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import write_text_atomically
 from mcu_nas_moo.common.naming import unknown_name
-from mcu_nas_moo.common.yaml_files import Facts, read_values, validate
-from mcu_nas_moo.spaces import list_spaces, load_space
+from mcu_nas_moo.common.user_parts import UserFile
+from mcu_nas_moo.common.yaml_files import read_values, validate
+from mcu_nas_moo.spaces.abilities import HasNetworks, with_ability
+from mcu_nas_moo.spaces.register import SpaceReference, list_spaces, load_space
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mcu_nas_moo.common.arrays import Genotypes
     from mcu_nas_moo.networks.layer_table import Layer
-    from mcu_nas_moo.spaces import MBConvSpace
 
 
-class SubnetFile(Facts):
+class SubnetFile(SpaceReference):
     """A subnet that was chosen, in readable form.
 
     Args:
         name: how commands and folders refer to it; letters, digits, ``.``, ``_`` and ``-``.
-        space: name of the shipped space.
         genes: names of the active genes and their values, see :class:`Subnet`.
-        classes: that the network tells apart.
         profile: that it was searched for, if any.
+        profile_file: where that profile lies, if it is not a shipped one.
         predicted: figures that the search believed, by metric; they inform and decide nothing.
+        data: what their accuracy is of, in words.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    space: str
-    genes: dict[str, StrictInt]
-    classes: int = Field(default=10, ge=2)
+    genes: dict[str, StrictBool | StrictInt | StrictFloat | StrictStr]
     profile: str | None = None
+    profile_file: UserFile | None = None
     predicted: dict[str, float] = Field(default_factory=dict)
-
-    def search_space(self, classes: int | None = None) -> MBConvSpace:
-        """The space of the subnet; for another number of classes if one is given."""
-        return load_space(self.space, classes or self.classes)
+    data: str | None = None
 
     @property
     def genotype(self) -> Genotypes:
@@ -52,7 +49,8 @@ class SubnetFile(Facts):
 
     def layers(self, classes: int | None = None) -> list[Layer]:
         """The network, layer by layer."""
-        return self.search_space(classes).network(self.genotype).layers()
+        space = with_ability(self.search_space(classes), HasNetworks, "be exported")
+        return space.network(self.genotype).layers()
 
 
 def read_subnet(path: Path) -> SubnetFile:
@@ -70,7 +68,7 @@ def read_subnet(path: Path) -> SubnetFile:
     values = read_values(path, str(path))
     subnet = validate(SubnetFile, {"name": path.stem, **values}, str(path))
     try:
-        subnet.layers()
+        subnet.genotype  # noqa: B018 - raises if the genes are none of the space
     except InputError as error:
         raise InputError(f"{path}: {_explained(subnet, error)}") from None
     return subnet
@@ -97,7 +95,8 @@ def _explained(subnet: SubnetFile, error: InputError) -> InputError:
 
 def write_subnet(subnet: SubnetFile, path: Path) -> None:
     """Write a subnet file: JSON if the name ends in ``.json``, YAML otherwise."""
-    values = subnet.model_dump(mode="json", exclude_none=True)
+    values = {"name": subnet.name, "space": subnet.space, "genes": subnet.genes}
+    values |= subnet.model_dump(mode="json", exclude_none=True)
     if path.suffix == ".json":
         text = json.dumps(values, indent=2) + "\n"
     else:

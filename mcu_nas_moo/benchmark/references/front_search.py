@@ -161,7 +161,7 @@ def pooled_reference(
             if example is None:
                 raise InputError(
                     f"found no subnet of {task.space.name} within the limits of "
-                    f"{task.profile.name}; relax a limit"
+                    f"{task.device_name}; relax a limit"
                 )
             search.add(example[None, :])
         search.evolve("nsga2", EVOLUTION, int(rng.integers(2**31)))

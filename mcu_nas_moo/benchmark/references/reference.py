@@ -18,6 +18,7 @@ from mcu_nas_moo.common.json_files import parse_mapping
 from mcu_nas_moo.common.npz_files import FACTS, FIGURES, INDICES, read_npz, write_npz
 from mcu_nas_moo.common.yaml_files import Facts, validate
 from mcu_nas_moo.problem.facts import ProblemFacts, changed_parts, problem_facts
+from mcu_nas_moo.spaces.abilities import Splittable
 
 if TYPE_CHECKING:
     from mcu_nas_moo.common.arrays import FloatArray, Genotypes
@@ -189,15 +190,21 @@ def stale_note(task: Task) -> str | None:
 
 
 def can_enumerate(task: Task) -> bool:
-    """Whether the space is small enough, and the costs are those of the cost model."""
-    return task.space.n_networks <= MOST_NETWORKS and not task.learned_metrics
+    """Whether the space is small enough, and predictor and cost model tell all of its networks."""
+    return (
+        task.space.n_networks <= MOST_NETWORKS
+        and isinstance(task.space, Splittable)
+        and task.predictor is not None
+        and task.cost_model is not None
+        and not (task.learned_metrics or task.evaluators.own)
+    )
 
 
 def remake_command(task: Task) -> str:
     """The command that makes the exact reference of a task, or the pooled one of a large space."""
     if not can_enumerate(task):
         return "python benchmarks/make_references.py"
-    names = shlex.quote(task.space.name), shlex.quote(task.profile.name)
+    names = shlex.quote(task.space.name), shlex.quote(task.device_name)
     parts = ["mcu-nas enumerate --space {} --profile {}".format(*names)]
     parts.append(f"--objectives {','.join(task.objectives)}")
     changed = task.changed_limits.items()

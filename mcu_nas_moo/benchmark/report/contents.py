@@ -139,7 +139,7 @@ def short_title(analysis: Analysis) -> str:
     """Space, profile and number of objectives: the heading of a column."""
     task = analysis.results.task
     many = f"{task.n_obj} objectives" if task.n_obj > 2 else " + ".join(task.objectives)
-    return f"{task.space.name} {task.profile.name}, {many}"
+    return f"{task.space.name} {task.device_name}, {many}"
 
 
 def sensitivity_table(analyses: Sequence[Analysis], count: int) -> Table:

@@ -105,7 +105,7 @@ def _title(page: Page) -> str:
 def _lead(page: Page) -> str:
     described = [str(r["description"]) for r in page.records if r.get("description")]
     spaces = list(dict.fromkeys(one.results.task.space.name for one in page.analyses))
-    profiles = list(dict.fromkeys(one.results.task.profile.name for one in page.analyses))
+    profiles = list(dict.fromkeys(one.results.task.device_name for one in page.analyses))
     text = (
         "Constrained multi-objective search for networks that fit a microcontroller: "
         f"{' and '.join(spaces)} on {', '.join(profiles)}. Every algorithm gets the same number "

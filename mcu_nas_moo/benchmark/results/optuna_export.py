@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from mcu_nas_moo.benchmark.runs.run import PACKAGES
 from mcu_nas_moo.common.errors import InputError
@@ -77,7 +75,7 @@ def export_run(history: History, task: Task, storage: BaseStorage, name: str) ->
         "algorithm": history.algorithm,
         "seed": history.seed,
         "space": task.space.name,
-        "profile": task.profile.name,
+        "profile": task.facts().profile,
         **{key: history.metadata.get(key) for key in ("budget", "fingerprint", "settings")},
         "versions": history.metadata.get("versions", dict.fromkeys(PACKAGES, "not known")),
     }
@@ -146,7 +144,7 @@ def distribution(gene: Gene) -> BaseDistribution:
     """What ``McuNasObjective`` suggests a gene from."""
     from optuna.distributions import CategoricalDistribution, IntDistribution
 
-    steps: set[Any] = set(np.diff(gene.options).tolist())
-    if len(steps) == 1:
-        return IntDistribution(gene.options[0], gene.options[-1], step=steps.pop())
+    step = gene.step
+    if step is not None:
+        return IntDistribution(int(gene.options[0]), int(gene.options[-1]), step=step)
     return CategoricalDistribution(gene.options)

@@ -210,7 +210,7 @@ class Study:
         if self.hyperparameters.get(run.algorithm):
             options["hyperparameters"] = self.hyperparameters[run.algorithm]
         if self.tensorboard is not None:
-            folder = self.tensorboard / file_name(self.task.profile.name) / _name(run)
+            folder = self.tensorboard / file_name(self.task.device_name) / _name(run)
             options["tensorboard"] = folder / f"seed-{run.seed}"
         return options
 

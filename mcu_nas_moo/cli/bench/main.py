@@ -152,7 +152,7 @@ def main(
         name = _study_name(task, limits, predictors, budget, hyperparameters)
         folder = out or Path("bench-results") / name
         if out is not None and len(tasks) > 1:
-            folder = out / file_name(task.profile.name)
+            folder = out / file_name(task.device_name)
         study = Study(
             folder, task, budget, hyperparameters=hyperparameters, tensorboard=tensorboard
         )
@@ -219,7 +219,7 @@ def _study_name(
 
     from mcu_nas_moo.common.naming import file_name
 
-    parts = [task.space.name, task.profile.name]
+    parts = [task.space.name, task.device_name]
     if ",".join(task.objectives) != DEFAULT_OBJECTIVES:
         parts.append("-".join(task.objectives))
     parts += [f"{name.replace('_', '-')}-{value:g}" for name, value in limits.items()]
@@ -278,7 +278,7 @@ def _show_distance(front: CommonFront, console: Console) -> None:
     from mcu_nas_moo.problem.evaluators.cost_errors import exceeds_by_analytic_model
 
     task = front.task
-    if not task.learned_metrics:
+    if not task.learned_metrics or task.profile is None:
         return
     exceeding = int(exceeds_by_analytic_model(task.space, task.profile, front.X).sum())
     console.print(

@@ -116,7 +116,7 @@ def _train(
     with console.status("Reading images ..."):
         images = ImageFolder.read(data).to(device)
     trainer = training.Retrainer(subnet, images, settings, folder.retrained, device, supernet)
-    known = supernet.spaces[0].spec.classes
+    known = supernet.classes
     if settings.start == "supernet" and known != len(images.class_names):
         console.print(
             f"The supernet tells {known} classes apart, the images have "

@@ -58,6 +58,7 @@ def train(
     from mcu_nas_moo.data.image_folders import read_images
     from mcu_nas_moo.data.images import split_validation
     from mcu_nas_moo.spaces import list_spaces, load_space
+    from mcu_nas_moo.spaces.abilities import Nested, with_ability
     from mcu_nas_moo.training.supernet.trainer import (
         SupernetTrainer,
         TrainingSettings,
@@ -70,10 +71,12 @@ def train(
     )
     start = TrainedSupernet.load(initial, device) if initial else None
     names = spaces or list_spaces()[::-1]
-    for name in names:
-        load_space(name)  # an unknown name should not wait for the images
+    for name in names:  # which are not to wait for the images if they are wrong
+        with_ability(load_space(name), Nested, "share weights")
     images, validation = split_validation(read_images(data / "train"))
-    chosen = [load_space(name, images.classes) for name in names]
+    chosen = [
+        with_ability(load_space(name, images.classes), Nested, "share weights") for name in names
+    ]
     trainer = SupernetTrainer(
         chosen,
         images.to(device),

@@ -59,7 +59,7 @@ def report_on(trainer: Retrainer, supernet: TrainedSupernet | None = None) -> di
     calibration = export_calibration(images.train)
     accuracies = partial(_accuracies, calibration=calibration, splits=splits)
     figures = {}
-    if supernet is not None and supernet.spaces[0].spec.classes == classes:
+    if supernet is not None and supernet.classes == classes:
         shared = shared_weights(trainer.subnet, images.train, images.class_names, supernet)
         figures["shared"] = accuracies(shared.module, None, normalise=shared.normalise)
     figures["float"] = accuracies(trainer.float_network(), None, normalise=trainer.normalise)

@@ -26,6 +26,7 @@ from mcu_nas_moo.deployment.firmware.firmware_report import (
 from mcu_nas_moo.deployment.firmware.memory_map import MemoryMap, memory_map
 from mcu_nas_moo.deployment.firmware.toolchain import DoesNotFitError, Toolchain
 from mcu_nas_moo.hardware.cost_model import CostModel
+from mcu_nas_moo.spaces.abilities import HasNetworks, with_ability
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -232,7 +233,8 @@ def _report(
     started: float,
 ) -> FirmwareReport:
     model, profile, toolchain = request.model, request.profile, request.toolchain
-    table = model.subnet.search_space().network(model.subnet.genotype)
+    space = with_ability(model.subnet.search_space(), HasNetworks, "be built")
+    table = space.network(model.subnet.genotype)
     costs = CostModel.of(profile).evaluate(table)._asdict()
     image = read_firmware_image(folder / IMAGE)
     return FirmwareReport(

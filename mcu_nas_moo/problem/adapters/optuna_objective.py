@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from mcu_nas_moo.problem.adapters.given_task import task_of
 
 if TYPE_CHECKING:
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
     from mcu_nas_moo.hardware.profile import Profile
     from mcu_nas_moo.problem.task import Task
     from mcu_nas_moo.spaces import SearchSpace
-    from mcu_nas_moo.spaces.genes import Gene
+    from mcu_nas_moo.spaces.genes import Gene, Value
 
 
 class McuNasObjective:
@@ -92,11 +90,11 @@ class McuNasObjective:
             InputError: if a gene is missing or unknown, or a value is not an option of its gene.
         """
         params = trial if isinstance(trial, Mapping) else trial.params
-        return self.task.space.encode({name: int(value) for name, value in params.items()})
+        return self.task.space.encode(params)
 
 
-def _suggest(trial: Trial, gene: Gene) -> int:
-    steps = set(np.diff(gene.options).tolist())
-    if len(steps) == 1:
-        return trial.suggest_int(gene.name, gene.options[0], gene.options[-1], step=steps.pop())
-    return int(trial.suggest_categorical(gene.name, gene.options))
+def _suggest(trial: Trial, gene: Gene) -> Value:
+    if gene.step is not None:
+        first, last = int(gene.options[0]), int(gene.options[-1])
+        return trial.suggest_int(gene.name, first, last, step=gene.step)
+    return trial.suggest_categorical(gene.name, gene.options)  # type: ignore[return-value]

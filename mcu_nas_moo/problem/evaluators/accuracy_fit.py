@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mcu_nas_moo.common.arrays import FloatArray, IntArray
-    from mcu_nas_moo.spaces import SearchSpace
+    from mcu_nas_moo.contracts.space import Space
     from mcu_nas_moo.training.supernet.labels import Labels
 
 #: Labels are few and noisy: of weight decays from 0.003 to 8, values of 1 to 4 gave by far the
@@ -27,7 +27,7 @@ FOLDS = 5
 
 
 def labelled_features(
-    spaces: Sequence[SearchSpace], labels: Labels
+    spaces: Sequence[Space], labels: Labels
 ) -> tuple[FloatArray, FloatArray, IntArray]:
     """Features ``(N, D)``, accuracies ``(N,)`` and numbers of the spaces ``(N,)`` of the labels."""
     X = [labels.genotypes(space) for space in spaces]
@@ -76,9 +76,7 @@ def quality(predicted: FloatArray, targets: FloatArray) -> dict[str, float]:
     }
 
 
-def fit_and_judge(
-    spaces: Sequence[SearchSpace], labels: Labels, seed: int = 0
-) -> AccuracyPredictor:
+def fit_and_judge(spaces: Sequence[Space], labels: Labels, seed: int = 0) -> AccuracyPredictor:
     """Fit a predictor to all labels; its ``details`` say how good it is on labels not seen.
 
     The figures come from cross-validation over all labels and are given for all of them, for

@@ -15,6 +15,7 @@ from mcu_nas_moo.common.naming import unknown_name
 from mcu_nas_moo.contracts.metrics import METRICS, VIOLATION
 from mcu_nas_moo.hardware.cost_model import CostModel
 from mcu_nas_moo.problem.evaluators.cost_predictor import LEARNABLE, constraint_violation
+from mcu_nas_moo.spaces.abilities import HasNetworks, with_ability
 from mcu_nas_moo.training.supernet.labels import sample_for_labels
 
 if TYPE_CHECKING:
@@ -109,8 +110,9 @@ def analytic_labels(space: SearchSpace, profile: Profile, n: int, seed: int = 0)
 def analytic_costs(space: SearchSpace, profile: Profile, X: Genotypes) -> dict[str, FloatArray]:
     """All metrics of the genotypes ``X`` ``(N, n_genes)`` by the analytic model, each ``(N,)``."""
     model = CostModel.of(profile)
+    networks = with_ability(space, HasNetworks, "be asked for costs").network
     starts = range(0, max(len(X), 1), CHUNK)
-    parts = [model.evaluate(space.network(X[start : start + CHUNK])) for start in starts]
+    parts = [model.evaluate(networks(X[start : start + CHUNK])) for start in starts]
     costs = {name: np.concatenate([getattr(p, name) for p in parts]) for name in parts[0]._fields}
     return costs | {VIOLATION: constraint_violation(costs, profile)}
 

@@ -15,7 +15,7 @@ from mcu_nas_moo.common.naming import file_name
 from mcu_nas_moo.problem.evaluators.asking import SPREAD, Answer, Asked
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
     from pathlib import Path
 
     from mcu_nas_moo.common.arrays import Genotypes, IntArray
@@ -95,7 +95,7 @@ class Kept(Asked):
         return _checked(found[0], self.metrics)
 
 
-def _checked(text: str, metrics: Sequence[str] | dict[str, object]) -> dict[str, float] | str:
+def _checked(text: str, metrics: Iterable[str]) -> dict[str, float] | str:
     """What a row of the file holds.
 
     Raises:

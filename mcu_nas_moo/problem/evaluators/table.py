@@ -122,14 +122,14 @@ class TableEvaluator:
                 found = pd.to_numeric(given, errors="coerce").map(index)
             else:  # as files write texts, true and false
                 index = {str(option): n for n, option in enumerate(gene.options)}
-                index |= {"true": index.get("True"), "false": index.get("False")}
+                index |= {text.lower(): n for text, n in index.items() if text in ("True", "False")}
                 found = given.map(str).map(index)
             wrong = found.isna() & given.notna()
             if wrong.any():
-                line = wrong.idxmax()
+                row = int(wrong.to_numpy().argmax())
                 raise InputError(
-                    f"{self.path}: line {line}: {gene.name} = {given[line]} is not one of "
-                    f"{gene.options}"
+                    f"{self.path}: line {table.index[row]}: {gene.name} = {given.iloc[row]} is not "
+                    f"one of {gene.options}"
                 )
             X[:, column] = found.fillna(-1).to_numpy(np.int64)
         empty = X < 0
@@ -158,7 +158,7 @@ class TableEvaluator:
     def _refuse_missing(self, space: SearchSpace) -> None:
         missing = ""
         if space.n_genotypes <= COMPARED:
-            X = space.canonical(np.indices(space.n_choices).reshape(space.n_genes, -1).T)
+            X = space.canonical(np.indices(tuple(space.n_choices)).reshape(space.n_genes, -1).T)
             first = next(x for x, key in zip(X, _keys(X), strict=True) if key not in self._rows)
             missing = f", the first is {space.decode(first[None])[0]}"
         raise InputError(

@@ -15,6 +15,7 @@ from mcu_nas_moo.common.tensor_files import read_tensors
 from mcu_nas_moo.common.yaml_files import validate
 from mcu_nas_moo.data.images import Normalisation, calibration_images
 from mcu_nas_moo.networks.torch_module import SubnetModule, with_weights
+from mcu_nas_moo.spaces.abilities import classes_of
 from mcu_nas_moo.spaces.subnet_file import SubnetFile
 from mcu_nas_moo.training.supernet.supernet import recalibrate
 from mcu_nas_moo.training.supernet.weights import TrainedSupernet
@@ -139,8 +140,8 @@ def supernet_part(trained: TrainedSupernet, subnet: SubnetFile, classes: int) ->
         InputError: if the supernet was trained for other spaces.
     """
     (space,) = trained.spaces_named([subnet.space])
-    known = space.spec.classes
-    if space.spec != subnet.search_space(known).spec:
+    known = classes_of(space)
+    if space.facts != subnet.search_space(known).facts:
         raise InputError(
             f"the supernet was trained for another space called {subnet.space!r}; give --weights "
             "of a supernet trained with this version"
@@ -176,7 +177,7 @@ def shared_weights(
         InputError: if the supernet was trained for other spaces or another number of classes.
     """
     trained = supernet or TrainedSupernet.load(device=str(train.pixels.device))
-    known = trained.spaces[0].spec.classes
+    known = trained.classes
     if known != len(class_names):
         raise InputError(
             f"the supernet tells {known} classes apart, the images have {len(class_names)}, so "

@@ -13,6 +13,7 @@ import pandas as pd
 from mcu_nas_moo.common.csv_files import read_table
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import parsing, write_text_atomically
+from mcu_nas_moo.spaces.abilities import Nested, with_ability
 from mcu_nas_moo.training.supernet.shipped_files import artifact_path, remake
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mcu_nas_moo.common.arrays import BoolArray, FloatArray, Genotypes
+    from mcu_nas_moo.contracts.space import Space
     from mcu_nas_moo.data.images import Images
-    from mcu_nas_moo.spaces import SearchSpace
     from mcu_nas_moo.training.supernet.weights import TrainedSupernet
 
 #: The command that remakes the shipped labels from the shipped weights.
@@ -46,7 +47,7 @@ class Labels:
     def __len__(self) -> int:
         return len(self.table)
 
-    def genotypes(self, space: SearchSpace) -> Genotypes:
+    def genotypes(self, space: Space) -> Genotypes:
         """Genotypes of the labels of ``space``, shape ``(N, n_genes)``."""
         rows = self.table.genotype[self.table.space == space.name]
         X = [[int(index) for index in row.split("-")] for row in rows]
@@ -55,11 +56,11 @@ class Labels:
                 raise InputError(f"a label's genotype {row} has not {space.n_genes} genes")
         return space.check(np.array(X, dtype=np.int64).reshape(-1, space.n_genes))
 
-    def accuracy(self, space: SearchSpace) -> FloatArray:
+    def accuracy(self, space: Space) -> FloatArray:
         """Accuracies of the labels of ``space``, shape ``(N,)``."""
         return self.table.accuracy[self.table.space == space.name].to_numpy(dtype=np.float64)
 
-    def uniform(self, space: SearchSpace) -> BoolArray:
+    def uniform(self, space: Space) -> BoolArray:
         """Which of the labels of ``space`` are of uniform samples, shape ``(N,)``."""
         return (self.table["sample"][self.table.space == space.name] == "uniform").to_numpy()
 
@@ -94,12 +95,12 @@ class Labels:
 class Sample(NamedTuple):
     """Genotypes ``X`` ``(n, n_genes)`` of a space, and which of them are uniform, ``(n,)``."""
 
-    space: SearchSpace
+    space: Space
     X: Genotypes
     uniform: BoolArray
 
 
-def sample_for_labels(space: SearchSpace, n: int, seed: int = 0) -> Sample:
+def sample_for_labels(space: Space, n: int, seed: int = 0) -> Sample:
     """``n`` genotypes worth labelling, all different.
 
     The first half is uniform. The others are graded: each draws all genes from one binomial
@@ -152,7 +153,8 @@ def label_subnets(
         raise InputError(f"{path} holds labels of another supernet; choose another --out")
     done = set(zip(known.space, known.genotype, strict=True))
     rows = list(known.itertuples(index=False, name=None))
-    for space, X, uniform in samples:
+    for sampled, X, uniform in samples:
+        space = with_ability(sampled, Nested, "share weights")
         for x, is_uniform in zip(X, uniform, strict=True):
             genotype = "-".join(map(str, x))
             if (space.name, genotype) not in done:

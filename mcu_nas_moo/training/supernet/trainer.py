@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import parsing, write_atomically
 from mcu_nas_moo.data.images import Images, Normalisation, augment, calibration_images
+from mcu_nas_moo.spaces.abilities import classes_of
 from mcu_nas_moo.training.checkpoint import REMEDY, read_checkpoint
 from mcu_nas_moo.training.supernet.supernet import Supernet, accuracy, recalibrate
 from mcu_nas_moo.training.supernet.weights import TrainedSupernet
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
     from mcu_nas_moo.networks.layer_table import Layer
-    from mcu_nas_moo.spaces import MBConvSpace
+    from mcu_nas_moo.spaces.abilities import Nested
 
 
 #: Steps between two entries of the TensorBoard log.
@@ -81,7 +82,7 @@ class SupernetTrainer:
 
     def __init__(
         self,
-        spaces: Sequence[MBConvSpace],
+        spaces: Sequence[Nested],
         train: Images,
         validation: Images,
         settings: TrainingSettings,
@@ -97,10 +98,16 @@ class SupernetTrainer:
             names = ", ".join(space.name for space in spaces)
             raise InputError(f"spaces {names} differ in their extreme networks; train them apart")
         for space in spaces:
-            if space.spec.classes != train.classes:
+            if classes_of(space) != train.classes:
                 raise InputError(
-                    f"networks of space {space.name!r} tell {space.spec.classes} classes apart, "
+                    f"networks of space {space.name!r} tell {classes_of(space)} classes apart, "
                     f"the images have {train.classes}; use load_space(name, classes=...)"
+                )
+            sides = space.input and {space.input.height, space.input.width}
+            if space.input is None or space.input.channels != 3 or len(sides or ()) != 1:
+                raise InputError(
+                    f"networks of space {space.name!r} are not for square colour images, the only "
+                    "ones that a supernet is trained on"
                 )
         if len(train) < settings.batch_size:
             raise InputError(f"{len(train)} training images are less than one batch")

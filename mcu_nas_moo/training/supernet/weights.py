@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import parsing, write_atomically
 from mcu_nas_moo.common.tensor_files import read_tensors
-from mcu_nas_moo.common.yaml_files import validate
 from mcu_nas_moo.data.images import Normalisation
 from mcu_nas_moo.networks.torch_module import with_weights
-from mcu_nas_moo.spaces import MBConvSpace, MBConvSpec
+from mcu_nas_moo.spaces.abilities import Nested, classes_of, with_ability
+from mcu_nas_moo.spaces.register import space_of_facts
 from mcu_nas_moo.training.supernet.shipped_files import artifact_path, register, remake
 from mcu_nas_moo.training.supernet.supernet import Supernet
 
@@ -36,7 +36,7 @@ class TrainedSupernet:
     """
 
     supernet: Supernet
-    spaces: tuple[MBConvSpace, ...]
+    spaces: tuple[Nested, ...]
     normalise: Normalisation
     training: dict[str, Any]
 
@@ -46,7 +46,7 @@ class TrainedSupernet:
 
         tensors = {key: value.contiguous() for key, value in self.supernet.state_dict().items()}
         metadata = {
-            "spaces": json.dumps([space.spec.model_dump(mode="json") for space in self.spaces]),
+            "spaces": json.dumps([space.facts for space in self.spaces]),
             "normalisation": json.dumps([self.normalise.mean, self.normalise.std]),
             "training": json.dumps(self.training),
         }
@@ -65,7 +65,8 @@ class TrainedSupernet:
         with parsing(path, remake(path, REMAKE)):
             state, metadata = read_tensors(path, device=device)
             spaces = tuple(
-                MBConvSpace(validate(MBConvSpec, spec, "spaces")) for spec in metadata["spaces"]
+                with_ability(space_of_facts(facts, "spaces"), Nested, "share weights")
+                for facts in metadata["spaces"]
             )
             layers = spaces[0].network(spaces[0].largest).layers()
             supernet = with_weights(lambda: Supernet(layers), state)
@@ -80,13 +81,19 @@ class TrainedSupernet:
             digest.update(tensor.cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()[:16]
 
+    @property
+    def classes(self) -> int:
+        """That its networks tell apart."""
+        return classes_of(self.spaces[0])
+
     def check_classes(self, images: Images) -> None:
         """Raise an InputError if the images have another number of classes than the supernet."""
-        known = self.spaces[0].spec.classes
-        if images.classes != known:
-            raise InputError(f"the images have {images.classes} classes, the supernet {known}")
+        if images.classes != self.classes:
+            raise InputError(
+                f"the images have {images.classes} classes, the supernet {self.classes}"
+            )
 
-    def spaces_named(self, names: Sequence[str]) -> list[MBConvSpace]:
+    def spaces_named(self, names: Sequence[str]) -> list[Nested]:
         """The spaces of those names; all if none are given.
 
         Raises:

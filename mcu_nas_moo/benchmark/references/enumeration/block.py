@@ -59,7 +59,7 @@ def evaluate_block(
     """
     errors_of = errors_of or partial(_errors, halves)
     tasks = halves.tasks
-    models = [task.cost_model for task in tasks]
+    models = halves.models
     before, behind = halves.front_totals(block), halves.back_totals(interface)
     # No network costs less than its front half with the least of all back halves in each quantity.
     bounds = [

@@ -64,10 +64,10 @@ class Enumerated:
                 raise InputError(f"{name} was not enumerated, only {', '.join(known.objectives)}")
         if not self.feasible:
             raise InputError(
-                f"no network of {known.space.name} meets the limits of {known.profile.name}; "
+                f"no network of {known.space.name} meets the limits of {known.device_name}; "
                 "relax one"
             )
-        task = Task(known.space, known.profile, objectives, predictor=known.predictor)
+        task = Task(known.space, known.profile, objectives, accuracy=known.predictor)
         front = self.front.projected([known.objectives.index(name) for name in objectives])
         share = self.feasible / self.networks
         origin = {"networks": self.networks, "feasible": self.feasible, "feasible_share": share}
@@ -98,8 +98,8 @@ class Enumerator:
     ) -> None:
         first = tasks[0]
         if any(
-            (task.space.spec, task.objectives, task.predictor.fingerprint)
-            != (first.space.spec, first.objectives, first.predictor.fingerprint)
+            (task.space.facts, task.objectives, task.fingerprints.get("predictor"))
+            != (first.space.facts, first.objectives, first.fingerprints.get("predictor"))
             for task in tasks
         ):
             raise InputError("tasks to enumerate must share space, objectives and predictor")

@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.spaces.abilities import Splittable, with_ability
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mcu_nas_moo.common.arrays import FloatArray, Genotypes, IntArray
+    from mcu_nas_moo.hardware.cost_model import CostModel
     from mcu_nas_moo.hardware.cost_model.work import Totals
+    from mcu_nas_moo.problem.evaluators.accuracy_predictor import AccuracyPredictor
     from mcu_nas_moo.problem.task import Task
 
 #: Most back halves behind one interface: what the predictor is asked about at once fits into the
@@ -27,6 +30,22 @@ MOST_BACKS = 4096
 ERROR_MARGIN = 2e-9
 #: Subnets on which the halves are compared with the task before anything is concluded from them.
 CHECKED = 2048
+
+
+def usual_evaluators(task: Task) -> tuple[AccuracyPredictor, CostModel]:
+    """The predictor and the cost model of a task, which tell all that it knows.
+
+    Raises:
+        InputError: if something else tells figures of its networks.
+    """
+    if task.learned_metrics:
+        raise InputError("learned costs cannot be enumerated; use the analytic cost model")
+    if task.predictor is None or task.cost_model is None or task.evaluators.own:
+        raise InputError(
+            "only an accuracy predictor and the analytic cost model can be enumerated; evaluators "
+            "of your own are asked by a search"
+        )
+    return task.predictor, task.cost_model
 
 
 class Halves:
@@ -43,6 +62,8 @@ class Halves:
         interfaces: interface of each front half, shape ``(A,)``.
         backs: genotypes ``(B, n_genes)`` of the back halves; the genes of the front half are 0.
             Each of them goes with every front half.
+        predictor: of all tasks.
+        models: cost model of each task.
         back_hidden: what back halves add to the predictor's first layer, shape ``(M, B, H)``.
 
     Raises:
@@ -51,9 +72,9 @@ class Halves:
 
     def __init__(self, tasks: Sequence[Task]) -> None:
         self.tasks = tasks
-        self.space = space = tasks[0].space
-        if any(task.learned_metrics for task in tasks):
-            raise InputError("learned costs cannot be enumerated; use the analytic cost model")
+        self.space = space = with_ability(tasks[0].space, Splittable, "be enumerated")
+        usual = [usual_evaluators(task) for task in tasks]
+        self.predictor, self.models = usual[0][0], [model for _, model in usual]
         self._cut = self._choose_cut()
         behind = space.segment_of_gene > self._cut
         self.backs = self._distinct(behind)
@@ -108,7 +129,7 @@ class Halves:
             front_hidden: shape ``(M, H)``, out of :meth:`front_hidden`.
             backs: numbers of the back halves.
         """
-        predictor = self.tasks[0].predictor
+        predictor = self.predictor
         (weights, biases), (last, last_bias) = predictor.second, predictor.last
         accuracy: Any = 0.0
         for member, added in enumerate(front_hidden):
@@ -122,12 +143,12 @@ class Halves:
         return np.asarray(1.0 - accuracy / len(front_hidden))
 
     def _first_layer(self, X: Genotypes) -> FloatArray:
-        return self.tasks[0].predictor.first_layer(self.space.features(X))
+        return self.predictor.first_layer(self.space.features(X))
 
     def _totals(self, X: Genotypes, *, behind: bool) -> list[Totals]:
         halves = (0, int(np.argmax(self.space.segment_of_slot > self._cut)))
         table = self.space.network(X)
-        return [task.cost_model.totals(table, halves).at((..., int(behind))) for task in self.tasks]
+        return [model.totals(table, halves).at((..., int(behind))) for model in self.models]
 
     def _choose_cut(self) -> int:
         """Last segment of the front half."""
@@ -164,9 +185,11 @@ class Halves:
         X = self.join(fronts, backs)
         metrics = [task.metrics(X) for task in self.tasks]
         before, behind = self._totals(self.fronts[fronts], behind=False), self._back_totals
-        for task, known, one, two in zip(self.tasks, metrics, before, behind, strict=True):
+        for task, model, known, one, two in zip(
+            self.tasks, self.models, metrics, before, behind, strict=True
+        ):
             joined = one.joined(two.at((self.interfaces[fronts], backs)))
-            for name, values in task.cost_model.costs_of(joined)._asdict().items():
+            for name, values in model.costs_of(joined)._asdict().items():
                 if not np.array_equal(values, known[name]):
                     raise InputError(
                         f"{name} of {task.title} does not follow from the halves of a network; "

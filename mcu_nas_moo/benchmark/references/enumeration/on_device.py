@@ -28,7 +28,7 @@ class DeviceErrors:
         def to_device(array: FloatArray) -> torch.Tensor:
             return torch.as_tensor(array, dtype=torch.float64, device=device)
 
-        predictor = halves.tasks[0].predictor
+        predictor = halves.predictor
         self._halves, self._torch, self._to_device = halves, torch, to_device
         self._second = [to_device(array) for array in predictor.second]
         self._last = [to_device(array) for array in predictor.last]
