@@ -35,6 +35,7 @@ class ToyTask:
     objectives = ("error", "latency")
     constraint_names = ("flash", "sram", "latency")
     n_obj, n_con = 2, 3
+    reason = staticmethod(lambda x: None)
 
     def __init__(self):
         self.limits = {"flash_kib": 900.0, "sram_kib": 40.0, "latency_ms": 30.0}

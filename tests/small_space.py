@@ -10,7 +10,7 @@ import pytest
 
 from mcu_nas_moo.hardware.profile import load_profile
 from mcu_nas_moo.problem.evaluators import cost_fit
-from mcu_nas_moo.problem.evaluators.accuracy_predictor import AccuracyPredictor, features
+from mcu_nas_moo.problem.evaluators.accuracy_predictor import AccuracyPredictor
 from mcu_nas_moo.problem.evaluators.cost_labels import analytic_labels
 from mcu_nas_moo.problem.task import Task
 from mcu_nas_moo.spaces import MBConvSpace, MBConvSpec, load_space
@@ -51,7 +51,7 @@ def small_space(granularity="stage") -> MBConvSpace:
 def random_predictor(space: MBConvSpace, seed: int = 0, hidden: int = 8) -> AccuracyPredictor:
     """Three perceptrons whose answers spread over a good part of [0, 1]."""
     rng = np.random.default_rng(seed)
-    inputs = features(space, space.sample(500, rng))
+    inputs = space.features(space.sample(500, rng))
     members, width = 3, inputs.shape[1]
 
     def draw(*shape):
@@ -78,7 +78,7 @@ def quick_costs(path):
 
 def small_task(profile="cortex-m7", objectives=("error", "latency"), *, space=None, **options):
     space = space or small_space()
-    options = {"limits": LIMITS, "predictor": random_predictor(space)} | options
+    options = {"limits": LIMITS, "accuracy": random_predictor(space)} | options
     return Task(space, profile, objectives, **options)
 
 

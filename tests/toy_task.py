@@ -13,6 +13,7 @@ from typing import ClassVar
 import numpy as np
 
 from mcu_nas_moo.benchmark.references.reference import Reference
+from mcu_nas_moo.contracts.metrics import METRICS
 from mcu_nas_moo.problem.archive import feasible
 from mcu_nas_moo.problem.facts import ProblemFacts
 from mcu_nas_moo.problem.task import Evaluation
@@ -55,6 +56,10 @@ class ToyTask:
     n_con = 3
     constraint_names = ("flash", "sram", "latency")
     learned_metrics = ()
+    predictor = cost_model = None
+    table = METRICS
+    device_name = property(lambda self: self.profile.name)
+    reason = staticmethod(lambda x: None)
     changed_limits: ClassVar = {}
     name = property(lambda self: self.facts().name)
 

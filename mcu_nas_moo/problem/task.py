@@ -117,8 +117,15 @@ class Task:
         self.space = space if isinstance(space, SearchSpace) else load_space(space)
         if isinstance(profile, str | Path):
             profile = load_profile(profile)
-        self.profile = profile
-        self.evaluators = chosen_evaluators(self.space, profile, accuracy, costs, evaluators)
+        usual = {} if profile is None else profile.limits.model_dump()
+        changed = {
+            name: limit for name, limit in (limits or {}).items() if limit != usual.get(name)
+        }
+        #: Limits that are other ones than the profile's own.
+        self.changed_limits = changed
+        of_profile = {name: limit for name, limit in changed.items() if name in usual}
+        self.profile = profile and profile.with_limits(**of_profile)
+        self.evaluators = chosen_evaluators(self.space, self.profile, accuracy, costs, evaluators)
         #: All metrics that can be told of a network, by name.
         self.table = metric_table(
             metric for asked in self.evaluators.all for metric in asked.metrics.values()
@@ -132,24 +139,20 @@ class Task:
                 raise unknown_name("objective", name, list(known))
             self._check_told(known[name], "objective", name)
         self._objective_metrics = tuple(known[name] for name in objectives)
-        self._set_limits(profile, limits or {})
+        self._set_limits(limits or {})
         self._reasons: dict[bytes, str] = {}
 
-    def _set_limits(self, profile: Profile | None, changed: Mapping[str, float]) -> None:
-        """Take the profile's limits of metrics that are told, and the changed ones."""
-        usual = {} if profile is None else profile.limits.model_dump()
-        known = [metric for metric in self.table if metric in usual or metric not in METRICS]
-        for name, limit in changed.items():
+    def _set_limits(self, given: Mapping[str, float]) -> None:
+        """Take the profile's limits of metrics that are told, and all ``given`` ones."""
+        usual = {} if self.profile is None else self.profile.limits.model_dump()
+        known = [name for name in self.table if name in usual or name not in METRICS]
+        for name, limit in given.items():
             if name not in known and name not in self._told:
                 raise unknown_name("limit", name, known)
             self._check_told(self.table[name], "limit", name)
-            if name not in usual and not 0 < limit < np.inf:
+            if not 0 < limit < np.inf:
                 raise InputError(f"the limit of {name} must be a positive number, got {limit}")
-        #: Limits that are other ones than the profile's own.
-        self.changed_limits = {n: v for n, v in changed.items() if v != usual.get(n)}
-        of_profile = {n: v for n, v in self.changed_limits.items() if n in usual}
-        self.profile = profile and profile.with_limits(**of_profile)
-        limits = {**usual, **self.changed_limits}
+        limits = usual | dict(given)
         limited = limits_in(self.table, (name for name in limits if name in self._told))
         self._limited_metrics = tuple(limited.values())
         self.constraint_names = tuple(limited)

@@ -51,10 +51,10 @@ class Gene:
                     f"gene {self.name!r} has the option {value!r}; options are numbers, texts, "
                     "true and false"
                 )
+        if self.ordered and list(options) != sorted(set(options)):
+            raise InputError(f"options of gene {self.name!r} must increase, got {options}")
         if len(set(options)) < len(options):
             raise InputError(f"options of gene {self.name!r} must differ, got {options}")
-        if self.ordered and list(options) != sorted(options):
-            raise InputError(f"options of gene {self.name!r} must increase, got {options}")
 
     @property
     def ordered(self) -> bool:

@@ -41,7 +41,7 @@ class Learned:
 
 @pytest.mark.parametrize("costs", ["analytic", Learned()])
 def test_whatever_a_task_measures_is_in_the_table(costs, rng):
-    task = Task(predictors=costs)
+    task = Task(costs=costs)
     found = task.metrics(task.space.sample(2, rng))
     missing = set() if costs != "analytic" else {"constraint_violation"}
     assert set(METRICS) - set(found) == missing

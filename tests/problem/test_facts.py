@@ -75,7 +75,7 @@ def test_a_task_returns_from_its_facts(files, options, tmp_path, rng):
 def test_what_stands_at_its_first_value_is_left_out(files):
     always = {"space", "profile", "objectives", "limits", "fingerprint", "fingerprints"}
     assert set(Task().facts().plain()) == always
-    own = Task(profile=files / "kettle.yaml", predictor=AccuracyPredictor.load(_accuracy(files)))
+    own = Task(profile=files / "kettle.yaml", accuracy=AccuracyPredictor.load(_accuracy(files)))
     assert set(own.facts().plain()) == always | {"profile_facts", "predictor"}
 
 
@@ -87,7 +87,7 @@ def test_files_below_the_folder_are_named_as_seen_from_it(files, tmp_path):
     folder = tmp_path / "before"
     folder.mkdir()
     _accuracy(folder).write_bytes(_accuracy(files).read_bytes())
-    task = Task(predictor=AccuracyPredictor.load(_accuracy(folder)))
+    task = Task(accuracy=AccuracyPredictor.load(_accuracy(folder)))
     facts = task.facts().plain(folder)
     assert facts["predictor"]["file"] == "accuracy.safetensors"
     assert task.facts().plain(files)["predictor"]["file"] == str(_accuracy(folder))
@@ -99,7 +99,7 @@ def test_files_below_the_folder_are_named_as_seen_from_it(files, tmp_path):
 def test_a_missing_or_other_file_is_named_with_the_remedy(files, tmp_path):
     path, source = _accuracy(tmp_path), tmp_path / "runs" / "study.json"
     path.write_bytes(_accuracy(files).read_bytes())
-    task = Task(predictor=AccuracyPredictor.load(path))
+    task = Task(accuracy=AccuracyPredictor.load(path))
     random_predictor(SPACE, seed=1).save(path)
     with pytest.raises(InputError) as other:
         again(task, source)
@@ -153,7 +153,7 @@ def test_differences_in_words():
     assert difference(untold, usual).endswith(f"fingerprint old there, {usual.fingerprint} here")
     wider = Task(objectives=("error", "sram", "latency")).facts()
     assert difference(wider, usual) == "objectives: error,sram,latency there, error,latency here"
-    mine = Task(predictor=random_predictor(SPACE)).facts()
+    mine = Task(accuracy=random_predictor(SPACE)).facts()
     assert difference(usual, mine) == "the accuracy predictor"
 
 

@@ -48,7 +48,7 @@ def test_runs_with_a_predictor_of_ones_own_are_reported(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "mine.safetensors"
     random_predictor(load_space("mbconv-stage")).save(path)
-    task = Task(predictor=AccuracyPredictor.load(Path("mine.safetensors")))
+    task = Task(accuracy=AccuracyPredictor.load(Path("mine.safetensors")))
     make_study(tmp_path / "runs", task=task, budget=20)
     found = report("runs")
     assert found.exit_code == 0, found.output
@@ -71,7 +71,7 @@ def test_runs_with_costs_learned_from_ones_own_labels_are_reported(tmp_path, mon
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs").mkdir()
     quick_costs(tmp_path / "runs" / "costs.safetensors")
-    task = Task(predictors=Path("runs/costs.safetensors"))
+    task = Task(costs=Path("runs/costs.safetensors"))
     make_study(tmp_path / "runs", task=task, budget=20)
     # The folder holds all that its runs need.
     (tmp_path / "runs").rename(tmp_path / "moved")

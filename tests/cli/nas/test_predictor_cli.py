@@ -54,7 +54,7 @@ def test_fit_to_analytic_labels_says_how_far_it_is_off(tmp_path):
     assert "learned from 60 labels" in output
     assert "stay analytic" not in output
     costs = LearnedCosts.load(tmp_path / "c.safetensors")
-    assert Task(profile="cortex-m4", predictors=costs).learned_metrics == costs.metrics
+    assert Task(profile="cortex-m4", costs=costs).learned_metrics == costs.metrics
 
 
 def test_from_measured_labels_only_what_was_measured_is_learned(tmp_path):
@@ -72,7 +72,7 @@ def test_from_measured_labels_only_what_was_measured_is_learned(tmp_path):
     # The analytic model is off by exactly one half, and in the right order.
     (row,) = [line.split() for line in output.splitlines() if line.split()[:1] == ["latency_ms"]]
     assert row[-3:] == ["50.00", "50.0", "1.0000"]
-    assert Task(predictors="./costs.safetensors").learned_metrics == ("latency_ms",)
+    assert Task(costs="./costs.safetensors").learned_metrics == ("latency_ms",)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_a_study_with_learned_costs_says_so_everywhere(tmp_path):
     folder = tmp_path / "bench-results" / "mbconv-stage-cortex-m7-learned-mlp-40"
     facts = json.loads((folder / "study.json").read_text())
     assert facts["learned_metrics"] == ["flash_kib", "sram_kib", "latency_ms", "energy_mj"]
-    assert facts["fingerprint"] == Task(predictors="mlp").fingerprint
+    assert facts["fingerprint"] == Task(costs="mlp").fingerprint
     with (folder / "pareto.csv").open() as file:
         assert {row["learned_metrics"] for row in csv.DictReader(file)} == {
             "flash_kib sram_kib latency_ms energy_mj"

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mcu_nas_moo.problem.evaluators.accuracy_fit import cross_validated, fit_predictor, quality
-from mcu_nas_moo.problem.evaluators.accuracy_predictor import AccuracyPredictor, features
+from mcu_nas_moo.problem.evaluators.accuracy_predictor import AccuracyPredictor
 from mcu_nas_moo.training.supernet import shipped_files as artifacts
 from mcu_nas_moo.training.supernet.labels import Labels, sample_for_labels
 
@@ -14,7 +14,7 @@ from mcu_nas_moo.training.supernet.labels import Labels, sample_for_labels
 def fitted(tiny_space):
     """Accuracy that grows with the widths: easy to learn."""
     X = sample_for_labels(tiny_space, 60).X
-    inputs = features(tiny_space, X)
+    inputs = tiny_space.features(X)
     targets = 0.5 + 0.3 * (inputs / inputs.max(axis=0).clip(1)).mean(axis=1).astype(float)
     return fit_predictor(inputs, targets), X, inputs, targets
 
@@ -37,7 +37,7 @@ def test_predictor_equals_the_same_layers_in_torch(fitted):
     stacked = torch.stack(answers).double()
     found = predictor.answer(inputs)
     np.testing.assert_allclose(found.accuracy, stacked.mean(0), atol=1e-6)
-    np.testing.assert_allclose(found.std, stacked.std(0, unbiased=False), atol=1e-6)
+    np.testing.assert_allclose(found.accuracy_std, stacked.std(0, unbiased=False), atol=1e-6)
 
 
 def test_predictor_learns_what_can_be_learnt(fitted):
@@ -68,7 +68,7 @@ def test_file_round_trip(fitted, tiny_space, tmp_path):
 
 def test_features_ignore_inactive_genes(space, rng):
     X = space.sample(200, rng)
-    np.testing.assert_array_equal(features(space, X), features(space, space.canonical(X)))
+    np.testing.assert_array_equal(space.features(X), space.features(space.canonical(X)))
 
 
 def test_same_seed_same_predictor(fitted):

@@ -49,7 +49,7 @@ def test_same_network_same_value_in_any_batch(learned, stage_space, rng):
 
 def test_task_takes_learned_metrics_and_computes_the_others(labels, stage_space, profile, rng):
     some = fit_costs(labels, profile, metrics=["latency_ms"])
-    task, analytic = Task(predictors=some), Task()
+    task, analytic = Task(costs=some), Task()
     X = stage_space.sample(50, rng)
     mine, theirs = task.metrics(X), analytic.metrics(X)
     assert list(mine) == list(theirs)
@@ -67,7 +67,7 @@ def test_task_takes_learned_metrics_and_computes_the_others(labels, stage_space,
 
 
 def test_a_learned_violation_is_a_metric_and_changes_no_constraint(learned, stage_space, rng):
-    task = Task(predictors=learned)
+    task = Task(costs=learned)
     X = stage_space.sample(20, rng)
     metrics = task.metrics(X)
     np.testing.assert_array_equal(
@@ -79,37 +79,38 @@ def test_a_learned_violation_is_a_metric_and_changes_no_constraint(learned, stag
 def test_fingerprint_tells_analytic_and_learned_problems_apart(labels, learned, profile):
     some = fit_costs(labels, profile, metrics=["latency_ms"])
     other = fit_costs(labels, profile, seed=1, metrics=["latency_ms"])
-    tasks = [Task(), *(Task(predictors=costs) for costs in (learned, some, other))]
+    tasks = [Task(), *(Task(costs=costs) for costs in (learned, some, other))]
     assert len({task.fingerprint for task in tasks}) == 4
-    again = Task(predictors=fit_costs(labels, profile, metrics=["latency_ms"]))
+    again = Task(costs=fit_costs(labels, profile, metrics=["latency_ms"]))
     assert again.fingerprint == tasks[2].fingerprint
 
 
 def test_file_round_trip(learned, stage_space, tmp_path, rng):
     path = tmp_path / "c.safetensors"
     learned.save(path)
-    task = Task(predictors=path)
-    assert task.fingerprint == Task(predictors=learned).fingerprint
-    assert task.fingerprint == Task(predictors=str(path)).fingerprint
+    task = Task(costs=path)
+    assert task.fingerprint == Task(costs=learned).fingerprint
+    assert task.fingerprint == Task(costs=str(path)).fingerprint
     assert task.learned_metrics == learned.metrics
     X = stage_space.sample(30, rng)
-    np.testing.assert_array_equal(task.evaluate(X).F, Task(predictors=learned).evaluate(X).F)
+    np.testing.assert_array_equal(task.evaluate(X).F, Task(costs=learned).evaluate(X).F)
 
 
 def test_mlp_is_fitted_once_and_kept(monkeypatch, stage_space, profile, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    first = Task(predictors="mlp")
+    first = Task(costs="mlp")
     assert first.learned_metrics == COSTS
     (kept,) = tmp_path.rglob("*.safetensors")
     written = kept.stat().st_mtime_ns
     # Other limits are no reason to learn anew.
-    second = Task(predictors="mlp", limits={"latency_ms": 5.0})
-    assert second.learned_costs.fingerprint == first.learned_costs.fingerprint
+    second = Task(costs="mlp", limits={"latency_ms": 5.0})
+    learned = first.evaluators.learned.fingerprint
+    assert second.evaluators.learned.fingerprint == learned
     assert kept.stat().st_mtime_ns == written
     # A damaged file is made again, the same.
     kept.write_bytes(b"broken")
-    assert standard_costs(stage_space, profile).fingerprint == first.learned_costs.fingerprint
-    assert LearnedCosts.load(kept).fingerprint == first.learned_costs.fingerprint
+    assert standard_costs(stage_space, profile).fingerprint == learned
+    assert LearnedCosts.load(kept).fingerprint == learned
 
 
 def test_mlp_works_without_a_place_to_keep_it(monkeypatch, stage_space, profile, tmp_path):
@@ -124,7 +125,7 @@ def test_other_processes_get_the_same_and_no_torch(learned, tmp_path, stage_spac
     X = stage_space.sample(4, rng)
     code = (
         "import sys; from mcu_nas_moo import Task\n"
-        f"task = Task(predictors={str(path)!r})\n"
+        f"task = Task(costs={str(path)!r})\n"
         f"print(task.fingerprint, task.evaluate({X.tolist()}).F.tolist())\n"
         "print('torch' in sys.modules)"
     )
@@ -132,26 +133,26 @@ def test_other_processes_get_the_same_and_no_torch(learned, tmp_path, stage_spac
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
     )
-    task = Task(predictors=learned)
+    task = Task(costs=learned)
     expected = f"{task.fingerprint} {task.evaluate(X).F.tolist()}"
     assert done.stdout.splitlines() == [expected, "False"]
 
 
 def test_costs_of_another_problem_are_refused(learned, labels, profile):
     with pytest.raises(ValueError, match=r"mbconv-stage on .*not for mbconv-block on .*fit-costs"):
-        Task("mbconv-block", predictors=learned)
+        Task("mbconv-block", costs=learned)
     with pytest.raises(ValueError, match=r"--space mbconv-stage --profile cortex-m4"):
-        Task(profile="cortex-m4", predictors=learned)
+        Task(profile="cortex-m4", costs=learned)
     with pytest.raises(ValueError, match=r"violation was learned for the limits"):
-        Task(limits={"latency_ms": 5.0}, predictors=learned)
+        Task(limits={"latency_ms": 5.0}, costs=learned)
     costs_only = fit_costs(labels, profile, metrics=["latency_ms"])
-    assert Task(limits={"latency_ms": 5.0}, predictors=costs_only).learned_metrics
+    assert Task(limits={"latency_ms": 5.0}, costs=costs_only).learned_metrics
     changed = replace(costs_only, scope=replace(costs_only.scope, costs="0123"))
     with pytest.raises(ValueError, match="cost model with other coefficients"):
-        Task(predictors=changed)
+        Task(costs=changed)
     changed = replace(costs_only, scope=replace(costs_only.scope, structure="0123"))
     with pytest.raises(ValueError, match="another space that was called mbconv-stage"):
-        Task(predictors=changed)
+        Task(costs=changed)
 
 
 def test_measured_costs_outlive_a_change_of_the_cost_model(labels, profile):
@@ -163,23 +164,23 @@ def test_measured_costs_outlive_a_change_of_the_cost_model(labels, profile):
 
 @pytest.mark.parametrize("given", ["mpl", "perceptron", 3])
 def test_unknown_predictors(given):
-    with pytest.raises(ValueError, match="predictors"):
-        Task(predictors=given)
+    with pytest.raises(ValueError, match="costs"):
+        Task(costs=given)
 
 
 def test_damaged_and_missing_files_name_the_command(learned, tmp_path):
     path = tmp_path / "c.safetensors"
     with pytest.raises(ValueError, match=r"is missing; make it with `mcu-nas predictor fit-costs"):
-        Task(predictors=path)
+        Task(costs=path)
     learned.save(path)
     whole = path.read_bytes()
     for broken in (b"", whole[:-10], whole[:100]):
         path.write_bytes(broken)
         with pytest.raises(ValueError, match=r"c\.safetensors .*damaged.*fit-costs"):
-            Task(predictors=path)
+            Task(costs=path)
     Task().predictor.save(path)
     with pytest.raises(ValueError, match="is damaged or not learned costs"):
-        Task(predictors=path)
+        Task(costs=path)
 
 
 def test_labels_that_cannot_be_learned_from_are_refused(labels, stage_space, profile):

@@ -38,7 +38,7 @@ def tasks_of(granularity="stage", objectives=MANY, profiles=PROFILES):
             space,
             profile,
             objectives,
-            predictor=predictor,
+            accuracy=predictor,
             limits=slow if profile == "cortex-m0plus" else LIMITS,
         )
         for profile in profiles
@@ -76,7 +76,7 @@ def test_a_front_for_fewer_objectives_is_part_of_that_for_more():
                 found.task.space,
                 found.task.profile,
                 objectives,
-                predictor=found.task.predictor,
+                accuracy=found.task.predictor,
             )
             assert np.array_equal(reference.F, brute_force(task)[1])
             assert reference.problem.fingerprint == task.fingerprint
@@ -169,7 +169,7 @@ def test_tasks_that_do_not_belong_together_are_refused():
         Enumerator([small_task(), small_task(objectives=("error", "flash"))])
     space = small_space()
     with pytest.raises(ValueError, match="must share"):
-        Enumerator([small_task(), small_task(predictor=random_predictor(space, seed=1))])
+        Enumerator([small_task(), small_task(accuracy=random_predictor(space, seed=1))])
 
 
 def test_a_space_too_large_is_refused_with_its_size():
