@@ -153,6 +153,7 @@ def reference_of(task: Task, console: Console) -> Reference:
         remake_command,
         stale_note,
     )
+    from mcu_nas_moo.benchmark.references.whole_space import is_small
 
     reference = known_reference(task)
     if reference is None:
@@ -161,6 +162,8 @@ def reference_of(task: Task, console: Console) -> Reference:
             console.print(note)
         elif can_enumerate(task):
             console.print(f"For an exact reference front, run `{remake_command(task)}` first.")
+        if is_small(task) or task.cost != "microseconds":
+            return _reference_without_search(task, console)
         text = "Pooling a reference front from searches"
         with console.status(f"{text} ...") as status:
             reference = pooled_reference(
@@ -170,4 +173,27 @@ def reference_of(task: Task, console: Console) -> Reference:
             f"No reference front is known for this problem; made one of {len(reference.F)} "
             f"subnets from {reference.origin['evaluations']:,} evaluations of searches."
         )
+    return reference
+
+
+def _reference_without_search(task: Task, console: Console) -> Reference:
+    from mcu_nas_moo.benchmark.references.whole_space import (
+        exhaustive_reference,
+        is_small,
+        sampled_reference,
+    )
+    from mcu_nas_moo.common.progress import Bars
+
+    small = is_small(task)
+    with Bars("networks") as bars:
+        bar = bars.add_task("reference front", total=None)
+        make = exhaustive_reference if small else sampled_reference
+        reference = make(task, lambda count: bars.advance(bar, count))
+    evaluated = reference.origin["evaluations"]
+    console.print(
+        f"Evaluated all {evaluated:,} networks: the reference front is exact."
+        if small
+        else f"An evaluation takes {task.cost}: {evaluated} random networks set the range of the "
+        "objectives, and runs go beyond their front."
+    )
     return reference

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 #: What one network takes, about.
 Cost: TypeAlias = Literal["microseconds", "seconds", "minutes"]
+COSTS: tuple[Cost, ...] = ("microseconds", "seconds", "minutes")
 #: Key of an answer for why networks could not be evaluated.
 REASON = "reason"
 

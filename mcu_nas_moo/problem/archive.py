@@ -10,9 +10,15 @@ if TYPE_CHECKING:
     from mcu_nas_moo.common.arrays import BoolArray, FloatArray, IntArray
 
 
-def feasible(G: FloatArray) -> BoolArray:
-    """Which rows of ``G`` ``(N, n_con)`` meet all constraints, shape ``(N,)``."""
-    return np.asarray((G <= 0).all(axis=1))
+def feasible(G: FloatArray, F: FloatArray | None = None) -> BoolArray:
+    """Which networks meet all constraints, shape ``(N,)``; none that could not be evaluated.
+
+    Args:
+        G: constraints ``(N, n_con)``, NaN where the evaluation failed.
+        F: objectives ``(N, n_obj)``, which tell of failures where there are no constraints.
+    """
+    met = (G <= 0).all(axis=1)
+    return np.asarray(met if F is None else met & np.isfinite(F).all(axis=1))
 
 
 def improvements(F: FloatArray) -> IntArray:

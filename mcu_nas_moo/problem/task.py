@@ -16,6 +16,7 @@ from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import unknown_name
 from mcu_nas_moo.common.user_parts import UserCode, UserFile
 from mcu_nas_moo.common.workpool import cores
+from mcu_nas_moo.contracts.evaluator import COSTS as COST_ORDER
 from mcu_nas_moo.contracts.metrics import METRICS, limits_in, metric_table, objectives_in
 from mcu_nas_moo.hardware.profile import Profile, list_profiles, load_profile
 from mcu_nas_moo.problem.evaluators.accuracy_predictor import AccuracyPredictor
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
     from mcu_nas_moo.common.arrays import FloatArray, Genotypes, IntArray
-    from mcu_nas_moo.contracts.evaluator import NetworkEvaluator
+    from mcu_nas_moo.contracts.evaluator import Cost, NetworkEvaluator
     from mcu_nas_moo.contracts.metrics import Metric
     from mcu_nas_moo.hardware.cost_model import CostModel
     from mcu_nas_moo.problem.evaluators.asking import Asked
@@ -194,6 +195,11 @@ class Task:
     def n_con(self) -> int:
         """Number of constraints."""
         return len(self.limits)
+
+    @property
+    def cost(self) -> Cost:
+        """What one network takes, about: that of the slowest evaluator."""
+        return max((asked.cost for asked in self.evaluators.all), key=COST_ORDER.index)
 
     @property
     def device_name(self) -> str:

@@ -190,7 +190,7 @@ def objective_ranges(task: Task) -> tuple[FloatArray, FloatArray]:
     F, G = task.evaluate(
         np.concatenate([ends, task.space.sample(SAMPLE, np.random.default_rng(0))])
     )
-    mask = feasible(G)
+    mask = feasible(G, F)
     F = F[mask] if mask.any() else F
     return F.min(axis=0), F.max(axis=0)
 

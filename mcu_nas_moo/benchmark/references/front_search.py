@@ -12,6 +12,7 @@ from mcu_nas_moo.common.genotypes import cross, mutate, row_keys
 from mcu_nas_moo.contracts.optimiser import Setting
 from mcu_nas_moo.optimisers.register import load_optimiser
 from mcu_nas_moo.problem.archive import feasible
+from mcu_nas_moo.problem.failures import FiniteValues
 from mcu_nas_moo.problem.reachability import smallest_reachable
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class FrontSearch:
 
         F, G = self.task.evaluate(X)
         self.evaluations += len(X)
-        kept = feasible(G)
+        kept = feasible(G, F)
         pooled_F = np.concatenate([self.F, F[kept]])
         pooled_X = np.concatenate([self.X, self.task.space.canonical(X[kept])])
         if len(pooled_F):
@@ -69,10 +70,13 @@ class FrontSearch:
         """Run an optimiser of the register for ``budget`` evaluations."""
         span = (self.F.min(axis=0), self.F.max(axis=0))
         optimiser = load_optimiser(algorithm)(Setting(self.task, *span, budget, seed))
+        finite = FiniteValues(*span)
         left = budget
         while left > 0:
             X = optimiser.ask()[:left]
-            optimiser.tell(X, *self.add(X))
+            if not len(X):
+                return
+            optimiser.tell(X, *finite(*self.add(X)))
             left -= len(X)
 
     def vary(self, batches: int, rng: np.random.Generator) -> None:

@@ -72,7 +72,7 @@ class Trajectory:
     @classmethod
     def of(cls, history: History, canonical: Callable[[Genotypes], Genotypes]) -> Self:
         """The trajectory of a run; ``canonical`` is that of its space."""
-        is_feasible = feasible(history.G)
+        is_feasible = feasible(history.G, history.F)
         rows = np.flatnonzero(is_feasible)[improvements(history.F[is_feasible])]
         n = len(history.X)
         # Rows as bytes: a set tells them apart faster than sorting does.

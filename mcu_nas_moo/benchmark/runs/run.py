@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from time import perf_counter
@@ -19,11 +20,13 @@ from mcu_nas_moo.optimisers.register import (
     optimiser_fingerprint,
 )
 from mcu_nas_moo.optimisers.user_optimisers import is_own
+from mcu_nas_moo.problem.failures import FiniteValues
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mcu_nas_moo.benchmark.references.reference import Reference
+    from mcu_nas_moo.common.arrays import FloatArray, Genotypes
     from mcu_nas_moo.problem.task import Task
 
 #: Recorded with every run.
@@ -70,6 +73,7 @@ def run_optimiser(
     F, G = np.zeros((budget, task.n_obj)), np.zeros((budget, task.n_con))
     optimiser_seconds = np.zeros(budget)
     evaluation_seconds = 0.0
+    finite = FiniteValues(setting.ideal, setting.nadir)
     note: dict[str, str] = {}
     done = 0
     while done < budget:
@@ -91,7 +95,7 @@ def run_optimiser(
         # Kept before they are told: an optimiser may change what it is given.
         X[rows], F[rows], G[rows] = batch, *evaluation
         evaluated = perf_counter()
-        optimiser.tell(batch, *evaluation)
+        optimiser.tell(batch, *finite(*evaluation))
         told = perf_counter()
         optimiser_seconds[rows] = (told - evaluated + answered - asked) / len(batch)
         evaluation_seconds += evaluated - answered
@@ -117,8 +121,16 @@ def run_optimiser(
             "optimiser": optimiser_fingerprint(algorithm),
             "versions": {package: installed_version(package) for package in PACKAGES},
             **note,
+            **_failures(task, X[:done], F[:done], G[:done]),
         },
     )
+
+
+def _failures(task: Task, X: Genotypes, F: FloatArray, G: FloatArray) -> dict[str, Any]:
+    """How many evaluations failed for which reason; empty if none did."""
+    failed = np.isnan(F).any(axis=1) | np.isnan(G).any(axis=1)
+    reasons = Counter(task.reason(x) or "not known" for x in X[failed])
+    return {"failures": dict(reasons.most_common())} if reasons else {}
 
 
 def _settings(optimiser: object) -> dict[str, Any]:

@@ -320,5 +320,8 @@ def _score(
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     counts = [max(round(share * budget), 1) for share in MOMENTS]
-    volumes = [reference.hypervolume_of(history.F[:n][feasible(history.G[:n])]) for n in counts]
+    volumes = [
+        reference.hypervolume_of(history.F[:n][feasible(history.G[:n], history.F[:n])])
+        for n in counts
+    ]
     return float(share_of(volumes, reference.hypervolume).mean())

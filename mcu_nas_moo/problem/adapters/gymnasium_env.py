@@ -42,6 +42,8 @@ class SubnetEnv(gym.Env[Observation, Action]):
       1807.11626), minus ``penalty`` times the violations of Flash and SRAM, of which the paper
       knows nothing; the latency may exceed its limit for the price that ``w`` sets. There is no
       preference then: the observation is constant, with all weights equal.
+    - A network that could not be evaluated has the worst reward so far, at most -1 minus
+      ``penalty``, and ``info`` holds the ``reason``.
     - **Episode**: one step. ``info`` holds every metric of :meth:`Task.metrics`, ``feasible``, and
       the readable ``subnet``.
 
@@ -101,10 +103,16 @@ class SubnetEnv(gym.Env[Observation, Action]):
                 )
             sample = self.task.space.sample(SCALE_SAMPLE, np.random.default_rng(0))
             F = self.task.evaluate(sample).F
+            F = F[np.isfinite(F).all(axis=1)]
+            if not len(F):
+                raise InputError(
+                    "none of the random networks that set the scale could be evaluated"
+                )
             span = np.maximum(np.ptp(F, axis=0), 1e-12)
             self._reward = PenaltyReward(F.min(axis=0), span, penalty)
             self._fixed = None if weights is None else _preference(weights, n_obj)
         self._weights: FloatArray | None = None
+        self._worst = -1.0 - penalty
         self.observation_space = gym.spaces.Box(0.0, 1.0, (n_obj,), np.float32)
         self.action_space = gym.spaces.MultiDiscrete(self.task.n_choices)
 
@@ -131,12 +139,18 @@ class SubnetEnv(gym.Env[Observation, Action]):
         X = np.asarray(action)[None]
         metrics = self.task.metrics(X)
         F, G = self.task.score(metrics)
+        info: dict[str, Any]
+        reason = self.task.reason(X[0])
+        if reason is not None:
+            info = {"feasible": False, "reason": reason}
+            return self._weights.astype(np.float32), self._worst, True, False, info
         if isinstance(self._reward, PenaltyReward):
             reward = self._reward(F, G, self._weights)
         else:
             others = [name != "latency" for name in self.task.constraint_names]
             reward = self._reward(1 - metrics["error"], metrics["latency_ms"], G[:, others])
-        info: dict[str, Any] = {name: float(values[0]) for name, values in metrics.items()}
+        self._worst = min(self._worst, float(reward[0]))
+        info = {name: float(values[0]) for name, values in metrics.items()}
         info["feasible"] = bool((G[0] <= 0).all())
         info["subnet"] = dict(self.task.space.decode(X)[0].values)
         return self._weights.astype(np.float32), float(reward[0]), True, False, info

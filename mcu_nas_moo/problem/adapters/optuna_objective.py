@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from mcu_nas_moo.contracts.evaluator import REASON
 from mcu_nas_moo.problem.adapters.given_task import task_of
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class McuNasObjective:
     ``study.best_trials`` are the feasible trials that no other dominates. The user attributes are
     ``subnet`` (values of the active genes) and every metric of :meth:`Task.metrics`.
 
+    A network that could not be evaluated makes a failed trial with the user attribute ``reason``.
+
     Args:
         profile, space, objectives, limits: as :class:`Task` takes them, with its defaults.
         task: a ready task instead.
@@ -75,6 +78,10 @@ class McuNasObjective:
         X = self.genotype({gene.name: _suggest(trial, gene) for gene in self.task.space.genes})
         metrics = self.task.metrics(X)
         F, G = self.task.score(metrics)
+        reason = self.task.reason(X[0])
+        if reason is not None:
+            trial.set_user_attr(REASON, reason)
+            return (float("nan"),) * self.task.n_obj  # which Optuna takes for a failed trial
         for name, value in zip(self.task.constraint_names, G[0].tolist(), strict=True):
             trial.set_constraint(name, value)
         (subnet,) = self.task.space.decode(X)

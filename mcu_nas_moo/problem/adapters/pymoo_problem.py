@@ -34,6 +34,9 @@ class McuNasProblem(Problem):  # type: ignore[misc]
         result = minimize(problem, NSGA2(pop_size=100, **problem.operators()), ("n_eval", 5000))
         problem.subnets(result.X)
 
+    A network that could not be evaluated is infeasible, all its values being :data:`FAILED`;
+    ``problem.task.reason(x)`` says why.
+
     Args:
         profile, space, objectives, limits: as :class:`Task` takes them, with its defaults.
         task: a ready task instead.
@@ -88,7 +91,14 @@ class McuNasProblem(Problem):  # type: ignore[misc]
                 f"the variables must be integers, got dtype {X.dtype}; give the algorithm "
                 "**problem.operators(), since pymoo's default operators make real numbers"
             )
-        out["F"], out["G"] = self.task.evaluate(X)
+        F, G = self.task.evaluate(X)
+        failed = np.isnan(F).any(axis=1) | np.isnan(G).any(axis=1)
+        F[failed], G[failed] = FAILED, FAILED
+        out["F"], out["G"] = F, G
+
+
+#: Objectives and constraints of a network that could not be evaluated; pymoo wants numbers.
+FAILED = 1e9
 
 
 def _two_dimensional(X: npt.ArrayLike) -> Genotypes:
