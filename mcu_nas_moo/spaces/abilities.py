@@ -10,6 +10,7 @@ from mcu_nas_moo.contracts.space import Space
 if TYPE_CHECKING:
     from mcu_nas_moo.common.arrays import Genotypes, IntArray
     from mcu_nas_moo.networks.layer_table import LayerTable
+    from mcu_nas_moo.spaces.parts import Parts
 
 
 @runtime_checkable
@@ -18,6 +19,15 @@ class HasNetworks(Space, Protocol):
 
     def network(self, X: Any) -> LayerTable:
         """The layers of the genotypes ``X``, shape ``(N, n_genes)``."""
+
+
+@runtime_checkable
+class InParts(HasNetworks, Protocol):
+    """Its networks consist of parts that depend on a few genes each: their costs are looked up."""
+
+    @property
+    def parts(self) -> Parts:
+        """The parts, and the genes that decide each."""
 
 
 @runtime_checkable

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mcu_nas_moo.spaces.abilities import HasNetworks, InParts
+
 if TYPE_CHECKING:
     from mcu_nas_moo.common.arrays import Genotypes
     from mcu_nas_moo.hardware.cost_model.model import CostModel
     from mcu_nas_moo.hardware.cost_model.work import Totals
-    from mcu_nas_moo.spaces import MBConvSpace
 
 #: Settings of parts that are kept at most; their totals take 8 MB.
 MOST = 1 << 16
@@ -25,21 +26,27 @@ class PartTotals:
     Totals of parts are computed once more networks have been asked for than that takes.
     """
 
-    def __init__(self, space: MBConvSpace, model: CostModel) -> None:
+    def __init__(self, space: HasNetworks, model: CostModel) -> None:
         self._space, self._model = space, model
+        self._parts = space.parts if isinstance(space, InParts) else None
         self._asked = 0
 
     def of(self, X: Genotypes) -> Totals:
         """Totals ``(N,)`` of the genotypes ``X`` ``(N, n_genes)``."""
-        parts = self._space.parts
+        parts = self._parts
         self._asked += len(X)
-        if self._asked > parts.n_covering and max(parts.n_covering, parts.n_settings) <= MOST:
+        if (
+            parts is not None
+            and parts.n_covering < self._asked
+            and max(parts.n_covering, parts.n_settings) <= MOST
+        ):
             return self._of_settings.networks(parts.settings(X))
         return self._model.totals(self._space.network(X)).at((..., 0))
 
     @cached_property
     def _of_settings(self) -> Totals:
-        parts = self._space.parts
+        parts = self._parts
+        assert parts is not None
         X = parts.covering
         settings = parts.settings(X).T.ravel()
         rows = np.empty(parts.n_settings, dtype=np.int64)

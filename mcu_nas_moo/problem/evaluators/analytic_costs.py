@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from mcu_nas_moo.contracts.metrics import METRICS
 from mcu_nas_moo.hardware.cost_model import CostModel, Costs
+from mcu_nas_moo.hardware.cost_model.part_totals import PartTotals
 from mcu_nas_moo.spaces.abilities import HasNetworks, with_ability
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ COSTS = tuple(name for name in METRICS if name in Costs._fields)
 MACS = "macs_m"
 
 
-@dataclass(frozen=True)
 class AnalyticCosts:
     """Computes costs of the networks of a space, and counts their multiply-accumulates.
 
@@ -29,11 +28,13 @@ class AnalyticCosts:
         metrics: out of :data:`COSTS` and :data:`MACS`.
     """
 
-    model: CostModel
-    metrics: tuple[str, ...] = (*COSTS, MACS)
+    name = "cost model"
+    thread_safe = True
 
-    name: ClassVar[str] = "cost model"
-    thread_safe: ClassVar[bool] = True
+    def __init__(self, model: CostModel, metrics: tuple[str, ...] = (*COSTS, MACS)) -> None:
+        self.model, self.metrics = model, metrics
+        self._space: SearchSpace | None = None
+        self._totals: PartTotals
 
     @property
     def fingerprint(self) -> str:
@@ -46,10 +47,9 @@ class AnalyticCosts:
         Raises:
             InputError: if the space tells no networks.
         """
-        table = with_ability(space, HasNetworks, "be asked for costs").network(X)
-        figures = {}
-        if set(self.metrics) - {MACS}:
-            figures.update(self.model.evaluate(table)._asdict())
-        if MACS in self.metrics:
-            figures[MACS] = table.macs.sum(axis=1) / 1e6
+        if space is not self._space:
+            networks = with_ability(space, HasNetworks, "be asked for costs")
+            self._totals, self._space = PartTotals(networks, self.model), space
+        totals = self._totals.of(X)
+        figures = self.model.costs_of(totals)._asdict() | {MACS: totals.macs / 1e6}
         return {name: figures[name] for name in self.metrics}

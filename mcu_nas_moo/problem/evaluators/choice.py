@@ -14,7 +14,6 @@ from mcu_nas_moo.problem.evaluators.asking import Asked
 from mcu_nas_moo.problem.evaluators.cost_choice import cost_evaluator
 from mcu_nas_moo.problem.evaluators.cost_predictor import CostPredictor
 from mcu_nas_moo.problem.evaluators.kept_values import Kept
-from mcu_nas_moo.problem.evaluators.table import TableEvaluator
 from mcu_nas_moo.spaces.abilities import HasNetworks
 
 if TYPE_CHECKING:
@@ -105,6 +104,8 @@ def evaluator_of(given: str | Path | NetworkEvaluator, space: SearchSpace) -> As
         InputError: if it cannot be found, or is no evaluator.
     """
     if isinstance(given, str | Path) and Path(given).suffix in TABLES:
+        from mcu_nas_moo.problem.evaluators.table import TableEvaluator  # with pandas
+
         path = Path(given)
         return Asked(TableEvaluator(path, space), UserFile.of(path))
     if isinstance(given, str):
