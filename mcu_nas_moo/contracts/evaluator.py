@@ -29,6 +29,8 @@ class NetworkEvaluator(Protocol):
     - ``deterministic``: True; a network then has the same figures in any batch, which is checked
       now and then. With False, the first figures of a network are kept and count from then on.
     - ``cost``: ``"microseconds"``; of ``"seconds"`` and ``"minutes"`` the figures are kept on disk.
+    - ``accuracy_of``: what an accuracy or error is measured on and how it is known, in words, such
+      as ``pets, after 3 epochs``; shown wherever the figure is.
     - ``thread_safe``: False; with True, large batches are asked in parts by several threads.
     """
 

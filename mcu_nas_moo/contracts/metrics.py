@@ -7,7 +7,7 @@ axes) reads this table; a metric that is added here is in all of them.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -134,8 +134,12 @@ OBJECTIVES = {metric.objective: metric for metric in METRICS.values() if metric.
 LIMITED = {metric.limit: metric for metric in reversed(METRICS.values()) if metric.limit}
 
 
-def metric_table(own: Iterable[Metric]) -> dict[str, Metric]:
+def metric_table(own: Iterable[Metric], accuracy_of: str) -> dict[str, Metric]:
     """All metrics by name: the known ones, then those that evaluators bring.
+
+    Args:
+        own: metrics that evaluators bring, and known ones.
+        accuracy_of: what accuracy and error are measured on, for their labels.
 
     Raises:
         InputError: if one of these has the name of another metric.
@@ -147,6 +151,8 @@ def metric_table(own: Iterable[Metric]) -> dict[str, Metric]:
                 f"two metrics are called {metric.name!r}; give the one that an evaluator brings "
                 "another name, or only the name if the known one is meant"
             )
+    for name in ("accuracy", "error"):
+        table[name] = replace(table[name], label=f"{name} on {accuracy_of}, %")
     return table
 
 

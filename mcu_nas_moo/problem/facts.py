@@ -12,6 +12,8 @@ from mcu_nas_moo.common.user_parts import UserCode, UserFile
 from mcu_nas_moo.common.yaml_files import Name, validate
 from mcu_nas_moo.contracts.metrics import Metric, limits_in, metric_table, objectives_in
 from mcu_nas_moo.hardware.profile import Profile
+from mcu_nas_moo.problem.evaluators.accuracy_predictor import SHIPPED_ACCURACY
+from mcu_nas_moo.problem.evaluators.trained_accuracy import AccuracySource
 from mcu_nas_moo.spaces.register import SpaceReference
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ class ProblemFacts(SpaceReference):
         evaluators: further ones that can be found again: tables and code.
         python_parts: names of evaluators that only a Python program can make.
         own_metrics: that the evaluators bring.
+        accuracy_of: what accuracy and error are measured on, and how they are known, in words.
     """
 
     profile: Name | None = None
@@ -56,14 +59,15 @@ class ProblemFacts(SpaceReference):
     profile_facts: Profile | None = None
     predictor: UserFile | None = None
     learned_costs: UserFile | None = None
-    evaluators: tuple[UserFile | UserCode, ...] = ()
+    evaluators: tuple[UserFile | UserCode | AccuracySource, ...] = ()
     python_parts: tuple[str, ...] = ()
     own_metrics: tuple[Metric, ...] = ()
+    accuracy_of: str = SHIPPED_ACCURACY
 
     @property
     def table(self) -> dict[str, Metric]:
         """All metrics of the problem, by name."""
-        return metric_table(self.own_metrics)
+        return metric_table(self.own_metrics, self.accuracy_of)
 
     @property
     def objective_metrics(self) -> list[Metric]:

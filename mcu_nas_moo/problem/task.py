@@ -14,15 +14,15 @@ import numpy as np
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import unknown_name
-from mcu_nas_moo.common.user_parts import UserCode, UserFile
+from mcu_nas_moo.common.user_parts import UserFile
 from mcu_nas_moo.common.workpool import cores
 from mcu_nas_moo.contracts.evaluator import COSTS as COST_ORDER
 from mcu_nas_moo.contracts.metrics import METRICS, limits_in, metric_table, objectives_in
 from mcu_nas_moo.hardware.profile import Profile, list_profiles, load_profile
-from mcu_nas_moo.problem.evaluators.accuracy_predictor import AccuracyPredictor
+from mcu_nas_moo.problem.evaluators.accuracy_predictor import SHIPPED_ACCURACY, AccuracyPredictor
 from mcu_nas_moo.problem.evaluators.analytic_costs import COSTS, AnalyticCosts
 from mcu_nas_moo.problem.evaluators.asking import SPREAD
-from mcu_nas_moo.problem.evaluators.choice import chosen_evaluators
+from mcu_nas_moo.problem.evaluators.choice import chosen_evaluators, found_again
 from mcu_nas_moo.problem.facts import ProblemFacts, difference
 from mcu_nas_moo.spaces import SearchSpace, load_space
 from mcu_nas_moo.spaces.register import SpaceReference
@@ -129,7 +129,8 @@ class Task:
         self.evaluators = chosen_evaluators(self.space, self.profile, accuracy, costs, evaluators)
         #: All metrics that can be told of a network, by name.
         self.table = metric_table(
-            metric for asked in self.evaluators.all for metric in asked.metrics.values()
+            (metric for asked in self.evaluators.all for metric in asked.metrics.values()),
+            self.accuracy_of,
         )
         told = {name for asked in self.evaluators.all for name in asked.metrics}
         self._told = told | ({"accuracy", "error"} if told & {"accuracy", "error"} else set())
@@ -197,6 +198,14 @@ class Task:
         return len(self.limits)
 
     @property
+    def accuracy_of(self) -> str:
+        """What accuracy and error are measured on, and how they are known, in words."""
+        for asked in self.evaluators.all:
+            if {"accuracy", "error"} & set(asked.metrics):
+                return asked.accuracy_of
+        return SHIPPED_ACCURACY
+
+    @property
     def cost(self) -> Cost:
         """What one network takes, about: that of the slowest evaluator."""
         return max((asked.cost for asked in self.evaluators.all), key=COST_ORDER.index)
@@ -262,6 +271,7 @@ class Task:
             python_parts=tuple(
                 asked.name for asked, source in zip(own, sources, strict=True) if source is None
             ),
+            accuracy_of=self.accuracy_of,
             own_metrics=tuple(m for m in self.table.values() if m.name not in METRICS),
         )
 
@@ -301,10 +311,7 @@ class Task:
                 costs=learned.find(folder)
                 if learned
                 else ("mlp" if facts.learned_metrics else "analytic"),
-                evaluators=[
-                    part.name if isinstance(part, UserCode) else part.find(folder)
-                    for part in facts.evaluators
-                ],
+                evaluators=[found_again(part, folder) for part in facts.evaluators],
             )
         except ValueError as error:
             raise InputError(f"{source}: {error}") from error

@@ -39,16 +39,19 @@ def fit(labels_file: Path | None, weights: Path | None, out: Path, seed: int) ->
     from mcu_nas_moo.training.supernet.weights import TrainedSupernet
 
     labels = Labels.load(labels_file)
-    fitted = fit_and_judge(TrainedSupernet.load(weights).spaces, labels, seed)
+    trained = TrainedSupernet.load(weights)
+    fitted = fit_and_judge(trained.spaces, labels, seed, data=trained.data)
     fitted.save(out)
     register(out)
     click.echo(f"Each label predicted without it ({FOLDS}-fold cross-validation):")
     for name, row in fitted.details.items():
-        click.echo(
-            f"{name}: Kendall's tau {row['kendall_tau']:.3f}, RMSE {100 * row['rmse']:.2f} points "
-            f"on {row['labels']} labels"
-        )
+        if isinstance(row, dict):
+            click.echo(
+                f"{name}: Kendall's tau {row['kendall_tau']:.3f}, RMSE {100 * row['rmse']:.2f} "
+                f"points on {row['labels']} labels"
+            )
     click.echo(f"predictor: {out}")
+    click.echo(f"Next: mcu-nas search --space {trained.spaces[0].name} --accuracy {out}")
 
 
 @predictor.command("label-costs")

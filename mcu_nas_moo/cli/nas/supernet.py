@@ -85,10 +85,13 @@ def train(
         out,
         device,
         start,
+        data.absolute().name,
     )
     trained = train_supernet(trainer)
     trained.save(out / "supernet.safetensors")
-    click.echo(f"weights: {out / 'supernet.safetensors'}")
+    weights = out / "supernet.safetensors"
+    click.echo(f"weights: {weights}")
+    click.echo(f"Next: mcu-nas supernet label --data {data} --weights {weights} --out labels.csv")
 
 
 @supernet.command()
@@ -122,6 +125,8 @@ def label(
         labels = label_subnets(trained, samples, calibration, validation, out, advance=advance)
     register(out)
     click.echo(f"{len(labels)} labels: {out}")
+    own = f" --weights {weights}" if weights else ""
+    click.echo(f"Next: mcu-nas predictor fit --labels {out}{own} --out predictor.safetensors")
 
 
 @supernet.command()

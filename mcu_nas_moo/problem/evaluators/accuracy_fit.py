@@ -76,7 +76,9 @@ def quality(predicted: FloatArray, targets: FloatArray) -> dict[str, float]:
     }
 
 
-def fit_and_judge(spaces: Sequence[Space], labels: Labels, seed: int = 0) -> AccuracyPredictor:
+def fit_and_judge(
+    spaces: Sequence[Space], labels: Labels, seed: int = 0, *, data: str = "unknown pictures"
+) -> AccuracyPredictor:
     """Fit a predictor to all labels; its ``details`` say how good it is on labels not seen.
 
     The figures come from cross-validation over all labels and are given for all of them, for
@@ -92,5 +94,5 @@ def fit_and_judge(spaces: Sequence[Space], labels: Labels, seed: int = 0) -> Acc
     parts |= {space.name: owner == number for number, space in enumerate(spaces)}
     parts |= {"uniform samples": uniform}
     details = {name: quality(predicted[rows], targets[rows]) for name, rows in parts.items()}
-    structures = {"structures": [structure_of(space) for space in spaces]}
-    return replace(fit_predictor(inputs, targets, seed), details=details | structures)
+    known = {"structures": [structure_of(space) for space in spaces], "data": data}
+    return replace(fit_predictor(inputs, targets, seed), details=details | known)

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from mcu_nas_moo.common.arrays import FloatArray
     from mcu_nas_moo.contracts.space import Space
 
+#: What the shipped predictor knows, and how that is told.
+SHIPPED_DATA = "CIFAR-10"
+SHIPPED_ACCURACY = f"{SHIPPED_DATA} (predicted)"
 #: The command that remakes the shipped predictor from the shipped labels.
 REMAKE = "mcu-nas predictor fit"
 
@@ -49,6 +52,11 @@ class AccuracyPredictor(MLPEnsemble):
     name: ClassVar[str] = "accuracy predictor"
     metrics: ClassVar[tuple[str, ...]] = PredictedAccuracy._fields
     thread_safe: ClassVar[bool] = True
+
+    @property
+    def accuracy_of(self) -> str:
+        """What it predicts the accuracy on, in words."""
+        return f"{self.details.get('data', 'unknown pictures')} (predicted)"
 
     def evaluate(self, space: Space, X: Any) -> dict[str, FloatArray]:
         """As :meth:`predict`, by metric."""
@@ -92,7 +100,10 @@ class AccuracyPredictor(MLPEnsemble):
         """
         found = artifact_path("predictor.safetensors", path, REMAKE)
         with parsing(found, remake(found, REMAKE)):
-            return replace(cls.read(found), file=UserFile.of(path) if path else None)
+            predictor = cls.read(found)
+        if path is None:
+            return replace(predictor, details=predictor.details | {"data": SHIPPED_DATA})
+        return replace(predictor, file=UserFile.of(path))
 
 
 def structure_of(space: Space) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -18,7 +18,10 @@ from mcu_nas_moo.contracts.metrics import METRICS, Metric
 if TYPE_CHECKING:
     from mcu_nas_moo.common.arrays import FloatArray, Genotypes
     from mcu_nas_moo.contracts.evaluator import Cost, NetworkEvaluator
+    from mcu_nas_moo.problem.evaluators.trained_accuracy import AccuracySource
     from mcu_nas_moo.spaces import SearchSpace
+
+    Source: TypeAlias = UserCode | UserFile | AccuracySource
 
 #: The standard deviation of a measured metric stands beside it, under its name and this.
 SPREAD = "_std"
@@ -46,20 +49,19 @@ class Asked:
 
     Attributes:
         metrics: what it tells, by name.
-        name, fingerprint, deterministic, cost, thread_safe: see the contract.
+        name, fingerprint, deterministic, cost, thread_safe, accuracy_of: see the contract.
 
     Raises:
         InputError: if the object is none of the contract.
     """
 
-    def __init__(
-        self, evaluator: NetworkEvaluator, source: UserCode | UserFile | None = None
-    ) -> None:
+    def __init__(self, evaluator: NetworkEvaluator, source: Source | None = None) -> None:
         self.evaluator = evaluator
         self.source = source
         self.name: str = getattr(evaluator, "name", type(evaluator).__name__)
         self.deterministic: bool = getattr(evaluator, "deterministic", True)
         self.cost: Cost = getattr(evaluator, "cost", "microseconds")
+        self.accuracy_of: str = getattr(evaluator, "accuracy_of", f"data of evaluator {self.name}")
         self.thread_safe: bool = getattr(evaluator, "thread_safe", False)
         if not callable(getattr(evaluator, "evaluate", None)) or isinstance(evaluator, type):
             raise InputError(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from mcu_nas_moo.contracts.evaluator import NetworkEvaluator
     from mcu_nas_moo.hardware.profile import Profile
+    from mcu_nas_moo.problem.evaluators.asking import Source
     from mcu_nas_moo.spaces import SearchSpace
 
 #: Entry-point group of packages that bring evaluators.
@@ -116,10 +117,21 @@ def evaluator_of(given: str | Path | NetworkEvaluator, space: SearchSpace) -> As
             )
         code = UserCode(name=given, sha256=user_fingerprint(given, GROUP, "evaluator"))
         return asked_or_kept(made(given, GROUP, "evaluator"), code)
-    return asked_or_kept(given, None)
+    return asked_or_kept(given, getattr(given, "source", None))
 
 
-def asked_or_kept(evaluator: Any, source: UserCode | UserFile | None) -> Asked:
+def found_again(part: Source, folder: Path) -> str | Path | NetworkEvaluator:
+    """What to give to a task for an evaluator that a file names, as seen from ``folder``.
+
+    Raises:
+        InputError: if a file is missing or another one.
+    """
+    if isinstance(part, UserCode):
+        return part.name
+    return part.find(folder) if isinstance(part, UserFile) else part.evaluator(folder)
+
+
+def asked_or_kept(evaluator: Any, source: Source | None) -> Asked:
     """Ask it anew each time, or keep what it said where that is costly or never the same."""
     asked = Asked(evaluator, source)
     return asked if asked.deterministic and asked.cost == "microseconds" else Kept(asked)

@@ -101,6 +101,7 @@ def _predictor_table(details: dict[str, Any]) -> pd.DataFrame:
                 "RMSE in points": f"{100 * row['rmse']:.2f}",
             }
             for name, row in details.items()
+            if isinstance(row, dict)
         ]
     )
 

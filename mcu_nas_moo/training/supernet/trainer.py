@@ -74,6 +74,7 @@ class SupernetTrainer:
         train, validation: images on ``device``.
         folder: where the checkpoint and the TensorBoard events lie.
         initial: trained weights to start from; random ones if not given.
+        data: name of the pictures, for people.
 
     Raises:
         InputError: if the spaces do not fit together or the initial weights not to them, there
@@ -89,6 +90,7 @@ class SupernetTrainer:
         folder: Path,
         device: str = "cpu",
         initial: TrainedSupernet | None = None,
+        data: str = "unknown pictures",
     ) -> None:
         extremes = [
             (space.network(space.largest).layers(), space.network(space.smallest).layers())
@@ -119,7 +121,7 @@ class SupernetTrainer:
         self.steps_per_epoch = len(train) // settings.batch_size
         torch.manual_seed(settings.seed)
         self.supernet = Supernet(self.largest).to(device)
-        self.initial = initial
+        self.initial, self.data = initial, data
         if initial is not None:
             self._start_from(initial)
         shapes = [*self.supernet.scales.parameters(), *self.supernet.shifts.parameters()]
@@ -239,6 +241,7 @@ class SupernetTrainer:
             "validation_images": len(self.validation),
             "seconds": round(self.seconds),
             "device": self.device,
+            "data": self.data,
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
         }

@@ -82,6 +82,11 @@ class TrainedSupernet:
         return digest.hexdigest()[:16]
 
     @property
+    def data(self) -> str:
+        """Name of the pictures that it was trained on."""
+        return str(self.training.get("data", "unknown pictures"))
+
+    @property
     def classes(self) -> int:
         """That its networks tell apart."""
         return classes_of(self.spaces[0])
