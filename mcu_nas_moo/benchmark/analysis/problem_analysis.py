@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -46,22 +46,12 @@ if TYPE_CHECKING:
 SECOND_MARGIN = 1.0
 #: Points of an any-time curve.
 CURVE_POINTS = 100
-
-
+#: Facts of a whole run among its scores.
+WHOLE_RUN = ("budget", "feasible_share", "unique_share", "optimiser_ms", "wall_s")
 #: Columns of :attr:`Analysis.pairs`, also where there is only one algorithm.
 PAIR_COLUMNS = [
-    "evaluations",
-    "first",
-    "second",
-    "median_first",
-    "median_second",
-    "difference",
-    "low",
-    "high",
-    "p",
-    "p_holm",
-    "a12",
-    "verdict",
+    *("evaluations", "first", "second", "median_first", "median_second", "difference"),
+    *("low", "high", "p", "p_holm", "a12", "verdict"),
 ]
 
 
@@ -205,7 +195,6 @@ def _measure(
         rows = []
         for count in counts:
             archive = run.archive(count)
-            distance = distances(archive, reference)
             second = reference.hypervolume_of(archive, SECOND_MARGIN)
             first = np.inf if run.first_feasible is None else run.first_feasible
             rows.append(
@@ -214,16 +203,11 @@ def _measure(
                     "seed": run.seed,
                     "evaluations": count,
                     "hypervolume_ratio": float(curve.after(count)),
-                    "igd_plus": distance.igd_plus,
-                    "epsilon": distance.epsilon,
+                    **distances(archive, reference)._asdict(),
                     "area": curve.area(count),
                     "second_ratio": float(share_of(second, second_whole)),
                     "first_feasible": first if first <= count else np.inf,
-                    "budget": run.budget,
-                    "feasible_share": run.feasible_share,
-                    "unique_share": run.unique_share,
-                    "optimiser_ms": run.optimiser_ms,
-                    "wall_s": run.wall_s,
+                    **{name: getattr(run, name) for name in WHOLE_RUN},
                 }
             )
         measures.append(
@@ -276,21 +260,8 @@ def _compare(scores: pd.DataFrame, ranking: Sequence[str]) -> tuple[pd.DataFrame
         interval = percentile_interval(
             resampled[pair.case, pair.first] - resampled[pair.case, pair.second]
         )
-        pairs.append(
-            {
-                "evaluations": pair.case,
-                "first": pair.first,
-                "second": pair.second,
-                "median_first": pair.median_first,
-                "median_second": pair.median_second,
-                "difference": pair.difference,
-                **interval._asdict(),
-                "p": pair.p,
-                "p_holm": pair.p_holm,
-                "a12": pair.a12,
-                "verdict": pair.verdict,
-            }
-        )
+        about = {"evaluations": pair.case, "difference": pair.difference}
+        pairs.append(about | interval._asdict() | asdict(pair))
     return pd.DataFrame(rows), pd.DataFrame(pairs, columns=PAIR_COLUMNS)
 
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mcu_nas_moo.problem.adapters.given_task import task_of
+from mcu_nas_moo.problem.task import Task, task_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from optuna.distributions import BaseDistribution
+    from optuna.study import Study
     from optuna.trial import FrozenTrial, Trial
 
     from mcu_nas_moo.common.arrays import Genotypes
     from mcu_nas_moo.hardware.profile import Profile
-    from mcu_nas_moo.problem.task import Task
     from mcu_nas_moo.spaces import MBConvSpace
     from mcu_nas_moo.spaces.genes import Gene
 
@@ -93,6 +95,25 @@ class McuNasObjective:
         """
         params = trial if isinstance(trial, Mapping) else trial.params
         return self.task.space.encode({name: int(value) for name, value in params.items()})
+
+
+def distribution(gene: Gene) -> BaseDistribution:
+    """What a gene is suggested from."""
+    from optuna.distributions import CategoricalDistribution, IntDistribution
+
+    steps: set[Any] = set(np.diff(gene.options).tolist())
+    if len(steps) == 1:
+        return IntDistribution(gene.options[0], gene.options[-1], step=steps.pop())
+    return CategoricalDistribution(gene.options)
+
+
+def name_objectives(study: Study, task: Task) -> None:
+    """Let Optuna's dashboard show the names of the objectives, which is experimental there."""
+    from optuna.exceptions import ExperimentalWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        study.set_metric_names(list(task.objectives))
 
 
 def _suggest(trial: Trial, gene: Gene) -> int:
