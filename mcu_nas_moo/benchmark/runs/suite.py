@@ -317,6 +317,7 @@ def write_record(
         planned: the runs that follow from it.
         command: that makes them.
     """
+    versions = {name: register.installed_version(name) for name in PACKAGES + ANALYSIS_PACKAGES}
     facts = {
         "name": suite.name,
         "description": suite.description,
@@ -324,10 +325,7 @@ def write_record(
         "suite_file": text,
         "budgets": {entry.task.name: list(entry.counts) for entry in planned},
         "runs": {entry.task.name: entry.n_runs for entry in planned},
-        "versions": {"python": platform.python_version()}
-        | {
-            package: register.installed_version(package) for package in PACKAGES + ANALYSIS_PACKAGES
-        },
+        "versions": {"python": platform.python_version(), **versions},
         "machine": {  # nothing personal
             "system": platform.system(),
             "machine": platform.machine(),
