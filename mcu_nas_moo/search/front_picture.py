@@ -66,7 +66,7 @@ def draw_front(
     if limits[0] is not None and limits[0] <= high + 0.5 * (high - low):
         axes.axvline(limits[0], color="#b3261e", ls=":", lw=1.2)
         top = axes.get_xaxis_transform()
-        style: dict[str, Any] = {"color": "#b3261e", "size": 8, "ha": "right", "va": "top"}
+        style = {"color": "#b3261e", "size": 8, "ha": "right", "va": "top"}
         axes.text(limits[0], 0.99, "limit ", style, transform=top)
     axes.set(xlabel=pair[0].label, ylabel=pair[1].label)
     part = "" if joined else f" (2 of {len(problem.objectives)} objectives)"
