@@ -104,7 +104,7 @@ def find_results(folders: Sequence[Path], warn: Warn) -> list[Found]:
                 if path.name == STUDY_FILE:
                     found.append(FoundStudy(path, *read_study(path)))
                 else:
-                    found.append(read_compact(path)._replace(arrays={}))
+                    found.append(read_compact(path, rows=False))
     return found
 
 
