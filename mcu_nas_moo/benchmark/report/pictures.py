@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from matplotlib.axes import Axes
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.legend import Legend
     from matplotlib.text import Text
@@ -247,7 +246,7 @@ def save_ranks(stem: Path, ranks: Sequence[Ranks], looks: Mapping[str, Look]) ->
         axes.set(xlabel="evaluations", ylabel="mean rank over the problems (1 is best)")
         axes.invert_yaxis()
         low, high = axes.get_ylim()
-        places = _spread_out([y for _, y in ends.values()], 0.045 * abs(low - high))
+        places = _spread_out([y for _, y in ends.values()], 0.05 * abs(low - high))
         for (name, end), place in zip(ends.items(), places, strict=True):
             axes.annotate(
                 picture_text(name),
@@ -388,7 +387,8 @@ def _inches(figure: Figure, artist: Text | Legend) -> tuple[float, float]:
     """Width and height."""
     from matplotlib.text import Text
 
-    renderer = cast("FigureCanvasAgg", figure.canvas).get_renderer()
+    canvas: Any = figure.canvas
+    renderer = canvas.get_renderer()
     if isinstance(artist, Text):  # of an annotation without its arrow
         box = Text.get_window_extent(artist, renderer)
     else:
