@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mcu_nas_moo.deployment.firmware.boards import board_of
 from mcu_nas_moo.deployment.firmware.firmware_report import file_sums, read_report, write_report
-from mcu_nas_moo.deployment.firmware.memory_map import MemoryMap
+from mcu_nas_moo.deployment.firmware.memory_map import MemoryMap, board_of
 from mcu_nas_moo.deployment.firmware.toolchain import find_toolchain
 
 SIZE, CHANNELS, OUTPUTS = 4, 3, 3

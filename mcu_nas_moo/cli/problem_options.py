@@ -14,6 +14,7 @@ from mcu_nas_moo.contracts.metrics import LIMITED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from rich.console import Console
 
@@ -142,6 +143,17 @@ def task_of_options(
             f"such as {DEFAULT_OBJECTIVES}"
         )
     return task
+
+
+def fixed_reference(folder: Path, task: Task, console: Console) -> Reference:
+    """The reference of earlier starts in ``folder``, or the known or a new one, kept there."""
+    from mcu_nas_moo.benchmark.references.reference import REFERENCE_FILE, kept_reference
+
+    reference = kept_reference(folder, task)
+    if reference is None:
+        reference = reference_of(task, console)
+        reference.save(folder / REFERENCE_FILE)
+    return reference
 
 
 def reference_of(task: Task, console: Console) -> Reference:

@@ -86,6 +86,11 @@ def said_when_stopped(kept: str) -> Iterator[None]:
         _end(f"Stopped. {kept}; the same command continues.", INTERRUPTED)
 
 
+def note(text: str) -> None:
+    """Say on stderr what a user should know."""
+    click.echo(f"Note: {text}", err=True)
+
+
 def one_line(error: Exception) -> str:
     """What an error says, on one line; an OSError without its number."""
     text = str(error)

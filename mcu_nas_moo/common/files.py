@@ -6,6 +6,7 @@ import glob
 import hashlib
 import os
 import platform
+import re
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 TEXT_LIMIT, FILE_LIMIT = 2**26, 2**30
 #: Most characters of a message that another library wrote.
 _REASON = 300
+
+
+def is_url(place: str) -> bool:
+    """Whether a place is a URL, and no path, be it with a drive of Windows."""
+    return re.match(r"[\w+]{2,}:", place) is not None
 
 
 def cache_folder() -> Path:

@@ -10,12 +10,12 @@ import numpy as np
 from mcu_nas_moo.common.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
 
-    from mcu_nas_moo.common.arrays import BoolArray, FloatArray, Genotypes
+    from mcu_nas_moo.common.arrays import BoolArray, FloatArray, Genotypes, IntArray
     from mcu_nas_moo.contracts.problem import Problem
 
 
@@ -61,8 +61,16 @@ class Setting:
 Factory: TypeAlias = "Callable[[Setting], Optimiser]"
 
 
-def genotypes_of(asked: object, task: Problem, algorithm: str, done: int) -> Genotypes:
+def genotypes_of(
+    asked: object, genes: Sequence[Any], n_choices: IntArray, algorithm: str, done: int
+) -> Genotypes:
     """What an algorithm proposed, whole numbers of any type, as integers ``(n, n_genes)``.
+
+    Args:
+        asked: its answer.
+        genes, n_choices: of the space.
+        algorithm: its name.
+        done: how much it had proposed before.
 
     Raises:
         InputError: with the algorithm, the row, the gene and its range if a value is not among
@@ -76,20 +84,20 @@ def genotypes_of(asked: object, task: Problem, algorithm: str, done: int) -> Gen
     except (TypeError, ValueError) as error:
         raise InputError(f"{where} proposed what is no array of numbers: {error}") from error
     if given.size == 0 and given.ndim > 0:
-        return np.zeros((0, task.n_genes), dtype=np.int64)
-    if given.ndim != 2 or given.shape[1] != task.n_genes:
+        return np.zeros((0, len(genes)), dtype=np.int64)
+    if given.ndim != 2 or given.shape[1] != len(genes):
         what = "None" if asked is None else f"an array of shape {given.shape}"
         raise InputError(
             f"{where} proposed {what}; it must be an array of shape "
-            f"(n, {task.n_genes}), a row per genotype and a column per gene"
+            f"(n, {len(genes)}), a row per genotype and a column per gene"
         )
     if not np.issubdtype(given.dtype, np.integer):
-        _refuse(given != np.rint(given), given, task, where)
-    _refuse((given < 0) | (given >= task.n_choices), given, task, where)
+        _refuse(given != np.rint(given), given, genes, where)
+    _refuse((given < 0) | (given >= n_choices), given, genes, where)
     return given.astype(np.int64)
 
 
-def _refuse(wrong: BoolArray, given: npt.NDArray[Any], task: Problem, where: str) -> None:
+def _refuse(wrong: BoolArray, given: npt.NDArray[Any], genes: Sequence[Any], where: str) -> None:
     """Raise for the first of the values that are ``wrong``, if any."""
     if not wrong.any():
         return
@@ -103,6 +111,6 @@ def _refuse(wrong: BoolArray, given: npt.NDArray[Any], task: Problem, where: str
         )
     raise InputError(
         f"{where} proposed {value.item()} in row {row} for gene "
-        f"{task.space.genes[column].name!r}; allowed are the whole numbers from 0 to "
-        f"{task.n_choices[column] - 1}{remedy}"
+        f"{genes[column].name!r}; allowed are the whole numbers from 0 to "
+        f"{len(genes[column].options) - 1}{remedy}"
     )

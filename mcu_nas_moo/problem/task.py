@@ -436,5 +436,20 @@ def _file_of(asked: Asked | None) -> UserFile | None:
     return source if isinstance(source, UserFile) else None
 
 
+def task_of(task: Task | None, profile: Any, space: Any, objectives: Any, limits: Any) -> Task:
+    """``task`` if there is one, else the task with the given settings; None means the default.
+
+    Raises:
+        InputError: if both a task and settings are given, which might contradict each other.
+    """
+    settings = {"profile": profile, "space": space, "objectives": objectives, "limits": limits}
+    given = {name: value for name, value in settings.items() if value is not None}
+    if task is None:
+        return Task(**given)
+    if given:
+        raise InputError(f"a task already fixes {', '.join(given)}; give one or the other")
+    return task
+
+
 def _hash(facts: object) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]

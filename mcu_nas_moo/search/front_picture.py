@@ -58,39 +58,16 @@ def draw_front(
         label = f"{reference.kind} front"
         axes.plot(*points(task.metrics(reference.X)), color="0.8", label=label, **style, **line)
     others = subnets.take(subnets.feasible)
-    axes.plot(
-        *points(others.metrics),
-        ls="none",
-        marker=".",
-        ms=4,
-        color="0.55",
-        label="feasible",
-        alpha=0.6,
-    )
-    axes.plot(
-        *points(front.metrics),
-        marker="o",
-        ms=4,
-        lw=1.3,
-        color="#0072B2",
-        label="found front",
-        **line,
-    )
+    axes.plot(*points(others.metrics), ".", ms=4, color="0.55", label="feasible", alpha=0.6)
+    line |= {"marker": "o", "ms": 4, "color": "#0072B2"}
+    axes.plot(*points(front.metrics), lw=1.3, label="found front", **line)
     limits = [problem.limits.get(axis.name) for axis in pair]
     low, high = axes.get_xlim()
     if limits[0] is not None and limits[0] <= high + 0.5 * (high - low):
         axes.axvline(limits[0], color="#b3261e", ls=":", lw=1.2)
-        axes.annotate(
-            "limit",
-            (limits[0], 1),
-            xycoords=("data", "axes fraction"),
-            xytext=(-3, -3),
-            textcoords="offset points",
-            ha="right",
-            va="top",
-            fontsize=8,
-            color="#b3261e",
-        )
+        top = axes.get_xaxis_transform()
+        style = {"color": "#b3261e", "size": 8, "ha": "right", "va": "top"}
+        axes.text(limits[0], 0.99, "limit ", style, transform=top)
     axes.set(xlabel=pair[0].label, ylabel=pair[1].label)
     part = "" if joined else f" (2 of {len(problem.objectives)} objectives)"
     axes.set_title(picture_text(f"Feasible Pareto front{part}, {problem.title}"))

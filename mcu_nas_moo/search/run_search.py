@@ -17,14 +17,13 @@ import numpy as np
 import optuna
 from optuna.trial import TrialState, create_trial
 
-from mcu_nas_moo.benchmark.results.optuna_export import distribution
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.text import without_passwords
 from mcu_nas_moo.common.user_parts import last_line, one_line
 from mcu_nas_moo.contracts.optimiser import Setting, genotypes_of
 from mcu_nas_moo.optimisers.register import entry, load_optimiser
 from mcu_nas_moo.optimisers.user_optimisers import GROUP, is_own
-from mcu_nas_moo.problem.adapters.optuna_objective import McuNasObjective
+from mcu_nas_moo.problem.adapters.optuna_objective import McuNasObjective, distribution
 from mcu_nas_moo.search.lease import ABROAD_S, alone_in, this_process
 from mcu_nas_moo.search.search_study import Progress, reading, values_of
 from mcu_nas_moo.search.streams import (
@@ -202,7 +201,7 @@ class _Work:
             optimiser = load_optimiser(name)(stream.setting(self._task))
         learner = entry(name).learns_from_others
         known = {number for numbers in told.values() for number in numbers}
-        position = 0
+        position, genes = 0, self._task.space.genes
         while True:
             self._renewed()
             if stored:
@@ -216,7 +215,7 @@ class _Work:
                 known.update(others)
                 self._tell(optimiser, others)
             with _blaming(name):
-                X = genotypes_of(optimiser.ask(), self._task, name, position)
+                X = genotypes_of(optimiser.ask(), genes, self._task.n_choices, name, position)
             if len(X) == 0:
                 return position
             rows: list[tuple[list[float], list[float]]] = []

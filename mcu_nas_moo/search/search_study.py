@@ -11,10 +11,10 @@ import optuna
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from mcu_nas_moo.benchmark.results.optuna_export import name_objectives
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import printable, unknown_name
 from mcu_nas_moo.common.yaml_files import Facts, validate
+from mcu_nas_moo.problem.adapters.optuna_objective import name_objectives
 from mcu_nas_moo.problem.archive import feasible
 from mcu_nas_moo.problem.facts import ProblemFacts, difference
 from mcu_nas_moo.search.search_folder import Start

@@ -155,20 +155,17 @@ def _free_stream(
         default=new,
     )
     if number in kept and entry(algorithm).replayable:
-        stream = kept[number]
-    else:
-        number = new
-        ideal, nadir = objective_ranges(task)
-        stream = Stream(
-            algorithm=algorithm,
-            seed=seed,
-            worker=len(alike),
-            optimiser=optimiser,
-            budget=budget,
-            ideal=ideal.tolist(),
-            nadir=nadir.tolist(),
-        )
-    return number, stream
+        return number, kept[number]
+    ideal, nadir = objective_ranges(task)
+    return new, Stream(
+        algorithm=algorithm,
+        seed=seed,
+        worker=len(alike),
+        optimiser=optimiser,
+        budget=budget,
+        ideal=ideal.tolist(),
+        nadir=nadir.tolist(),
+    )
 
 
 def keep_stream(study: optuna.Study, number: int, stream: Stream, owner: Owner | None) -> None:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
-from mcu_nas_moo.benchmark.results.optuna_export import is_url, open_storage
+from mcu_nas_moo.benchmark.results.optuna_export import open_storage
 from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.common.files import is_url
 from mcu_nas_moo.common.json_files import shallow
 from mcu_nas_moo.common.text import without_passwords
 from mcu_nas_moo.search.lease import alone_in

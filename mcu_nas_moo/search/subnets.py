@@ -37,11 +37,6 @@ def subnet_name(problem: ProblemFacts, suffix: str) -> str:
     return f"{stem}-{suffix}"
 
 
-def _hash(facts: object) -> str:
-    """Seven hexadecimal digits; among 15,000 subnets, the largest front shipped, a rare repeat."""
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:7]
-
-
 @dataclass(frozen=True, eq=False)
 class Subnets:
     """Distinct subnets of one problem, row by row.
@@ -65,9 +60,12 @@ class Subnets:
         """Distinct subnets that no study found; named by ``suffix`` and a hash of their genes."""
         problem = task.facts()
         genes = tuple(dict(subnet.values) for subnet in task.space.decode(X))
+        texts = (json.dumps([problem.space, own], sort_keys=True) for own in genes)
+        # Seven digits: a rare repeat among 15,000 subnets, the largest front shipped.
+        hashes = (hashlib.sha256(text.encode()).hexdigest()[:7] for text in texts)
         return cls(
             problem,
-            tuple(subnet_name(problem, suffix + _hash([problem.space, own])) for own in genes),
+            tuple(subnet_name(problem, suffix + digest) for digest in hashes),
             genes,
             task.metrics(X),
             (-1,) * len(X),

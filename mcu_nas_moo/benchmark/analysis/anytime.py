@@ -103,6 +103,27 @@ def any_time_curve(run: Trajectory, reference: Reference) -> AnyTimeCurve:
     return AnyTimeCurve(run.at, share_of(volumes, reference.hypervolume))
 
 
+def area_under_curve(run: Trajectory, reference: Reference, evaluations: int) -> float:
+    """:meth:`AnyTimeCurve.area` of a run without its curve, in a fifth of the time.
+
+    What each evaluation adds lasts until ``evaluations``: the area is a hypervolume in which the
+    logarithm of the evaluation's number is one more objective.
+
+    Args:
+        run: what it added to its archive.
+        reference: what 1.0 means.
+        evaluations: at least 2.
+    """
+    import moocore
+
+    rows, end = run.at <= evaluations, np.log10(evaluations)
+    if not rows.any():
+        return 0.0
+    points = np.column_stack([reference.normalise(run.F[rows]), np.log10(run.at[rows])])
+    volume = moocore.hypervolume(points, ref=np.append(reference.reference_point, end))
+    return float(volume / end / reference.hypervolume)
+
+
 class Distances(NamedTuple):
     """How far an archive is from the reference front, in normalised objectives.
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mcu_nas_moo.benchmark.analysis.anytime import (
     RUNTIME_TARGETS,
     TARGETS,
+    AnyTimeCurve,
     any_time_curve,
+    area_under_curve,
     distances,
 )
 from mcu_nas_moo.benchmark.analysis.cautions import (
@@ -46,22 +48,12 @@ if TYPE_CHECKING:
 SECOND_MARGIN = 1.0
 #: Points of an any-time curve.
 CURVE_POINTS = 100
-
-
+#: Facts of a whole run among its scores.
+WHOLE_RUN = ("budget", "feasible_share", "unique_share", "optimiser_ms", "wall_s")
 #: Columns of :attr:`Analysis.pairs`, also where there is only one algorithm.
 PAIR_COLUMNS = [
-    "evaluations",
-    "first",
-    "second",
-    "median_first",
-    "median_second",
-    "difference",
-    "low",
-    "high",
-    "p",
-    "p_holm",
-    "a12",
-    "verdict",
+    *("evaluations", "first", "second", "median_first", "median_second", "difference"),
+    *("low", "high", "p", "p_holm", "a12", "verdict"),
 ]
 
 
@@ -145,9 +137,13 @@ def analyse(results: ProblemResults) -> Analysis:
     if not judged:
         raise InputError(f"{results.title}: no run is as long as a number of evaluations to judge")
     grid = log_spaced(max(results.budgets), CURVE_POINTS, results.budgets)
-    measured = dict(zip(judged, _measure(judged, results.reference, grid), strict=True))
+    longest: dict[str, int] = {}
+    for run in judged:
+        longest[run.algorithm] = max(run.budget, longest.get(run.algorithm, 0))
+    complete = [run for run in judged if run.budget == longest[run.algorithm]]
+    found = {run: any_time_curve(run, results.reference) for run in complete}
 
-    scores = pd.DataFrame([row for measures in measured.values() for row in measures.scores])
+    scores = pd.DataFrame(_scores(judged, found, results.reference))
     place = {name: number for number, name in enumerate(results.algorithms)}
     scores = scores.sort_values(
         ["algorithm", "evaluations", "seed"],
@@ -159,16 +155,16 @@ def analyse(results: ProblemResults) -> Analysis:
     second_ranking = _ranking(scores, compared_at, "second_ratio")
     curves, runtimes, rows = {}, {}, []
     for name in ranking:
-        longest = max(run.budget for run in judged if run.algorithm == name)
-        own = [run for run in judged if run.algorithm == name and run.budget == longest]
-        ratios = np.stack([measured[run].ratios for run in own])
-        beyond = np.where(grid <= longest, ratios, np.nan)
-        curves[name] = Curve(longest, tuple(run.seed for run in own), grid, beyond)
-        runtimes[name] = Runtimes(longest, np.stack([measured[run].runtimes for run in own]))
+        own = [run for run in complete if run.algorithm == name]
+        ratios = np.stack([found[run].after(grid) for run in own])
+        beyond = np.where(grid <= longest[name], ratios, np.nan)
+        curves[name] = Curve(longest[name], tuple(run.seed for run in own), grid, beyond)
+        finer = np.stack([found[run].first_reaching(RUNTIME_TARGETS) for run in own])
+        runtimes[name] = Runtimes(longest[name], finer)
         rows += [
             {"algorithm": name, "seed": run.seed, "target": target, "evaluations": needed}
             for run in own
-            for target, needed in zip(TARGETS, measured[run].reached.tolist(), strict=True)
+            for target, needed in zip(TARGETS, found[run].first_reaching(TARGETS), strict=True)
         ]
     medians, pairs = _compare(scores, ranking)
     return Analysis(
@@ -186,26 +182,23 @@ def analyse(results: ProblemResults) -> Analysis:
     )
 
 
-class _Measures(NamedTuple):
-    """What is computed of one run."""
-
-    ratios: FloatArray
-    reached: FloatArray
-    runtimes: FloatArray
-    scores: list[dict[str, Any]]
-
-
-def _measure(
-    runs: Mapping[Trajectory, Sequence[int]], reference: Reference, grid: IntArray
-) -> list[_Measures]:
+def _scores(
+    runs: Mapping[Trajectory, Sequence[int]],
+    curves: Mapping[Trajectory, AnyTimeCurve],
+    reference: Reference,
+) -> list[dict[str, Any]]:
+    """A row per run and judged number of evaluations; a curve, where there is one, saves work."""
     second_whole = reference.hypervolume_of(reference.F, SECOND_MARGIN)
-    measures = []
+    rows = []
     for run, counts in runs.items():
-        curve = any_time_curve(run, reference)
-        rows = []
         for count in counts:
-            archive = run.archive(count)
-            distance = distances(archive, reference)
+            archive, curve = run.archive(count), curves.get(run)
+            if curve is None:
+                volume = reference.hypervolume_of(archive)
+                ratio = float(share_of(volume, reference.hypervolume))
+                area = area_under_curve(run, reference, count) if count > 1 else ratio
+            else:
+                ratio, area = float(curve.after(count)), curve.area(count)
             second = reference.hypervolume_of(archive, SECOND_MARGIN)
             first = np.inf if run.first_feasible is None else run.first_feasible
             rows.append(
@@ -213,28 +206,15 @@ def _measure(
                     "algorithm": run.algorithm,
                     "seed": run.seed,
                     "evaluations": count,
-                    "hypervolume_ratio": float(curve.after(count)),
-                    "igd_plus": distance.igd_plus,
-                    "epsilon": distance.epsilon,
-                    "area": curve.area(count),
+                    "hypervolume_ratio": ratio,
+                    **distances(archive, reference)._asdict(),
+                    "area": area,
                     "second_ratio": float(share_of(second, second_whole)),
                     "first_feasible": first if first <= count else np.inf,
-                    "budget": run.budget,
-                    "feasible_share": run.feasible_share,
-                    "unique_share": run.unique_share,
-                    "optimiser_ms": run.optimiser_ms,
-                    "wall_s": run.wall_s,
+                    **{name: getattr(run, name) for name in WHOLE_RUN},
                 }
             )
-        measures.append(
-            _Measures(
-                ratios=curve.after(grid),
-                reached=curve.first_reaching(TARGETS),
-                runtimes=curve.first_reaching(RUNTIME_TARGETS),
-                scores=rows,
-            )
-        )
-    return measures
+    return rows
 
 
 def _compared_at(scores: pd.DataFrame) -> int:
@@ -276,21 +256,7 @@ def _compare(scores: pd.DataFrame, ranking: Sequence[str]) -> tuple[pd.DataFrame
         interval = percentile_interval(
             resampled[pair.case, pair.first] - resampled[pair.case, pair.second]
         )
-        pairs.append(
-            {
-                "evaluations": pair.case,
-                "first": pair.first,
-                "second": pair.second,
-                "median_first": pair.median_first,
-                "median_second": pair.median_second,
-                "difference": pair.difference,
-                **interval._asdict(),
-                "p": pair.p,
-                "p_holm": pair.p_holm,
-                "a12": pair.a12,
-                "verdict": pair.verdict,
-            }
-        )
+        pairs.append({"evaluations": pair.case} | pair._asdict() | interval._asdict())
     return pd.DataFrame(rows), pd.DataFrame(pairs, columns=PAIR_COLUMNS)
 
 

@@ -68,6 +68,8 @@ def mean_ranks(
     Raises:
         InputError: if there is no problem.
     """
+    from scipy.stats import rankdata
+
     if not medians:
         raise InputError("mean ranks need at least one problem")
     algorithms = list(dict.fromkeys(name for ratios in medians.values() for name in ratios))
@@ -75,7 +77,7 @@ def mean_ranks(
     missing = [name for name in algorithms if name not in present]
     values = np.array([[ratios[name] for name in present] for ratios in medians.values()])
     # The order of the algorithms given decides between equal mean ranks.
-    ranks = _ranks(values).mean(axis=0) if present else np.zeros(0)
+    ranks = rankdata(-values, axis=1).mean(axis=0) if present else np.zeros(0)
     order = np.argsort(ranks, kind="stable")
     names = tuple(present[index] for index in order)
     ordered = tuple(ranks[order].tolist())
@@ -122,13 +124,6 @@ def critical_difference(algorithms: int, problems: int, level: float = SIGNIFICA
         return float("nan")
     quantile = float(studentized_range.ppf(1.0 - level, algorithms, np.inf)) / np.sqrt(2.0)
     return float(quantile * np.sqrt(algorithms * (algorithms + 1) / (6.0 * problems)))
-
-
-def _ranks(values: FloatArray) -> FloatArray:
-    from scipy.stats import rankdata
-
-    ranks: FloatArray = rankdata(-values, axis=1)
-    return ranks
 
 
 def _friedman(values: FloatArray) -> float:

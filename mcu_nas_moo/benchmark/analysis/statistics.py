@@ -7,7 +7,6 @@ assessing randomized algorithms").
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
@@ -216,14 +215,14 @@ def median(values: npt.ArrayLike) -> float:
     return float(np.quantile(known, 0.5, method="linear" if whole else "higher"))
 
 
-@dataclass(frozen=True)
-class Comparison(Generic[Case]):
+class Comparison(NamedTuple, Generic[Case]):
     """Two of several algorithms in one case.
 
     Attributes:
         case: what tells the tests of the family apart.
         first, second: names of the algorithms.
         median_first, median_second: medians of their samples.
+        difference: of the medians, first less second.
         p: of the Mann-Whitney test.
         p_holm: corrected for all tests of the family.
         a12: probability that the first is better in a run, ties counted half.
@@ -235,15 +234,11 @@ class Comparison(Generic[Case]):
     second: str
     median_first: float
     median_second: float
+    difference: float
     p: float
     p_holm: float
     a12: float
     verdict: str
-
-    @property
-    def difference(self) -> float:
-        """Median of the first less that of the second."""
-        return self.median_first - self.median_second
 
 
 def compare_pairs(
@@ -267,20 +262,13 @@ def compare_pairs(
         for case, own in samples.items()
         for name, values in own.items()
     }
-    return [
-        Comparison(
-            case=case,
-            first=one,
-            second=two,
-            median_first=medians[case, one],
-            median_second=medians[case, two],
-            p=test.p,
-            p_holm=p_holm,
-            a12=test.a12,
-            verdict=verdict(p_holm, test.a12 - 0.5),
-        )
-        for (case, one, two), test, p_holm in zip(pairs, tests, corrected, strict=True)
-    ]
+    found = []
+    for (case, one, two), test, p_holm in zip(pairs, tests, corrected, strict=True):
+        first, second = medians[case, one], medians[case, two]
+        shown = verdict(p_holm, test.a12 - 0.5)
+        row = first, second, first - second, test.p, p_holm, test.a12, shown
+        found.append(Comparison(case, one, two, *row))
+    return found
 
 
 def _sample(values: npt.ArrayLike) -> FloatArray:

@@ -10,7 +10,7 @@ from mcu_nas_moo.benchmark.analysis.statistics import AHEAD, BEHIND, NOT_SHOWN, 
 from mcu_nas_moo.benchmark.report.table import CLOSE_MARK, Cell, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
@@ -45,6 +45,12 @@ class Comparison(NamedTuple):
     p_holm: float
     verdict: str
 
+    @property
+    def reversed(self) -> Comparison:
+        """The other one against the first."""
+        difference, low, high, a12, p, verdict = self
+        return Comparison(-difference, -high, -low, 1.0 - a12, p, _REVERSED[verdict])
+
 
 def counts(analyses: Sequence[Analysis]) -> list[int]:
     """Numbers of evaluations at which any problem is judged, increasing."""
@@ -65,27 +71,11 @@ def medians(analysis: Analysis, count: int, column: str = "hypervolume_ratio") -
 def comparisons(analysis: Analysis, count: int) -> dict[tuple[str, str], Comparison]:
     """What the tests say of each first algorithm beside each second one after ``count``."""
     found = {}
-    pairs = analysis.pairs
-    rows: Iterable[Any] = pairs[pairs["evaluations"] == count].itertuples()
-    for row in rows:
-        one, two = str(row.first), str(row.second)
-        seen = Comparison(
-            float(row.difference),
-            float(row.low),
-            float(row.high),
-            float(row.a12),
-            float(row.p_holm),
-            str(row.verdict),
-        )
-        found[one, two] = seen
-        found[two, one] = Comparison(
-            -seen.difference,
-            -seen.high,
-            -seen.low,
-            1.0 - seen.a12,
-            seen.p_holm,
-            _REVERSED.get(seen.verdict, seen.verdict),
-        )
+    pairs = analysis.pairs[analysis.pairs["evaluations"] == count]
+    columns = (pairs[name].tolist() for name in ("first", "second", *Comparison._fields))
+    for one, two, *figures in zip(*columns, strict=True):
+        found[one, two] = Comparison(*figures)
+        found[two, one] = found[one, two].reversed
     return found
 
 
@@ -120,7 +110,7 @@ def summary_table(
             best = column.index[0]
             cells.append(
                 Cell(
-                    _ratio(column[name]),
+                    _number(column[name], ".4f"),
                     best=bool(column[name] == column.iloc[0]),
                     close=_close(tests[n].get((name, str(best)))),
                 )
@@ -350,15 +340,10 @@ def _close(found: Comparison | None) -> bool:
 
 
 def _kendall(first: FloatArray, second: FloatArray) -> float | None:
-    if len(first) < 2:
-        return None
-    from scipy.stats import kendalltau
-
-    return float(kendalltau(first, second).statistic)
-
-
-def _ratio(value: float) -> str:
-    return _number(value, ".4f")
+    """Tau-b: how alike two lists order things, ties left out; None if one orders nothing."""
+    one, two = (np.sign(np.subtract.outer(values, values)) for values in (first, second))
+    pairs = np.sqrt((one**2).sum() * (two**2).sum())
+    return float((one * two).sum() / pairs) if pairs else None
 
 
 def _interval(low: float, high: float, form: str) -> str:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass
+from functools import cached_property
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from mcu_nas_moo.benchmark.analysis.cautions import overall_cautions
 from mcu_nas_moo.benchmark.report.contents import RANKS_NOTE
 from mcu_nas_moo.common.pages import fill, packed
 from mcu_nas_moo.common.text import script_json
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mcu_nas_moo.benchmark.analysis.problem_analysis import Analysis
+    from mcu_nas_moo.benchmark.report.problem_report import ProblemReport
     from mcu_nas_moo.benchmark.report.table import Table
     from mcu_nas_moo.benchmark.results.problem_results import ProblemResults
 
@@ -28,41 +32,44 @@ class Page:
     """What stands on the page.
 
     Attributes:
-        analyses: one per problem, at least one.
+        shown: the problems, at least one.
         overview: data of the figures about all problems.
-        problems: data of the figures of each problem.
         count_tables: tables about all problems, by number of evaluations.
         overview_tables: tables about all problems that hold for all numbers.
-        problem_tables: for each problem its tables, by number of evaluations; under None those that
-            hold for all.
-        cautions: sentences for the head.
         warnings: what was left out or is odd about the files, a line each; may be many.
         command: how the report was made; may be empty.
         records: what suites kept of themselves (``suite.json``); may be empty.
-        date: of the report.
     """
 
-    analyses: Sequence[Analysis]
+    shown: Sequence[ProblemReport]
     overview: Mapping[str, Any]
-    problems: Sequence[Mapping[str, Any]]
     count_tables: Mapping[int, Sequence[Table]]
     overview_tables: Sequence[Table]
-    problem_tables: Sequence[Mapping[int | None, Sequence[Table]]]
-    cautions: Sequence[str]
     warnings: Sequence[str]
     command: str
-    date: str
-    records: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+    records: Sequence[Mapping[str, Any]]
+
+    @cached_property
+    def analyses(self) -> list[Analysis]:
+        """One per problem."""
+        return [one.analysis for one in self.shown]
 
 
 def render(page: Page) -> str:
     """The file's text. All that a user named is escaped."""
-    problem_tables = [_problem_tables(own) for own in page.problem_tables]
+    cautions = overall_cautions(page.analyses)
+    packages = packed("data-overview", script_json(page.overview))
+    packages += packed("tables-settings", _settings(page.analyses))
+    for number, one in enumerate(page.shown):
+        # What the head says of all problems is not repeated at each.
+        own = [sentence for sentence in one.analysis.cautions if sentence not in cautions]
+        packages += packed(f"data-{number}", script_json({**one.data, "cautions": own}))
+        packages += packed(f"tables-{number}", _problem_tables(one.tables))
     parts = {
         "title": escape(_title(page)),
         "lead": escape(_lead(page)),
         "facts": _facts(page),
-        "cautions": _cautions(page.cautions, page.warnings),
+        "cautions": _cautions(cautions, page.warnings),
         "problems": _options(
             (str(number), one.results.title) for number, one in enumerate(page.analyses)
         ),
@@ -75,12 +82,7 @@ def render(page: Page) -> str:
         "overview_tables": "".join(table.to_html() for table in page.overview_tables),
         "tasks": _tasks([one.results for one in page.analyses]),
         "reproduce": _reproduce(page.command, page.records),
-        "data": packed("data-overview", script_json(page.overview))
-        + packed("tables-settings", _settings(page.analyses))
-        + "".join(
-            packed(f"data-{number}", script_json(own)) + packed(f"tables-{number}", tables)
-            for number, (own, tables) in enumerate(zip(page.problems, problem_tables, strict=True))
-        ),
+        "data": packages,
     }
     return fill("mcu_nas_moo.benchmark.report", "page", parts)
 
@@ -127,7 +129,7 @@ def _facts(page: Page) -> str:
         "seeds": between,
         "runs": f"{runs:,}",
         "reference fronts": ", ".join(shares),
-        "made on": page.date,
+        "made on": time.strftime("%Y-%m-%d", time.gmtime()),
     }
     return "".join(
         f"<li><b>{escape(value)}</b>{escape(name)}</li>" for name, value in facts.items()

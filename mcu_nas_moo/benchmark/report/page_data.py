@@ -26,7 +26,7 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 def overview_data(
-    looks: Mapping[str, Look], ranks: Sequence[Ranks], runtimes: RuntimeDistribution | None
+    looks: Mapping[str, Look], ranks: Sequence[Ranks], runtimes: RuntimeDistribution
 ) -> dict[str, Any]:
     """Data of the part about all problems."""
     return {
@@ -45,12 +45,12 @@ def overview_data(
             }
             for one in ranks
         ],
-        "runtimes": None
-        if runtimes is None
-        else {
+        "runtimes": {
             "at": runtimes.evaluations.tolist(),
             "shares": {name: _rounded(shares) for name, shares in runtimes.shares.items()},
-        },
+        }
+        if runtimes.shares
+        else None,
     }
 
 

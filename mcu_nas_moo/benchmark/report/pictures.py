@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -13,16 +14,21 @@ from mcu_nas_moo.common.files import write_atomically
 from mcu_nas_moo.common.text import picture_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence, Sized
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
+    from matplotlib.text import Text
 
     from mcu_nas_moo.benchmark.analysis.ranks import Ranks
+    from mcu_nas_moo.benchmark.analysis.runtimes import RuntimeDistribution
     from mcu_nas_moo.benchmark.report.appearance import Look
     from mcu_nas_moo.benchmark.report.figure_data import Attainment, Band, Fronts, Steps
     from mcu_nas_moo.benchmark.results.problem_results import ProblemResults
+    from mcu_nas_moo.common.arrays import FloatArray
+    from mcu_nas_moo.contracts.metrics import Metric
 
 #: Fonts of a figure that stands in a column of a paper stay readable.
 _STYLE: dict[Any, Any] = {
@@ -38,129 +44,84 @@ _STYLE: dict[Any, Any] = {
     "grid.color": "0.92",
     "axes.axisbelow": True,
 }
+#: Dots per inch of the PNG.
+_DPI = 180
+#: Inches for ticks and labels at the left of the panels and below them.
+_LEFT, _BELOW = 0.65, 0.52
+#: Marks of a joined front at most; more would only hide its line.
+_MARKS = 60
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def save_any_time(
     stem: Path, results: ProblemResults, bands: Mapping[str, Band], looks: Mapping[str, Look]
 ) -> None:
     """Hypervolume ratio over the evaluations, and beside it what lacks to 1 on a log scale."""
-    with _style():
-        figure = _figure(8.6, _height(3.6, bands))
-        left, right = figure.subplots(1, 2)
-        for name, band in bands.items():
-            look = looks[name]
-            line: dict[str, Any] = {"color": look.colour, "ls": look.line, "lw": 1.4}
-            left.plot(band.evaluations, band.median, label=name, **line)
-            # A run may equal an exact front; the logarithm needs a place for that.
-            gap = np.maximum(1.0 - band.median, 1e-6)
-            right.plot(band.evaluations, gap, **line)
-            # Many bands on top of one another hide the lines.
-            if len(bands) <= 8:
-                fill: dict[str, Any] = {"color": look.colour, "alpha": 0.15, "lw": 0}
-                left.fill_between(band.evaluations, band.lower, band.upper, **fill)
-                low, high = (np.maximum(1.0 - side, 1e-6) for side in (band.upper, band.lower))
-                right.fill_between(band.evaluations, low, high, **fill)
+    # Many bands on top of one another hide the lines.
+    banded = len(bands) <= 8
+    shown = "median and quartiles" if banded else "medians"
+    title = f"Any-time hypervolume, {shown} over seeds\n{results.title}"
+    with _picture(stem, title, (2.9, 2.6), 2, gap=0.7) as (left, right):
         for axes in (left, right):
             _count_axis(axes)
             axes.margins(x=0)
+        for name, band in bands.items():
+            # A run may equal an exact front; the logarithm needs a place for that.
+            gaps = (np.maximum(1.0 - side, 1e-6) for side in (band.upper, band.median, band.lower))
+            for axes, (low, middle, high) in ((left, band[1:]), (right, gaps)):
+                axes.plot(band.evaluations, middle, **_line(name, looks))
+                if banded:
+                    fill: dict[str, Any] = {"color": looks[name].colour, "alpha": 0.15, "lw": 0}
+                    axes.fill_between(band.evaluations, low, high, **fill)
         left.axhline(1.0, color="0.5", ls=":", lw=1)
         left.set(ylabel="hypervolume ratio", ylim=(0, None))
         right.set(ylabel="1 − hypervolume ratio", yscale="log")
-        shown = "median and quartiles" if len(bands) <= 8 else "medians"
-        _title(figure, f"Any-time hypervolume, {shown} over seeds", results)
-        _legend(figure, left)
-        _save(figure, stem)
+        right.yaxis.set_major_formatter(_power_of_ten)
 
 
 def save_fronts(
     stem: Path, results: ProblemResults, fronts: Fronts, looks: Mapping[str, Look]
 ) -> None:
     """Each algorithm's front over all its seeds beside the reference; a panel per pair."""
-    axes_facts = axes_of(results.task)
-    pairs = [(0, other) for other in range(1, len(axes_facts))] or [(0, 0)]
-    joined = len(axes_facts) == 2
-    with _style():
-        width, height = (6.8, 4.2) if joined else (3.1 * len(pairs) + 1.2, 3.6)
-        figure = _figure(width, _height(height, fronts.rows))
-        panels = np.atleast_1d(figure.subplots(1, len(pairs), sharey=True))
-        for axes, (upwards, across) in zip(panels, pairs, strict=True):
-            factors = [axes_facts[across].factor, axes_facts[upwards].factor]
-            known = fronts.reference[:, [across, upwards]] * factors
-            known = known[np.argsort(known[:, 0], kind="stable")]
-            label = f"reference ({results.reference.kind})"
-            if joined:
-                step: dict[str, Any] = {"drawstyle": "steps-post", "lw": 4}
-            else:
-                step = {"ls": "none", "marker": ".", "ms": 4}
-            axes.plot(
-                *known.T,
-                color=REFERENCE_COLOUR,
-                label=label,
-                zorder=1,
-                rasterized=not joined,
-                **step,
-            )
+    objectives = axes_of(results.task)
+    joined = len(objectives) == 2
+    title = f"Fronts of all seeds after {fronts.evaluations:,} evaluations\n{results.title}"
+    size = (4.4, 3.2) if joined else (2.5, 2.6)
+    columns = [*range(1, len(objectives))] or [0]
+    # Thousands of marks make a heavy SVG.
+    shape: dict[str, Any] = (
+        {"drawstyle": "steps-post"} if joined else {"ls": "none", "rasterized": True}
+    )
+    with _picture(stem, title, size, len(columns), markerscale=1 if joined else 2) as panels:
+        for axes, column in zip(panels, columns, strict=True):
+            known = _reference(results) | ({} if joined else {"marker": ".", "ms": 4}) | shape
+            axes.plot(*_outline(fronts.reference, objectives, column), **known)
             for place, (name, rows) in enumerate(fronts.rows.items()):
-                look = looks[name]
-                points = fronts.F[rows][:, [across, upwards]] * factors
-                points = points[np.argsort(points[:, 0], kind="stable")]
+                style = _line(name, looks, 0.8) | _mark(looks[name], 3 if joined else 2) | shape
                 axes.plot(
-                    *points.T,
-                    color=look.colour,
-                    marker=look.mark,
-                    mfc=look.colour if look.filled else "white",
-                    ms=3 if joined else 2,
-                    mew=0.6 if joined else 0.3,
-                    lw=0.8 if joined else 0,
-                    ls=look.line if joined else "none",
-                    drawstyle="steps-post" if joined else "default",
+                    *_outline(fronts.F[rows], objectives, column),
                     # The leading algorithm on top, so that worse points do not hide its own.
                     zorder=3 - place / len(fronts.rows),
                     alpha=0.85 if joined else 0.6,
-                    label=name,
-                    # Thousands of marks make a heavy SVG.
-                    rasterized=not joined,
+                    mew=0.6 if joined else 0.3,
+                    markevery=-(-len(rows) // _MARKS) if joined else 1,
+                    **style,
                 )
-            axes.set_xlabel(axes_facts[across].label)
-        panels[0].set_ylabel(axes_facts[0].label)
-        _title(figure, f"Fronts of all seeds after {fronts.evaluations:,} evaluations", results)
-        _legend(figure, panels[0], 1.0 if joined else 2.0)
-        _save(figure, stem)
+            axes.set_xlabel(objectives[column].label)
+        panels[0].set_ylabel(objectives[0].label)
 
 
 def save_attainment(
     stem: Path, results: ProblemResults, attainment: Attainment, looks: Mapping[str, Look]
 ) -> None:
     """The surface that half of the runs attain, of each algorithm."""
-    upwards, across = axes_of(results.task)
-    with _style():
-        figure = _figure(6.8, _height(4.2, attainment.surfaces))
-        axes = figure.subplots()
-        known = results.reference.F[np.argsort(results.reference.F[:, 1], kind="stable")]
-        axes.step(
-            known[:, 1] * across.factor,
-            known[:, 0] * upwards.factor,
-            where="post",
-            color=REFERENCE_COLOUR,
-            lw=4,
-            label=f"reference ({results.reference.kind})",
-        )
+    objectives = axes_of(results.task)
+    title = f"Attained by half of the runs after {attainment.evaluations:,} evaluations"
+    with _picture(stem, f"{title}\n{results.title}", (4.4, 3.2)) as (axes,):
+        axes.step(*_outline(results.reference.F, objectives), where="post", **_reference(results))
         for name, surface in attainment.surfaces.items():
-            look, order = looks[name], np.argsort(surface[:, 1], kind="stable")
-            axes.step(
-                surface[order, 1] * across.factor,
-                surface[order, 0] * upwards.factor,
-                where="post",
-                color=look.colour,
-                ls=look.line,
-                lw=1.3,
-                label=name,
-            )
-        axes.set(xlabel=across.label, ylabel=upwards.label)
-        when = f"after {attainment.evaluations:,} evaluations"
-        _title(figure, f"Attained by half of the runs {when}", results)
-        _legend(figure, axes)
-        _save(figure, stem)
+            axes.step(*_outline(surface, objectives), where="post", **_line(name, looks))
+        axes.set(xlabel=objectives[1].label, ylabel=objectives[0].label)
 
 
 def save_attainment_difference(
@@ -168,9 +129,8 @@ def save_attainment_difference(
 ) -> None:
     """Where runs of one algorithm attain more often than those of another."""
     upwards, across = axes_of(results.task)
-    with _style():
-        figure = _figure(6.4, 4.2)
-        axes = figure.subplots()
+    title = f"Attainment after {attainment.evaluations:,} evaluations, {first} less {second}"
+    with _picture(stem, f"{title}\n{results.title}", (4.4, 3.2), right=1.15) as (axes,):
         mesh = axes.pcolormesh(
             attainment.across * across.factor,
             attainment.upwards * upwards.factor,
@@ -182,13 +142,10 @@ def save_attainment_difference(
             shading="flat",
             rasterized=True,
         )
-        bar = figure.colorbar(mesh, ax=axes)
+        bar = axes.figure.colorbar(mesh, cax=axes.inset_axes((1.04, 0, 0.05, 1)))
         bar.set_label(picture_text(f"share of runs: {first} − {second}"))
         axes.grid(visible=False)
         axes.set(xlabel=across.label, ylabel=upwards.label)
-        when = f"after {attainment.evaluations:,} evaluations"
-        _title(figure, f"Attainment {when}, {first} less {second}", results)
-        _save(figure, stem)
 
 
 def save_reached(
@@ -201,27 +158,31 @@ def save_reached(
     targets = sorted({t for own in functions.values() for t in own if t is not None})
     if not targets:
         return
-    end = max(results.budgets)
-    with _style():
-        figure = _figure(2.3 * len(targets) + 1.4, _height(3.0, functions))
-        panels = np.atleast_1d(figure.subplots(1, len(targets), sharey=True))
+    title = f"Runs that reached a share of the reference hypervolume\n{results.title}"
+    with _picture(stem, title, (1.8, 2.0), len(targets)) as panels:
         for axes, target in zip(panels, targets, strict=True):
             for name, own in functions.items():
-                steps, look = own.get(target), looks[name]
+                steps = own.get(target)
                 if steps is None:
                     continue
                 last = steps.shares[-1] if len(steps.shares) else 0.0
                 at = [1.0, *steps.evaluations, steps.end]
-                share = [0.0, *steps.shares, last]
-                style: dict[str, Any] = {"color": look.colour, "ls": look.line, "lw": 1.3}
-                axes.step(at, share, where="post", label=name, **style)
+                axes.step(at, [0.0, *steps.shares, last], where="post", **_line(name, looks))
             _count_axis(axes)
-            axes.set(xlim=(1, end), ylim=(-0.02, 1.02))
+            axes.set(xlim=(1, max(results.budgets)), ylim=(-0.02, 1.02))
             axes.set_title(f"{100 * target:g} %")
         panels[0].set_ylabel("share of runs")
-        _title(figure, "Runs that reached a share of the reference hypervolume", results)
-        _legend(figure, panels[0])
-        _save(figure, stem)
+
+
+def save_runtimes(stem: Path, runtimes: RuntimeDistribution, looks: Mapping[str, Look]) -> None:
+    """Share of all problems, runs and targets that were solved, over the evaluations."""
+    title = "Targets reached over the evaluations, all problems"
+    with _picture(stem, title, (4.4, 2.7)) as (axes,):
+        for name, shares in runtimes.shares.items():
+            axes.step(runtimes.evaluations, shares, where="post", **_line(name, looks))
+        _count_axis(axes)
+        axes.set(xlim=(1, int(np.max(runtimes.evaluations))), ylim=(-0.02, 1.02))
+        axes.set_ylabel("share of problems, runs and targets")
 
 
 def save_critical_difference(stem: Path, ranks: Ranks) -> None:
@@ -231,75 +192,51 @@ def save_critical_difference(stem: Path, ranks: Ranks) -> None:
     values = np.asarray(ranks.mean_ranks, dtype=float)[order]
     n = len(names)
     half = (n + 1) // 2
-    bars = [
-        [names.index(name) for name in clique if name in names]
-        for clique in ranks.cliques
-        if len(clique) > 1
-    ]
+    bars = [[names.index(name) for name in clique] for clique in ranks.cliques]
     below = 0.35 + 0.22 * len(bars)
-    with _style():
-        figure = _figure(6.8, 1.3 + 0.2 * half + 0.12 * len(bars))
-        axes = figure.subplots()
+    size = (4.6, 0.9 + 0.2 * half + 0.12 * len(bars))
+    title = f"Mean ranks after {ranks.evaluations:,} evaluations"
+    with _picture(stem, title, size, bare=True) as (axes,):
         axes.set_axis_off()
-        lowest, highest = 1.0, float(n)
-        margin = 0.28 * max(highest - lowest, 1.0)
-        axes.plot([lowest, highest], [0, 0], color="0.2", lw=1, clip_on=False)
+        axes.set(xlim=(1, n), ylim=(-below - 0.45 * half, 1.7))
+        axes.plot([1, n], [0, 0], color="0.2", lw=1, clip_on=False)
         for tick in range(1, n + 1):
             axes.plot([tick, tick], [0, 0.15], color="0.2", lw=1)
             axes.text(tick, 0.25, str(tick), ha="center", va="bottom", fontsize=8)
         for place, (name, value) in enumerate(zip(names, values, strict=True)):
             left = place < half
             level = -below - 0.45 * (place if left else n - 1 - place)
-            end = lowest - 0.04 * margin if left else highest + 0.04 * margin
+            end, text = (1, f"{name}  {value:.2f} ") if left else (n, f" {value:.2f}  {name}")
             axes.plot([value, value, end], [0, level, level], color="0.45", lw=0.8)
-            axes.text(
-                end - 0.03 * margin if left else end + 0.03 * margin,
-                level,
-                picture_text(f"{name}  {value:.2f}" if left else f"{value:.2f}  {name}"),
-                ha="right" if left else "left",
-                va="center",
-                fontsize=8.5,
-            )
+            side: dict[str, Any] = {"ha": "right" if left else "left", "va": "center"}
+            axes.text(end, level, picture_text(text), fontsize=8.5, **side)
         for number, members in enumerate(bars):
             level = -0.2 - 0.22 * number
             ends = [values[min(members)] - 0.03, values[max(members)] + 0.03]
             axes.plot(ends, [level, level], color="0.1", lw=3, solid_capstyle="butt")
         difference = float(ranks.critical_difference)
-        if np.isfinite(difference) and difference <= highest - lowest:
+        text, middle = f"critical difference {difference:.2f}", 1 + difference / 2
+        place_of: dict[str, Any] = {"ha": "center", "va": "bottom", "fontsize": 8}
+        if difference <= n - 1:
             axes.plot([1, 1 + difference], [1.15, 1.15], color="0.2", lw=1.2, marker="|", ms=5)
-            text = f"critical difference {difference:.2f}"
-            axes.text(1 + difference / 2, 1.25, text, ha="center", va="bottom", fontsize=8)
+            axes.text(middle, 1.25, text, **place_of)
         else:
-            text = f"critical difference {difference:.2f}, wider than the scale"
-            axes.text(1, 1.25, text, ha="left", va="bottom", fontsize=8)
-        axes.set(xlim=(lowest - margin, highest + margin), ylim=(-below - 0.45 * half, 1.7))
-        axes.set_title(f"Mean ranks after {ranks.evaluations:,} evaluations", pad=8)
-        _save(figure, stem, "tight")
+            axes.text((1 + n) / 2, 1.25, f"{text}, wider than the scale", **place_of)
 
 
 def save_ranks(stem: Path, ranks: Sequence[Ranks], looks: Mapping[str, Look]) -> None:
     """Mean rank of each algorithm over the numbers of evaluations, labelled at its end."""
-    with _style():
-        names = list(ranks[-1].algorithms)
-        figure = _figure(6.4, max(3.2, 0.22 * len(names) + 1.2))
-        axes = figure.subplots()
+    names = ranks[-1].algorithms
+    with _picture(stem, "", (4.4, max(2.6, 0.2 * len(names)))) as (axes,):
         ends = {}
         for name in names:
             points = [
-                (one.evaluations, float(one.mean_ranks[list(one.algorithms).index(name)]))
+                (one.evaluations, float(one.mean_ranks[one.algorithms.index(name)]))
                 for one in ranks
                 if name in one.algorithms
             ]
-            look = looks[name]
-            axes.plot(
-                *np.array(points).T,
-                color=look.colour,
-                ls=look.line,
-                marker=look.mark,
-                mfc=look.colour if look.filled else "white",
-                ms=4,
-                lw=1.3,
-            )
+            style = _line(name, looks) | _mark(looks[name], 4) | {"label": None}
+            axes.plot(*np.array(points).T, **style)
             ends[name] = points[-1]
         if len(ranks) > 1:
             axes.set_xscale("log")
@@ -309,12 +246,12 @@ def save_ranks(stem: Path, ranks: Sequence[Ranks], looks: Mapping[str, Look]) ->
         axes.set(xlabel="evaluations", ylabel="mean rank over the problems (1 is best)")
         axes.invert_yaxis()
         low, high = axes.get_ylim()
-        places = _spread_out([y for _, y in ends.values()], 0.042 * abs(low - high))
-        for (name, (x, y)), place in zip(ends.items(), places, strict=True):
+        places = _spread_out([y for _, y in ends.values()], 0.05 * abs(low - high))
+        for (name, end), place in zip(ends.items(), places, strict=True):
             axes.annotate(
                 picture_text(name),
-                (x, y),
-                xytext=(1.03, place),
+                end,
+                xytext=(1.05, place),
                 textcoords=("axes fraction", "data"),
                 color=looks[name].colour,
                 va="center",
@@ -322,7 +259,6 @@ def save_ranks(stem: Path, ranks: Sequence[Ranks], looks: Mapping[str, Look]) ->
                 annotation_clip=False,
                 arrowprops={"arrowstyle": "-", "color": looks[name].colour, "lw": 0.5},
             )
-        _save(figure, stem, "tight")
 
 
 def _spread_out(values: Sequence[float], distance: float) -> list[float]:
@@ -344,51 +280,23 @@ def _spread_out(values: Sequence[float], distance: float) -> list[float]:
     return [float(value) for value in result]
 
 
-def _title(figure: Figure, what: str, results: ProblemResults) -> None:
-    figure.suptitle(picture_text(f"{what}\n{results.title}"), fontsize=9.5)
+def _line(name: str, looks: Mapping[str, Look], width: float = 1.3) -> dict[str, Any]:
+    return {"label": name, "color": looks[name].colour, "ls": looks[name].line, "lw": width}
 
 
-def _height(least: float, names: Sized) -> float:
-    """Inches that a legend of all ``names`` needs, with the title, or ``least``."""
-    return max(least, 0.185 * (len(names) + 1) + 0.75)
+def _mark(look: Look, size: float) -> dict[str, Any]:
+    return {"marker": look.mark, "mfc": look.colour if look.filled else "white", "ms": size}
 
 
-def _legend(figure: Figure, axes: Axes, markerscale: float = 1.0) -> None:
-    """Outside, at the right, where it covers nothing."""
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(
-        handles,
-        [picture_text(label) for label in labels],
-        loc="outside right center",
-        frameon=False,
-        handlelength=2.4,
-        markerscale=markerscale,
-    )
+def _reference(results: ProblemResults) -> dict[str, Any]:
+    label = f"reference ({results.reference.kind})"
+    return {"label": label, "color": REFERENCE_COLOUR, "lw": 4, "zorder": 1}
 
 
-def _style() -> Any:
-    import matplotlib as mpl
-
-    return mpl.rc_context(_STYLE)
-
-
-def _figure(width: float, height: float) -> Figure:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _save(figure: Figure, stem: Path, bounds: str | None = None) -> None:
-    """Write both formats; ``bounds`` "tight" if labels lie outside of the axes."""
-    # No date inside, so that the same results make the same files.
-    for ending, facts in (("png", {"Software": None}), ("svg", {"Date": None})):
-        write = partial(figure.savefig, dpi=180, format=ending, metadata=facts, bbox_inches=bounds)
-        write_atomically(stem.with_name(f"{stem.name}.{ending}"), write)
-        # The layout takes as long as the drawing, and is the same for the second format.
-        figure.set_layout_engine("none")
+def _outline(F: FloatArray, objectives: Sequence[Metric], column: int = 1) -> list[FloatArray]:
+    """Points across and upwards, from left to right."""
+    order = np.argsort(F[:, column], kind="stable")
+    return [F[order, n] * objectives[n].factor for n in (column, 0)]
 
 
 def _count_axis(axes: Axes) -> None:
@@ -396,4 +304,93 @@ def _count_axis(axes: Axes) -> None:
     from matplotlib.ticker import NullFormatter
 
     axes.set(xscale="log", xlabel="evaluations")
+    axes.xaxis.set_major_formatter(_power_of_ten)
     axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _power_of_ten(value: float, _: float) -> str:
+    """Without matplotlib's layout of formulas, which takes long."""
+    return "10" + str(round(np.log10(value))).translate(_RAISED)
+
+
+@contextmanager
+def _picture(
+    stem: Path,
+    title: str,
+    size: tuple[float, float],
+    panels: int = 1,
+    *,
+    gap: float = 0.12,
+    right: float = 0.15,
+    markerscale: float = 1.0,
+    bare: bool = False,
+) -> Iterator[Sequence[Axes]]:
+    """Axes to draw in, panels side by side; saved as PNG and SVG at the end.
+
+    Margins are set once, by the legend of what has a label and by texts beside the axes: the layout
+    engines of matplotlib would take longer than all drawing.
+
+    Args:
+        stem: path of the files, without ending.
+        title: over the panels; may be empty.
+        size: inches of a panel. All grow in height where the legend needs it.
+        panels: that share the values upwards, unless the ``gap`` has room for labels of their own.
+        gap: inches between two.
+        right: inches at the right of them, if nothing there needs more.
+        markerscale: of marks in the legend.
+        bare: there are no labels at the left and below.
+    """
+    import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(_STYLE):
+        figure = Figure(dpi=_DPI)
+        FigureCanvasAgg(figure)
+        axes = figure.subplots(1, panels, sharey=gap < _LEFT, squeeze=False)[0]
+        yield axes
+        width, height = size
+        left, below = (0.1, 0.1) if bare else (_LEFT, _BELOW)
+        above = 0.12 + 0.17 * len(title.splitlines()) + 0.2 * any(one.get_title() for one in axes)
+        for side, text in ((text.get_ha(), text) for one in axes for text in one.texts):
+            if side == "right":
+                left = max(left, _inches(figure, text)[0] + 0.1)
+            elif side == "left":
+                right = max(right, _inches(figure, text)[0] + 0.05 * width + 0.1)
+        handles, labels = axes[0].get_legend_handles_labels()
+        if handles:
+            legend = figure.legend(
+                handles,
+                [picture_text(label) for label in labels],
+                loc="center right",
+                frameon=False,
+                handlelength=2.4,
+                borderpad=0.2,
+                markerscale=markerscale,
+            )
+            beside, tall = _inches(figure, legend)
+            right, height = max(right, beside + 0.2), max(height, tall - below)
+        whole = np.array(
+            [left + panels * width + (panels - 1) * gap + right, below + height + above]
+        )
+        figure.set_size_inches(*whole)
+        figure.suptitle(picture_text(title), fontsize=9.5, y=1 - 0.08 / whole[1], va="top")
+        low, high = np.array([left, below]) / whole, 1 - np.array([right, above]) / whole
+        figure.subplots_adjust(low[0], low[1], high[0], high[1], wspace=gap / width)
+        # No date inside, so that the same results make the same files.
+        for ending, facts in (("png", {"Software": None}), ("svg", {"Date": None})):
+            write = partial(figure.savefig, dpi=_DPI, format=ending, metadata=facts)
+            write_atomically(stem.with_name(f"{stem.name}.{ending}"), write)
+
+
+def _inches(figure: Figure, artist: Text | Legend) -> tuple[float, float]:
+    """Width and height."""
+    from matplotlib.text import Text
+
+    canvas: Any = figure.canvas
+    renderer = canvas.get_renderer()
+    if isinstance(artist, Text):  # of an annotation without its arrow
+        box = Text.get_window_extent(artist, renderer)
+    else:
+        box = artist.get_window_extent(renderer)
+    return box.width / _DPI, box.height / _DPI

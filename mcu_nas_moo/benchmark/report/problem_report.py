@@ -82,18 +82,17 @@ def draw(shown: ProblemReport, looks: Mapping[str, Look], folder: Path) -> None:
     from mcu_nas_moo.benchmark.report import pictures
 
     results, attainment = shown.analysis.results, shown.attainment
-    stem = folder / results.name
-    pictures.save_any_time(_named(stem, "any-time"), results, shown.bands, looks)
-    pictures.save_reached(_named(stem, "targets"), results, shown.functions, looks)
-    pictures.save_fronts(_named(stem, "fronts"), results, shown.fronts, looks)
+
+    def stem(what: str) -> Path:
+        return folder / f"{results.name}-{what}"
+
+    pictures.save_any_time(stem("any-time"), results, shown.bands, looks)
+    pictures.save_reached(stem("targets"), results, shown.functions, looks)
+    pictures.save_fronts(stem("fronts"), results, shown.fronts, looks)
     if attainment is None:
         return
-    pictures.save_attainment(_named(stem, "attainment"), results, attainment, looks)
+    pictures.save_attainment(stem("attainment"), results, attainment, looks)
     names = [name for name in shown.analysis.ranking if name in attainment.attaining][:2]
     if len(names) == 2:
-        difference = _named(stem, "attainment-difference")
-        pictures.save_attainment_difference(difference, results, attainment, *names)
-
-
-def _named(stem: Path, what: str) -> Path:
-    return stem.with_name(f"{stem.name}-{what}")
+        where = stem("attainment-difference")
+        pictures.save_attainment_difference(where, results, attainment, *names)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -130,14 +129,12 @@ def _write_page(
     records: Sequence[Mapping[str, Any]],
 ) -> None:
     """Write the page, and the tables on it as files of their own."""
-    from mcu_nas_moo.benchmark.analysis.overall_cautions import overall_cautions
     from mcu_nas_moo.benchmark.report import contents
     from mcu_nas_moo.benchmark.report.common_front import write_fronts
     from mcu_nas_moo.benchmark.report.page import Page, render
     from mcu_nas_moo.benchmark.report.page_data import overview_data
 
     analyses = [one.analysis for one in shown]
-    cautions = overall_cautions(analyses)
     mean_ranks = {
         one.evaluations: dict(zip(one.algorithms, one.mean_ranks, strict=True)) for one in ranks
     }
@@ -148,23 +145,8 @@ def _write_page(
     largest = max(one.compared_at for one in analyses)
     overview_tables = [contents.rank_table(ranks)] if ranks else []
     overview_tables.append(contents.sensitivity_table(analyses, largest))
-    page = Page(
-        analyses=analyses,
-        overview=overview_data(look, ranks, runtimes if runtimes.shares else None),
-        problems=[
-            # What the head says of all problems is not repeated at each.
-            {**one.data, "cautions": [c for c in one.analysis.cautions if c not in cautions]}
-            for one in shown
-        ],
-        count_tables=summaries,
-        overview_tables=overview_tables,
-        problem_tables=[one.tables for one in shown],
-        cautions=cautions,
-        warnings=warnings,
-        command=command,
-        date=time.strftime("%Y-%m-%d", time.gmtime()),
-        records=records,
-    )
+    overview = overview_data(look, ranks, runtimes)
+    page = Page(shown, overview, summaries, overview_tables, warnings, command, records)
     write_text_atomically(path, render(page))
     everything = [table for own in summaries.values() for table in own] + overview_tables
     everything += [table for one in shown for group in one.tables.values() for table in group]
@@ -206,7 +188,6 @@ def _draw_overview(
 ) -> None:
     """Save the figures about all problems."""
     from mcu_nas_moo.benchmark.report import pictures
-    from mcu_nas_moo.benchmark.report.runtime_picture import save_runtimes
 
     for own in ranks:
         if len(own.algorithms) > 1:
@@ -215,7 +196,7 @@ def _draw_overview(
     if ranks and len(ranks[-1].algorithms) > 1:
         pictures.save_ranks(folder / "ranks", ranks, look)
     if runtimes.shares:
-        save_runtimes(folder / "targets", runtimes, look)
+        pictures.save_runtimes(folder / "targets", runtimes, look)
 
 
 def _call(drawing: Callable[[], None]) -> None:

@@ -22,7 +22,7 @@ from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import parsing, write_atomically
 from mcu_nas_moo.common.genotypes import distinct_rows
 from mcu_nas_moo.common.json_files import parse_mapping
-from mcu_nas_moo.common.npz_files import read_npz
+from mcu_nas_moo.common.npz_files import FACTS, read_npz
 from mcu_nas_moo.common.yaml_files import Facts, validate
 from mcu_nas_moo.problem.facts import ProblemFacts, problem_facts
 
@@ -111,6 +111,8 @@ class CompactFile(NamedTuple):
 
     def reference(self, task: Task, warn: Warn) -> Reference | None:
         """What its runs were scored against, None if that is the shipped reference."""
+        if "reference" not in self.facts:
+            return None
         with left_out(warn):
             return reference_in(read_compact(self.source), task)
         return None
@@ -189,22 +191,26 @@ def _narrowest_integers(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return values.astype(np.min_scalar_type(int(values.max(initial=0))))
 
 
-def read_compact(path: Path) -> CompactFile:
+def read_compact(path: Path, *, rows: bool = True) -> CompactFile:
     """Read what :func:`save_compact` wrote, up to what needs the task.
+
+    Args:
+        path: of the file.
+        rows: read them too, which takes long, and check them.
 
     Raises:
         InputError: if the file is damaged, or something else.
     """
     with parsing(path, kind=KIND):
-        arrays = read_npz(path)
+        arrays = read_npz(path, None if rows else {"facts": FACTS})
         facts = parse_mapping(str(arrays.pop("facts")))
         checked = validate(_CompactFacts, facts, "facts")
-        at, X = arrays["at"], arrays["X"]
-        rows = sum(run.rows for run in checked.runs)
-        if not (at.dtype.kind == X.dtype.kind == "u" and X.ndim == 2 and at.shape == (rows,)):
-            raise InputError(f"X is {X.shape}, at is {at.shape}, runs tell of {rows} rows")
-        if len(X) != rows or any(run.metadata >= len(checked.metadata) for run in checked.runs):
-            raise InputError(f"X has {len(X)} rows, runs tell of {rows}, or metadata are missing")
+        if rows:
+            at, X, n = arrays["at"], arrays["X"], sum(run.rows for run in checked.runs)
+            if not (at.dtype.kind == X.dtype.kind == "u" and X.ndim == 2 and at.shape == (n,)):
+                raise InputError(f"X is {X.shape}, at is {at.shape}, runs tell of {n} rows")
+            if len(X) != n or any(run.metadata >= len(checked.metadata) for run in checked.runs):
+                raise InputError(f"X has {len(X)} rows, runs tell of {n}, or metadata are missing")
     return CompactFile(path, problem_facts(facts, str(path)), facts, arrays)
 
 

@@ -147,11 +147,13 @@ def _reference(
     name: str, group: Sequence[Found], task: Task, warnings: list[str]
 ) -> Reference | None:
     """Today's reference of a problem: the known one, else the first that a file keeps."""
-    try:
-        chosen = known_reference(task)
-    except InputError as error:
-        warnings.append(f"left out: {error}")
-        chosen = shipped_reference(task)
+    chosen = None
+    for look_up in (known_reference, shipped_reference):
+        try:
+            chosen = look_up(task)
+            break
+        except InputError as error:
+            warnings += {f"left out: {error}"} - {*warnings}
     others = []
     for found in group:
         kept = found.reference(task, warnings.append)

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import re
-import warnings
 from typing import TYPE_CHECKING
 
 from mcu_nas_moo.benchmark.runs.run import PACKAGES
 from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.common.files import is_url
 from mcu_nas_moo.common.text import without_passwords
+from mcu_nas_moo.problem.adapters.optuna_objective import distribution, name_objectives
 
 if TYPE_CHECKING:
-    from optuna.distributions import BaseDistribution
     from optuna.storages import BaseStorage
     from optuna.study import Study as OptunaStudy
     from optuna.trial import FrozenTrial
 
     from mcu_nas_moo.benchmark.runs.history import History
     from mcu_nas_moo.problem.task import Task
-    from mcu_nas_moo.spaces.genes import Gene
-
-
-def is_url(storage: str) -> bool:
-    """Whether a storage is a URL, and no path, be it with a drive of Windows."""
-    return re.match(r"[\w+]{2,}:", storage) is not None
 
 
 def open_storage(storage: str) -> BaseStorage:
@@ -103,15 +96,6 @@ def export_run(history: History, task: Task, storage: BaseStorage, name: str) ->
     return study
 
 
-def name_objectives(study: OptunaStudy, task: Task) -> None:
-    """Let Optuna's dashboard show the names of the objectives, which is experimental there."""
-    from optuna.exceptions import ExperimentalWarning
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)
-        study.set_metric_names(list(task.objectives))
-
-
 def _trials(history: History, task: Task) -> list[FrozenTrial]:
     from optuna.trial import create_trial
 
@@ -138,13 +122,3 @@ def _trials(history: History, task: Task) -> list[FrozenTrial]:
         )
         for number, (x, F, G, subnet) in enumerate(rows)
     ]
-
-
-def distribution(gene: Gene) -> BaseDistribution:
-    """What ``McuNasObjective`` suggests a gene from."""
-    from optuna.distributions import CategoricalDistribution, IntDistribution
-
-    step = gene.step
-    if step is not None:
-        return IntDistribution(int(gene.options[0]), int(gene.options[-1]), step=step)
-    return CategoricalDistribution(gene.options)

@@ -15,7 +15,7 @@ from mcu_nas_moo.benchmark.results.compact import CompactFile, left_out, read_co
 from mcu_nas_moo.benchmark.results.trajectory import Trajectory
 from mcu_nas_moo.benchmark.runs.history import load_history
 from mcu_nas_moo.benchmark.runs.study import RUNS, STUDY_FILE, read_study
-from mcu_nas_moo.benchmark.runs.suite_folder import SUITE_FILE
+from mcu_nas_moo.benchmark.runs.suite import SUITE_FILE
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.genotypes import distinct_rows
 from mcu_nas_moo.common.json_files import read_json, write_json
@@ -104,7 +104,7 @@ def find_results(folders: Sequence[Path], warn: Warn) -> list[Found]:
                 if path.name == STUDY_FILE:
                     found.append(FoundStudy(path, *read_study(path)))
                 else:
-                    found.append(read_compact(path)._replace(arrays={}))
+                    found.append(read_compact(path, rows=False))
     return found
 
 
@@ -177,31 +177,28 @@ def _true_runs(
     true, start = [], 0
     for run, path in runs:
         rows = slice(start, start := start + len(run.X))
-        problem = _mismatch(run, F[rows], G[rows])
-        if problem is None:
+        with left_out(warn):
+            _compare(path, run, F[rows], G[rows])
             true.append((run, path))
-        else:
-            warn(f"left out: {path}: {problem}")
     return true
 
 
-def _mismatch(run: Trajectory, F: FloatArray, G: FloatArray) -> str | None:
-    """Where a run's archive differs from what the task says, ``F`` and ``G``; None if nowhere."""
+def _compare(path: Path, run: Trajectory, F: FloatArray, G: FloatArray) -> None:
+    """Refuse a run whose archive differs from what the task says, ``F`` and ``G``."""
     wrong = ~np.isclose(run.F, F, rtol=TOLERANCE, atol=0.0).all(axis=1)
     if wrong.any():
         row = int(wrong.argmax())
-        return (
-            f"F: row {run.at[row] - 1} is not what the task says "
+        raise InputError(
+            f"{path}: F: row {run.at[row] - 1} is not what the task says "
             f"({_row(run.F[row])} there, {_row(F[row])} computed)"
         )
     broken = (G > TOLERANCE).any(axis=1)
     if broken.any():
         row = int(broken.argmax())
-        return (
-            f"G: row {run.at[row] - 1} is not what the task says "
+        raise InputError(
+            f"{path}: G: row {run.at[row] - 1} is not what the task says "
             f"(feasible there, {_row(G[row])} computed)"
         )
-    return None
 
 
 def _row(values: FloatArray) -> str:

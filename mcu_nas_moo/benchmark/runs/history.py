@@ -27,6 +27,8 @@ _ARRAYS = {
     "optimiser_seconds": FIGURE_LIST,
     "metadata": FACTS,
 }
+#: Facts that a history has beside its metadata.
+_OWN_FACTS = ("algorithm", "seed", "evaluation_seconds", "total_seconds")
 REMEDY = "delete it, the next start makes the run again"
 
 
@@ -68,13 +70,7 @@ class History:
 
     def save(self, path: Path) -> None:
         """Write the history as NPZ in one step."""
-        facts = {
-            "algorithm": self.algorithm,
-            "seed": self.seed,
-            "evaluation_seconds": self.evaluation_seconds,
-            "total_seconds": self.total_seconds,
-            **self.metadata,
-        }
+        facts = {name: getattr(self, name) for name in _OWN_FACTS} | self.metadata
         arrays = {
             "X": self.X.astype(np.int16),
             "F": self.F,
@@ -110,14 +106,11 @@ def load_history(path: Path) -> History:
             raise InputError("its arrays differ in their numbers of rows")
         facts = _facts(data["metadata"])
         return History(
-            algorithm=facts.pop("algorithm"),
-            seed=facts.pop("seed"),
+            **{name: facts.pop(name) for name in _OWN_FACTS},
             X=data["X"].astype(np.int64),
             F=data["F"],
             G=data["G"],
             optimiser_seconds=data["optimiser_seconds"].astype(np.float64),
-            evaluation_seconds=facts.pop("evaluation_seconds"),
-            total_seconds=facts.pop("total_seconds"),
             metadata=facts,
         )
 

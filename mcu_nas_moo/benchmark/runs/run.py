@@ -75,12 +75,13 @@ def run_optimiser(
     evaluation_seconds = 0.0
     finite = FiniteValues(setting.ideal, setting.nadir)
     note: dict[str, str] = {}
+    genes = task.space.genes
     done = 0
     while done < budget:
         asked = perf_counter()
         asked_for = optimiser.ask()
         answered = perf_counter()
-        proposed = genotypes_of(asked_for, task, algorithm, done)
+        proposed = genotypes_of(asked_for, genes, task.n_choices, algorithm, done)
         batch = proposed[: budget - done]
         if len(proposed) > budget and is_own(algorithm):
             note.setdefault(

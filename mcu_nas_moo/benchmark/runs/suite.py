@@ -1,16 +1,22 @@
-"""Suites: files that say which optimisers run on which problems, and the runs that follow."""
+"""Suites: files that say which optimisers run on which problems, the runs that follow, a record."""
 
 from __future__ import annotations
 
+import os
+import platform
 from dataclasses import dataclass, field
 from itertools import product
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from mcu_nas_moo.benchmark.references.reference import known_reference
+from mcu_nas_moo.benchmark.runs.run import PACKAGES
 from mcu_nas_moo.benchmark.runs.study import Run, Study
 from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.common.json_files import write_json
 from mcu_nas_moo.common.naming import unknown_name
+from mcu_nas_moo.common.workpool import cores
 from mcu_nas_moo.common.yaml_files import Facts, Name, is_path, read_values, validate
 from mcu_nas_moo.contracts.metrics import OBJECTIVES
 from mcu_nas_moo.hardware.profile import load_profile
@@ -21,6 +27,13 @@ from mcu_nas_moo.spaces import list_spaces
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
+
+    from mcu_nas_moo.benchmark.references.reference import Reference
+
+#: The file in the folder of a suite that says what was asked for.
+SUITE_FILE = "suite.json"
+#: Recorded beside what makes the runs: what scores them.
+ANALYSIS_PACKAGES = ("moocore", "scipy", "pandas")
 
 
 class _Fields(Facts):
@@ -290,3 +303,43 @@ def plan(suite: SuiteFile, seeds: int | None = None) -> list[PlannedProblem]:
         given = entry.hyperparameters
         entry.hyperparameters = {name: values for name, values in given.items() if values}
     return list(planned.values())
+
+
+def write_record(
+    folder: Path, suite: SuiteFile, text: str, planned: Sequence[PlannedProblem], command: str
+) -> None:
+    """Write ``suite.json``: command, the suite's file, budgets per problem, versions, machine.
+
+    Args:
+        folder: of the suite.
+        suite: what was read.
+        text: of its file, word for word.
+        planned: the runs that follow from it.
+        command: that makes them.
+    """
+    versions = {name: register.installed_version(name) for name in PACKAGES + ANALYSIS_PACKAGES}
+    facts = {
+        "name": suite.name,
+        "description": suite.description,
+        "command": command,
+        "suite_file": text,
+        "budgets": {entry.task.name: list(entry.counts) for entry in planned},
+        "runs": {entry.task.name: entry.n_runs for entry in planned},
+        "versions": {"python": platform.python_version(), **versions},
+        "machine": {  # nothing personal
+            "system": platform.system(),
+            "machine": platform.machine(),
+            "cores": os.cpu_count(),
+            "cores_used": cores(),
+        },
+    }
+    write_json(folder / SUITE_FILE, facts)
+
+
+def reference_of_suite(studies: Sequence[Study]) -> Reference | None:
+    """What runs of these studies, of one task, are to be scored against.
+
+    The reference that is known of the task, else the first that a study keeps, else None.
+    """
+    kept = (study.reference() for study in studies)
+    return known_reference(studies[0].task) or next(filter(None, kept), None)

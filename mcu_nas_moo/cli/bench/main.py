@@ -19,10 +19,10 @@ from mcu_nas_moo.cli.bench.tune import tune
 from mcu_nas_moo.cli.option_types import FOLDER, POSITIVE
 from mcu_nas_moo.cli.problem_options import (
     DEFAULT_OBJECTIVES,
+    fixed_reference,
     limit_options,
     names_in,
     objectives_option,
-    reference_of,
     results_option,
     space_option,
     start_computing,
@@ -156,10 +156,7 @@ def main(
         study = Study(
             folder, task, budget, hyperparameters=hyperparameters, tensorboard=tensorboard
         )
-        reference = study.reference()
-        if reference is None:
-            reference = reference_of(task, console)
-            study.fix_reference(reference)
+        reference = fixed_reference(folder, task, console)
         study.histories(runs)  # damaged files are said before the work begins
         batch = Batch(task.title, study, runs, reference)
         failures += make_runs([batch], lambda _, run: run.algorithm, folder, jobs, console)

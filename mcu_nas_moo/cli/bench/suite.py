@@ -49,8 +49,7 @@ def suite(
       mcu-nas-bench suite benchmarks/suites/smoke.yaml
     """  # noqa: D301
     console = start_computing()
-    from mcu_nas_moo.benchmark.runs.suite import load_suite, plan
-    from mcu_nas_moo.benchmark.runs.suite_folder import write_record
+    from mcu_nas_moo.benchmark.runs.suite import load_suite, plan, write_record
     from mcu_nas_moo.common.naming import file_name
     from mcu_nas_moo.common.user_parts import look_in
 
@@ -80,7 +79,7 @@ def _command(file: Path, seeds: int | None) -> str:
 
 def _prepared(entry: PlannedProblem, folder: Path, console: Console) -> list[Batch]:
     """Check what is finished and fix what runs are scored against, before the work begins."""
-    from mcu_nas_moo.benchmark.runs.suite_folder import reference_of_suite
+    from mcu_nas_moo.benchmark.runs.suite import reference_of_suite
 
     studies = entry.studies(folder)
     for study, runs in studies:

@@ -9,8 +9,8 @@ import click
 
 from mcu_nas_moo.cli.option_types import FOLDER, POSITIVE
 from mcu_nas_moo.cli.problem_options import (
+    fixed_reference,
     objectives_option,
-    reference_of,
     space_option,
     start_computing,
     task_of_options,
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from mcu_nas_moo.benchmark.references.reference import Reference
     from mcu_nas_moo.benchmark.tuning.tuning import Tuning
-    from mcu_nas_moo.problem.task import Task
 
 #: Rows of the table at the end, per stage.
 SHOWN = 5
@@ -104,7 +102,7 @@ def tune(
         folder,
         algo,
         task,
-        _reference(folder, task, console),
+        fixed_reference(folder, task, console),
         method=method,
         trials=trials,
         budget=budget,
@@ -116,17 +114,6 @@ def tune(
         console.print()
         console.print(_table(tuning, stage))
     _show_result(tuning, path, console)
-
-
-def _reference(folder: Path, task: Task, console: Console) -> Reference:
-    """The reference of earlier starts in ``folder``, or the shipped or a new one."""
-    from mcu_nas_moo.benchmark.references.reference import REFERENCE_FILE, kept_reference
-
-    reference = kept_reference(folder, task)
-    if reference is None:
-        reference = reference_of(task, console)
-        reference.save(folder / REFERENCE_FILE)
-    return reference
 
 
 def _make_trials(tuning: Tuning, jobs: int, console: Console) -> None:

@@ -17,6 +17,7 @@ from mcu_nas_moo.cli.problem_options import (
     start_computing,
     task_of_options,
 )
+from mcu_nas_moo.cli.program import note
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.tables import new_table
 from mcu_nas_moo.contracts.metrics import METRICS, OBJECTIVES
@@ -234,18 +235,12 @@ def _chosen_front(
         study = load_study(storage_for_reading(storage), study_name)
         everything, source = subnets_of(study), f"study {study.study_name}"
     else:
-        from mcu_nas_moo.search.search_folder import SearchFolder, find_search
+        from mcu_nas_moo.search.search_folder import SEARCHES, SearchFolder, find_search
 
-        found = (
-            SearchFolder(folder)
-            if folder
-            else find_search(
-                profile=profile,
-                space=space,
-                objectives=names,
-                say=lambda text: click.echo(f"Note: {text}", err=True),
-            )
-        )
+        if folder is not None:
+            found = SearchFolder(folder)
+        else:
+            found = find_search(SEARCHES, profile, space, names, say=note)
         everything, source = found.read(), str(found.root)
     chosen = front_of(everything, at_most)
     limits = " under these limits" if at_most else ""

@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from mcu_nas_moo.cli.nas.subnet_options import data_option, folder_option, subnet_argument
-from mcu_nas_moo.cli.nas.torch_device import device_option, start_torch
+from mcu_nas_moo.cli.nas.subnet_options import (
+    data_option,
+    device_option,
+    folder_option,
+    start_torch,
+    subnet_argument,
+)
 from mcu_nas_moo.cli.option_types import FILE, NOT_NEGATIVE, POSITIVE
 from mcu_nas_moo.cli.problem_options import plain_console
 from mcu_nas_moo.cli.program import said_when_stopped

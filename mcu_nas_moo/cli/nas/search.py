@@ -17,6 +17,7 @@ from mcu_nas_moo.cli.problem_options import (
     start_computing,
     task_of_options,
 )
+from mcu_nas_moo.cli.program import note
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,7 +112,7 @@ def search(
     if storage is None:
         folder.root.mkdir(parents=True, exist_ok=True)
     place = storage or folder.journal
-    opened = storage_for_searching(place, _note)
+    opened = storage_for_searching(place, note)
     with alone_in(storage_folder(place)):
         study = open_study(opened, name, task)
     bars, watch = _bars(algo, trials, reference, console)
@@ -119,16 +120,16 @@ def search(
         with bars:
             if jobs > 1:
                 progress = search_in_processes(
-                    place, study, task, algo, trials, seed, jobs, watch, _note
+                    place, study, task, algo, trials, seed, jobs, watch, note
                 )
             else:
                 where = storage_folder(place)
                 progress = run_search(
-                    study, task, algo, trials, seed, folder=where, watch=watch, say=_note
+                    study, task, algo, trials, seed, folder=where, watch=watch, say=note
                 )
     except KeyboardInterrupt:
         # Opened anew: the interruption may have come while this one was read.
-        study = load_study(storage_for_searching(place, _note), name)
+        study = load_study(storage_for_searching(place, note), name)
         _stopped(study, task, folder, reference)
     if progress.finished < trials:
         text = f"{algo} has nothing left to propose after {progress.finished:,} trials"
@@ -144,10 +145,6 @@ def _name(task: Task) -> str:
     """Of the study and its folder."""
     learned = "--learned" if task.learned_metrics else ""
     return f"{task.name}{changed_limits_in_name(task)}{learned}"
-
-
-def _note(text: str) -> None:
-    click.echo(f"Note: {text}", err=True)
 
 
 def _bars(

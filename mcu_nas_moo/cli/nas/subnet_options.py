@@ -1,4 +1,4 @@
-"""What the commands that take a subnet to a chip share."""
+"""What the commands share that train networks, or take a subnet to a chip."""
 
 from __future__ import annotations
 
@@ -35,6 +35,8 @@ profile_option = click.option(
     help="Chip and limits: the name of a profile, or a YAML file.  [default: the one that SUBNET "
     "names, else cortex-m7]",
 )
+
+device_option = click.option("--device", default="auto", help="cpu, cuda or auto.")
 
 
 def profile_of(chosen: SubnetFile, profile: str | None) -> Profile:
@@ -77,3 +79,22 @@ def exported_model(chosen: SubnetFile, file: Path, folders: DeploymentFolder) ->
             "with `mcu-nas export`, or name its folder with --out"
         )
     return model
+
+
+def start_torch(device: str) -> str:
+    """Prepare torch and resolve ``auto``.
+
+    Raises:
+        InputError: if there is no such device.
+    """
+    from mcu_nas_moo.training.cpu import prepare_cpu
+
+    prepare_cpu()
+    import torch
+
+    found = "cuda" if torch.cuda.is_available() else "cpu"
+    if device not in ("auto", "cpu", "cuda"):
+        raise InputError(f"--device must be cpu, cuda or auto, got {device!r}")
+    if device == "cuda" and found == "cpu":
+        raise InputError("no CUDA device was found; use --device cpu")
+    return found if device == "auto" else device

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mcu_nas_moo.cli.nas.subnet_options import data_option
-from mcu_nas_moo.cli.nas.torch_device import device_option, start_torch
+from mcu_nas_moo.cli.nas.subnet_options import data_option, device_option, start_torch
 from mcu_nas_moo.cli.option_types import FILE, POSITIVE
 
 if TYPE_CHECKING:

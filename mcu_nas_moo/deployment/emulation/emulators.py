@@ -19,13 +19,12 @@ from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import unknown_name
 from mcu_nas_moo.deployment.emulation.emulator import Emulator, Instructions
 from mcu_nas_moo.deployment.emulation.unicorn_core import CORES, COUNTS
-from mcu_nas_moo.deployment.firmware.boards import BOARDS, Board, board_of
+from mcu_nas_moo.deployment.firmware.memory_map import BOARDS, Board, MemoryMap, board_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mcu_nas_moo.deployment.emulation.emulator import Statistics
-    from mcu_nas_moo.deployment.firmware.memory_map import MemoryMap
 
 EMULATORS = ("auto", "qemu", "unicorn")
 QEMU = "qemu-system-arm"

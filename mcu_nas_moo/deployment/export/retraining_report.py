@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from rich.table import Table
 
-from mcu_nas_moo.common.files import write_text_atomically
+from mcu_nas_moo.common.json_files import write_json
 from mcu_nas_moo.data.image_folders import balanced_sample
 from mcu_nas_moo.deployment.export.subnet_export import ExportSettings
 from mcu_nas_moo.training.subnet.fake_quantisation import Int8Simulation, calibrated, known_ranges
@@ -140,7 +139,7 @@ def _has_onnxruntime() -> bool:
 
 def write_report(report: dict[str, Any], path: Path) -> None:
     """Write a report as JSON."""
-    write_text_atomically(path, json.dumps(report, indent=2) + "\n")
+    write_json(path, report, indent=2)
 
 
 def accuracy_table(report: dict[str, Any]) -> Table:

@@ -11,6 +11,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.extras import require
 from mcu_nas_moo.common.files import checksum
@@ -22,15 +24,26 @@ from mcu_nas_moo.deployment.export.export_report import (
     Quantisation,
     TestFacts,
 )
+from mcu_nas_moo.deployment.export.int8_model import (
+    Description,
+    read_int8_model,
+    session,
+    write_int8_model,
+)
+from mcu_nas_moo.deployment.export.quantise import quantise
+from mcu_nas_moo.networks.onnx.writer import INPUT, to_onnx
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import onnx
 
+    from mcu_nas_moo.common.arrays import FloatArray, IntArray
+    from mcu_nas_moo.data.preprocessing import Pixels
     from mcu_nas_moo.deployment.export.export_inputs import Samples
-    from mcu_nas_moo.deployment.export.int8_model import Description, WeightsKind
+    from mcu_nas_moo.deployment.export.int8_model import Int8Model, WeightsKind
     from mcu_nas_moo.deployment.folder import DeploymentFolder
+    from mcu_nas_moo.networks.torch_module import SubnetModule
     from mcu_nas_moo.spaces.subnet_file import SubnetFile
     from mcu_nas_moo.training.subnet.weights import RetrainedSubnet
 
@@ -38,6 +51,9 @@ FLOAT_ONNX, INT8_ONNX, REPORT = "float.onnx", "int8.onnx", "report.json"
 FLOAT_TFLITE, INT8_TFLITE = "float.tflite", "int8.tflite"
 _OUTPUTS = (FLOAT_ONNX, INT8_ONNX, FLOAT_TFLITE, INT8_TFLITE, REPORT)
 _PACKAGES = ("mcu-nas-moo", "numpy", "onnx", "onnxruntime", "torch")
+_BATCH = 256
+# Of the largest logit. Float sums in another order differ by some 1e-6; a wrong layer by far more.
+_FLOAT_TOLERANCE = 1e-3
 _TFLITE_PACKAGES = ("ai-edge-litert", "ai-edge-quantizer", "litert-torch")
 
 
@@ -114,14 +130,7 @@ def _export(
     say: Callable[[str], object],
 ) -> ExportReport:
     from mcu_nas_moo.data.preprocessing import normalise, pixels_at
-    from mcu_nas_moo.deployment.export import checks, host_arithmetic
-    from mcu_nas_moo.deployment.export.int8_model import (
-        Description,
-        read_int8_model,
-        write_int8_model,
-    )
-    from mcu_nas_moo.deployment.export.quantise import quantise
-    from mcu_nas_moo.networks.onnx.writer import to_onnx
+    from mcu_nas_moo.deployment.export import host_arithmetic
     from mcu_nas_moo.training.subnet.fake_quantisation import known_ranges
 
     module, norm = trained.module.cpu(), trained.normalise
@@ -141,18 +150,18 @@ def _export(
     say("writing float.onnx and comparing it with torch")
     float_model = to_onnx(module)
     (folder / FLOAT_ONNX).write_bytes(float_model.SerializeToString())
-    truth = checks.torch_logits(module, test_inputs)
-    float_logits = checks.onnx_logits(float_model, test_inputs)
-    checks.check_float(float_logits, truth)
+    truth = torch_logits(module, test_inputs)
+    float_logits = onnx_logits(float_model, test_inputs)
+    check_float(float_logits, truth)
     outcomes = [
-        checks.compare("torch", truth, truth, targets),
-        checks.compare(FLOAT_ONNX, float_logits, truth, targets),
+        compare("torch", truth, truth, targets),
+        compare(FLOAT_ONNX, float_logits, truth, targets),
     ]
 
     def int8_outcome(name: str, model: onnx.ModelProto, path: Path) -> Outcome:
         write_int8_model(model, description, path)
-        logits = checks.int8_logits(read_int8_model(path), test_pixels)
-        return checks.compare(name, logits, truth, targets)
+        logits = int8_logits(read_int8_model(path), test_pixels)
+        return compare(name, logits, truth, targets)
 
     say("quantising and comparing int8.onnx with torch")
     model = quantise(float_model, calibration_inputs, known_ranges(norm, trained.ranges))
@@ -169,7 +178,7 @@ def _export(
         files = {name: folder / name for name in (FLOAT_TFLITE, INT8_TFLITE)}
         logits_of = write_tflite(module, calibration_inputs, test_inputs, *files.values())
         outcomes += [
-            checks.compare(name, logits, truth, targets)
+            compare(name, logits, truth, targets)
             for name, logits in zip(files, logits_of, strict=True)
         ]
 
@@ -200,6 +209,57 @@ def _export(
         versions=_versions(_PACKAGES + (_TFLITE_PACKAGES if settings.tflite else ())),
         warnings=tuple(_warnings(description, samples.split, host_arithmetic.warning())),
     )
+
+
+def torch_logits(module: SubnetModule, inputs: FloatArray) -> FloatArray:
+    """Logits ``(N, classes)`` of the torch module for ``inputs`` ``(N, channels, H, W)``."""
+    import torch
+
+    with torch.inference_mode():
+        parts = [module(torch.from_numpy(batch)).numpy() for batch in _batches(inputs)]
+    return np.concatenate(parts)
+
+
+def onnx_logits(model: onnx.ModelProto, inputs: FloatArray) -> FloatArray:
+    """Logits ``(N, classes)`` of a model with float input and output, by onnxruntime."""
+    run = session(model).run
+    return np.concatenate([run(None, {INPUT: batch})[0] for batch in _batches(inputs)])
+
+
+def int8_logits(model: Int8Model, pixels: Pixels) -> FloatArray:
+    """Logits ``(N, classes)`` that the int8 outputs for uint8 pixels stand for."""
+    outputs = model.run(model.preprocessing(pixels)).astype(np.float64)
+    return model.output_scale * (outputs - model.output_zero_point)
+
+
+def compare(network: str, logits: FloatArray, truth: FloatArray, targets: IntArray) -> Outcome:
+    """How ``logits`` of a network do, next to the ``truth`` of torch; all ``(N, classes)``."""
+    classes = logits.argmax(axis=1)
+    differences = np.abs(logits - truth)
+    return Outcome(
+        network=network,
+        accuracy=float((classes == targets).mean()),
+        same_class=float((classes == truth.argmax(axis=1)).mean()),
+        mean_difference=float(differences.mean()),
+        largest_difference=float(differences.max()),
+    )
+
+
+def check_float(logits: FloatArray, truth: FloatArray) -> None:
+    """Raise an InputError if the float ONNX file does not compute what torch does."""
+    difference, largest = float(np.abs(logits - truth).max()), float(np.abs(truth).max())
+    # Written so that NaN is caught too.
+    if not difference <= _FLOAT_TOLERANCE * max(largest, 1):
+        raise InputError(
+            f"the float ONNX network differs from torch by {difference:.2g} in logits up to "
+            f"{largest:.2g}; the installed versions of torch, onnx and onnxruntime may not fit "
+            "together"
+        )
+
+
+def _batches(inputs: FloatArray) -> Iterator[FloatArray]:
+    for start in range(0, len(inputs), _BATCH):
+        yield inputs[start : start + _BATCH]
 
 
 def _warnings(description: Description, split: str, about_host: str | None) -> Iterator[str]:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.extras import require
 from mcu_nas_moo.common.text import c_string
-from mcu_nas_moo.deployment.firmware.boards import board_of
 from mcu_nas_moo.deployment.firmware.c_source import ARENA, MODEL, CSource, generate_c
 from mcu_nas_moo.deployment.firmware.elf import read_firmware_image
 from mcu_nas_moo.deployment.firmware.firmware_report import (
@@ -23,7 +22,7 @@ from mcu_nas_moo.deployment.firmware.firmware_report import (
     file_sums,
     write_report,
 )
-from mcu_nas_moo.deployment.firmware.memory_map import MemoryMap, memory_map
+from mcu_nas_moo.deployment.firmware.memory_map import MemoryMap, board_of, memory_map
 from mcu_nas_moo.deployment.firmware.toolchain import DoesNotFitError, Toolchain
 from mcu_nas_moo.hardware.cost_model import CostModel
 from mcu_nas_moo.spaces.abilities import HasNetworks, with_ability

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.contracts.metrics import LIMITED, METRICS, significant
 from mcu_nas_moo.hardware.cost_model.model import CostModel, Costs
-from mcu_nas_moo.hardware.cost_model.occupancy import MemoryStep, memory_steps
-from mcu_nas_moo.hardware.cost_model.tensor_memory import working_set
+from mcu_nas_moo.hardware.cost_model.tensor_memory import MemoryStep, memory_steps, working_set
 from mcu_nas_moo.hardware.profile import Profile, load_profile
 from mcu_nas_moo.networks.layer_table import LayerTable
 

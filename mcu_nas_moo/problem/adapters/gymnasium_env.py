@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import unknown_name
-from mcu_nas_moo.problem.adapters.given_task import task_of
 from mcu_nas_moo.problem.rewards import REWARDS, SOFT_EXPONENTS, MnasnetReward, PenaltyReward
+from mcu_nas_moo.problem.task import Task, task_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from mcu_nas_moo.common.arrays import FloatArray
     from mcu_nas_moo.hardware.profile import Profile
-    from mcu_nas_moo.problem.task import Task
     from mcu_nas_moo.spaces import SearchSpace
 
 Observation = npt.NDArray[np.float32]

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mcu_nas_moo.contracts.evaluator import REASON
-from mcu_nas_moo.problem.adapters.given_task import task_of
+from mcu_nas_moo.problem.task import Task, task_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from optuna.distributions import BaseDistribution
+    from optuna.study import Study
     from optuna.trial import FrozenTrial, Trial
 
     from mcu_nas_moo.common.arrays import Genotypes
     from mcu_nas_moo.hardware.profile import Profile
-    from mcu_nas_moo.problem.task import Task
     from mcu_nas_moo.spaces import SearchSpace
     from mcu_nas_moo.spaces.genes import Gene, Value
 
@@ -98,6 +100,24 @@ class McuNasObjective:
         """
         params = trial if isinstance(trial, Mapping) else trial.params
         return self.task.space.encode(params)
+
+
+def distribution(gene: Gene) -> BaseDistribution:
+    """What a gene is suggested from."""
+    from optuna.distributions import CategoricalDistribution, IntDistribution
+
+    if gene.step is not None:
+        return IntDistribution(int(gene.options[0]), int(gene.options[-1]), step=gene.step)
+    return CategoricalDistribution(gene.options)
+
+
+def name_objectives(study: Study, task: Task) -> None:
+    """Let Optuna's dashboard show the names of the objectives, which is experimental there."""
+    from optuna.exceptions import ExperimentalWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        study.set_metric_names(list(task.objectives))
 
 
 def _suggest(trial: Trial, gene: Gene) -> Value:

@@ -8,8 +8,8 @@ import numpy as np
 from pymoo.core.problem import Problem
 
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.problem.adapters.given_task import task_of
 from mcu_nas_moo.problem.adapters.pymoo_operators import integer_operators
+from mcu_nas_moo.problem.task import Task, task_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from mcu_nas_moo.common.arrays import Genotypes
     from mcu_nas_moo.hardware.profile import Profile
-    from mcu_nas_moo.problem.task import Task
     from mcu_nas_moo.spaces import SearchSpace
     from mcu_nas_moo.spaces.genes import Subnet
 

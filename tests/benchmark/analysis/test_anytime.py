@@ -11,6 +11,7 @@ from mcu_nas_moo.benchmark.analysis.anytime import (
     RUNTIME_TARGETS,
     AnyTimeCurve,
     any_time_curve,
+    area_under_curve,
     distances,
 )
 from mcu_nas_moo.benchmark.references.reference import Reference
@@ -48,6 +49,9 @@ def test_curve_and_area_equal_recomputation_at_every_evaluation(seed, n, n_obj):
         expected.append(volume(found / 2) / volume(front.F / 2) if len(found) else 0.0)
     counts = np.arange(1, n + 1)
     assert curve.after(counts) == pytest.approx(np.array(expected), abs=1e-12)
+    for count in range(2, n + 3):
+        without_curve = area_under_curve(trajectory(F, G), front, count)
+        assert without_curve == pytest.approx(curve.area(count), rel=1e-12)
     # The ratio after n evaluations holds until n + 1.
     widths = np.diff(np.log10(counts))
     mean = np.sum(expected[:-1] * widths) / np.log10(n) if n > 1 else expected[0]

@@ -8,7 +8,7 @@ import pytest
 from tiny_firmware import CHIP, OUTPUTS, board_map, build
 
 from mcu_nas_moo.deployment.emulation.emulators import QEMU, Qemu, Unicorn
-from mcu_nas_moo.deployment.firmware.boards import board_of
+from mcu_nas_moo.deployment.firmware.memory_map import board_of
 
 __all__ = ["build"]
 

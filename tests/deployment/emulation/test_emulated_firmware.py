@@ -24,7 +24,7 @@ from tiny_firmware import (
 
 from mcu_nas_moo.deployment.emulation.emulator import FirmwareError
 from mcu_nas_moo.deployment.emulation.emulators import QEMU, Unicorn, choose_emulator
-from mcu_nas_moo.deployment.firmware.boards import BOARDS
+from mcu_nas_moo.deployment.firmware.memory_map import BOARDS
 
 EMULATORS = ("unicorn", "qemu")
 CORES_OF_UNICORN = ("cortex-m0plus", "cortex-m4", "cortex-m7", "cortex-m33")

@@ -4,7 +4,7 @@ import pytest
 
 from mcu_nas_moo.deployment.emulation import emulators
 from mcu_nas_moo.deployment.emulation.emulators import Qemu, Unicorn, choose_emulator
-from mcu_nas_moo.deployment.firmware.boards import BOARDS, board_of
+from mcu_nas_moo.deployment.firmware.memory_map import BOARDS, board_of
 
 
 @pytest.fixture

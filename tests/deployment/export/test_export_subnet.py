@@ -14,10 +14,9 @@ from mcu_nas_moo.data.image_folders import read_images
 from mcu_nas_moo.data.images import split_validation
 from mcu_nas_moo.data.preprocessing import pixels_at
 from mcu_nas_moo.deployment.export import host_arithmetic
-from mcu_nas_moo.deployment.export.checks import check_float
 from mcu_nas_moo.deployment.export.export_report import ExportReport
 from mcu_nas_moo.deployment.export.int8_model import read_int8_model, session
-from mcu_nas_moo.deployment.export.subnet_export import ExportSettings, export_subnet
+from mcu_nas_moo.deployment.export.subnet_export import ExportSettings, check_float, export_subnet
 from mcu_nas_moo.deployment.folder import DeploymentFolder
 
 SETTINGS = ExportSettings(calibration_images=32, test_images=1000)
@@ -111,11 +110,13 @@ def test_ranges_of_the_training_are_used_and_compared(folder, retrained, image_f
 
 
 def test_calibration_images_are_training_images(folder, retrained, image_folder, monkeypatch):
-    from mcu_nas_moo.deployment.export import quantise
+    from mcu_nas_moo.deployment.export import subnet_export
 
     seen = []
-    real = quantise.quantise
-    monkeypatch.setattr(quantise, "quantise", lambda *a, **k: (seen.append(a[1]), real(*a, **k))[1])
+    real = subnet_export.quantise
+    monkeypatch.setattr(
+        subnet_export, "quantise", lambda *a, **k: (seen.append(a[1]), real(*a, **k))[1]
+    )
     export_subnet(retrained.subnet, image_folder, folder, SETTINGS)
     (inputs,) = seen
     assert len(inputs) == 32
@@ -186,7 +187,7 @@ def test_failure_on_the_way_leaves_nothing(folder, retrained, image_folder, monk
     def fail(*_, **__):
         raise ValueError("cannot be quantised")
 
-    monkeypatch.setattr("mcu_nas_moo.deployment.export.quantise.quantise", fail)
+    monkeypatch.setattr("mcu_nas_moo.deployment.export.subnet_export.quantise", fail)
     failing(folder, retrained, image_folder, "cannot be quantised")
 
 
@@ -196,7 +197,7 @@ def test_failure_keeps_the_earlier_export(folder, retrained, image_folder, monke
     (folder.export / "notes.txt").write_text("mine")
     before = {path: path.read_bytes() for path in folder.export.iterdir()}
     with monkeypatch.context() as patch:
-        patch.setattr("mcu_nas_moo.networks.onnx.writer.to_onnx", lambda module: 1 / 0)
+        patch.setattr("mcu_nas_moo.deployment.export.subnet_export.to_onnx", lambda module: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             export_subnet(retrained.subnet, image_folder, folder, SETTINGS)
     assert {path: path.read_bytes() for path in folder.export.iterdir()} == before

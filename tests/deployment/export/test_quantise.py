@@ -7,8 +7,8 @@ import onnx
 import pytest
 import torch
 
-from mcu_nas_moo.deployment.export.checks import onnx_logits
 from mcu_nas_moo.deployment.export.quantise import check_operators, quantise
+from mcu_nas_moo.deployment.export.subnet_export import onnx_logits
 from mcu_nas_moo.networks.onnx.writer import to_onnx
 from mcu_nas_moo.networks.torch_module import ConvNorm, run_layers
 

@@ -16,7 +16,7 @@ from mcu_nas_moo import Task, estimate_cost, list_profiles, load_profile
 from mcu_nas_moo.contracts.metrics import significant
 from mcu_nas_moo.hardware.cost_model import CostModel
 from mcu_nas_moo.hardware.cost_model.cost_pictures import draw_memory
-from mcu_nas_moo.hardware.cost_model.occupancy import memory_steps
+from mcu_nas_moo.hardware.cost_model.tensor_memory import memory_steps
 from mcu_nas_moo.hardware.runtime import Fit
 from mcu_nas_moo.networks.layer_table import Layer, LayerTable, Op
 from mcu_nas_moo.networks.onnx.writer import to_onnx
