@@ -89,7 +89,7 @@ class AccuracySource(Facts):
         data = self.data.find(folder)
         if self.kind == "training":
             return TrainedAccuracy(data, self.epochs, self.seed)
-        return SupernetAccuracy(data, self.supernet and self.supernet.find(folder))
+        return SupernetAccuracy(data, None if self.supernet is None else self.supernet.find(folder))
 
 
 class SupernetAccuracy:
