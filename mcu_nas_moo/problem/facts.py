@@ -19,6 +19,8 @@ from mcu_nas_moo.spaces.register import SpaceReference
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+#: Fields that name a file of the user's.
+FILES = ("predictor", "learned_costs", "profile_file")
 #: What the parts of a problem are called; a part has a hash in ``fingerprints``.
 PARTS = {
     "space": "the space",
@@ -42,6 +44,7 @@ class ProblemFacts(SpaceReference):
         fingerprint: of the task, see :attr:`Task.fingerprint`.
         fingerprints: of the task's parts; empty if the file does not tell.
         profile_facts: the profile, if it is not a shipped one, but for its limits.
+        profile_file: where it was read from.
         predictor: accuracy predictor, if it is not the shipped one.
         learned_costs: what the costs were learned into; None if the package learns them itself.
         evaluators: further ones that can be found again: tables and code.
@@ -57,6 +60,7 @@ class ProblemFacts(SpaceReference):
     fingerprint: str
     fingerprints: dict[str, str] = Field({})
     profile_facts: Profile | None = None
+    profile_file: UserFile | None = None
     predictor: UserFile | None = None
     learned_costs: UserFile | None = None
     evaluators: tuple[UserFile | UserCode | AccuracySource, ...] = ()
@@ -70,9 +74,14 @@ class ProblemFacts(SpaceReference):
         return metric_table(self.own_metrics, self.accuracy_of)
 
     @property
+    def objectives_known(self) -> dict[str, Metric]:
+        """What could be minimised, by the name of the objective."""
+        return objectives_in(self.table)
+
+    @property
     def objective_metrics(self) -> list[Metric]:
         """What the objectives minimise."""
-        known = objectives_in(self.table)
+        known = self.objectives_known
         return [known[name] for name in self.objectives]
 
     @property
@@ -108,7 +117,7 @@ class ProblemFacts(SpaceReference):
         Files below that folder are named as seen from it, so that it can be moved.
         """
         facts = self.model_dump(mode="json")
-        parts = [facts.get("predictor"), facts.get("learned_costs"), *facts.get("evaluators", ())]
+        parts = [*(facts.get(name) for name in FILES), *facts.get("evaluators", ())]
         for part in parts:
             path = Path(part["file"]) if part and "file" in part else None
             if path and folder and path.is_relative_to(folder.absolute()):

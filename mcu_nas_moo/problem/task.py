@@ -16,6 +16,7 @@ from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import unknown_name
 from mcu_nas_moo.common.user_parts import UserFile
 from mcu_nas_moo.common.workpool import cores
+from mcu_nas_moo.common.yaml_files import is_path
 from mcu_nas_moo.contracts.evaluator import COSTS as COST_ORDER
 from mcu_nas_moo.contracts.metrics import METRICS, limits_in, metric_table, objectives_in
 from mcu_nas_moo.hardware.profile import Profile, list_profiles, load_profile
@@ -116,8 +117,11 @@ class Task:
         if not objectives or len(set(objectives)) != len(objectives):
             raise InputError(f"objectives must be different and at least one, got {objectives}")
         self.space = space if isinstance(space, SearchSpace) else load_space(space)
+        file = None
         if isinstance(profile, str | Path):
+            file = UserFile.of(Path(profile)) if is_path(profile) else None
             profile = load_profile(profile)
+        self._profile_file = file
         usual = {} if profile is None else profile.limits.model_dump()
         changed = {
             name: limit for name, limit in (limits or {}).items() if limit != usual.get(name)
@@ -265,6 +269,7 @@ class Task:
             fingerprint=self.fingerprint,
             fingerprints=self.fingerprints,
             profile_facts=None if known else profile,
+            profile_file=None if known else self._profile_file,
             predictor=_file_of(accuracy),
             learned_costs=_file_of(learned),
             evaluators=tuple(source for source in sources if source is not None),

@@ -8,7 +8,6 @@ import numpy as np
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import unknown_name
-from mcu_nas_moo.contracts.metrics import LIMITED, METRICS, OBJECTIVES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,6 +46,8 @@ def front_of(subnets: Subnets, at_most: Mapping[str, float] | None = None) -> Su
     candidates = subnets.take(subnets.feasible)
     meets = np.ones(len(candidates), dtype=bool)
     for metric, limit in (at_most or {}).items():
+        if metric not in candidates.metrics:
+            raise InputError(f"the subnets of this search have no {metric} to limit")
         meets &= candidates.metrics[metric] <= limit
     if not meets.any():
         raise InputError(_nothing_left(candidates, at_most or {}))
@@ -69,9 +70,13 @@ def sorted_by(front: Subnets, objective: str) -> list[int]:
     Raises:
         InputError: for an unknown objective.
     """
-    if objective not in OBJECTIVES:
-        raise unknown_name("objective", objective, list(OBJECTIVES))
-    values = front.metrics[OBJECTIVES[objective].name]
+    known = {
+        name: m for name, m in front.problem.objectives_known.items() if m.name in front.metrics
+    }
+    if objective not in known:
+        raise unknown_name("objective", objective, known)
+    metric = known[objective]
+    values = metric.minimised(front.metrics[metric.name])
     order: list[int] = np.argsort(values, kind="stable").tolist()
     return order
 
@@ -99,7 +104,7 @@ def nothing_feasible(subnets: Subnets) -> str:
     row = int(np.argmin(excess))
     limits = subnets.problem.limits
     over = []
-    for column, metric in enumerate(LIMITED.values()):
+    for column, metric in enumerate(subnets.problem.limited_metrics):
         if subnets.constraint_values[row, column] > 0:
             value, limit = subnets.metrics[metric.name][row], limits[metric.name]
             share = f"{100 * subnets.constraint_values[row, column]:,.1f} %"
@@ -111,10 +116,11 @@ def nothing_feasible(subnets: Subnets) -> str:
 
 
 def _nothing_left(candidates: Subnets, at_most: Mapping[str, float]) -> str:
+    table = candidates.problem.table
     wanted = " and ".join(
-        f"{METRICS[name].short} of at most {METRICS[name].text(limit)}"
+        f"{table[name].short} of at most {table[name].text(limit)}"
         for name, limit in at_most.items()
     )
-    least = " and ".join(METRICS[name].text(candidates.metrics[name].min()) for name in at_most)
+    least = " and ".join(table[name].text(candidates.metrics[name].min()) for name in at_most)
     each = "the least of each is" if len(at_most) > 1 else "the least is"
     return f"no feasible subnet has {wanted}; {each} {least}"

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from mcu_nas_moo.common.files import write_text_atomically
 from mcu_nas_moo.common.pages import fill
 from mcu_nas_moo.common.text import script_json
-from mcu_nas_moo.contracts.metrics import METRICS, OBJECTIVES
 from mcu_nas_moo.search.front import knee, on_front
 
 if TYPE_CHECKING:
@@ -17,9 +16,11 @@ if TYPE_CHECKING:
 
     from mcu_nas_moo.benchmark.references.reference import Reference
     from mcu_nas_moo.common.arrays import FloatArray
+    from mcu_nas_moo.contracts.metrics import Metric
     from mcu_nas_moo.problem.facts import ProblemFacts
     from mcu_nas_moo.problem.task import Task
     from mcu_nas_moo.search.subnets import Subnets
+    from mcu_nas_moo.spaces.genes import Value
 
 
 def main_axes(problem: ProblemFacts) -> tuple[str, str]:
@@ -55,7 +56,9 @@ def page_data(
     task: Task, subnets: Subnets, front: Subnets, reference: Reference | None
 ) -> dict[str, Any]:
     """What the script of the page draws."""
-    problem, names = subnets.problem, list(OBJECTIVES)
+    problem = subnets.problem
+    axes = axes_of(subnets)
+    names = list(axes)
     across, upwards = main_axes(problem)
     row_of = {name: row for row, name in enumerate(subnets.names)}
     order = [row_of[name] for name in front.names]
@@ -69,7 +72,7 @@ def page_data(
                 "unit": axis.unit,
                 "limit": problem.limits.get(axis.name),
             }
-            for axis in OBJECTIVES.values()
+            for axis in axes.values()
         ],
         "objectives": [names.index(name) for name in problem.objectives],
         "across": names.index(across),
@@ -79,23 +82,29 @@ def page_data(
         "subnets": {
             "name": list(subnets.names),
             "kind": kind.tolist(),
-            "values": _values(subnets.metrics),
+            "values": _values(subnets.metrics, axes),
             "genes": [_in_lines(genes) for genes in subnets.genes],
         },
         "reference": reference
-        and {"kind": reference.kind, "values": _values(task.metrics(reference.X))},
+        and {"kind": reference.kind, "values": _values(task.metrics(reference.X), axes)},
     }
 
 
-def _values(metrics: Mapping[str, FloatArray]) -> list[list[float]]:
+def axes_of(subnets: Subnets) -> dict[str, Metric]:
+    """What can be an axis, by the name of the objective."""
+    known = subnets.problem.objectives_known
+    return {name: metric for name, metric in known.items() if metric.name in subnets.metrics}
+
+
+def _values(metrics: Mapping[str, FloatArray], axes: Mapping[str, Metric]) -> list[list[float]]:
     """A column for each axis, in its unit, with six significant digits."""
     return [
         [float(f"{value:.6g}") for value in (axis.factor * metrics[axis.name]).tolist()]
-        for axis in OBJECTIVES.values()
+        for axis in axes.values()
     ]
 
 
-def _in_lines(genes: Mapping[str, int]) -> list[str]:
+def _in_lines(genes: Mapping[str, Value]) -> list[str]:
     """Genes as readable lines, those of one stage together."""
     lines: list[tuple[str, str]] = []
     for gene, value in genes.items():
@@ -109,7 +118,7 @@ def _in_lines(genes: Mapping[str, int]) -> list[str]:
 
 
 def _lead(problem: ProblemFacts, reference: Reference | None) -> str:
-    objectives = " and ".join(OBJECTIVES[name].short for name in problem.objectives)
+    objectives = " and ".join(metric.short for metric in problem.objective_metrics)
     text = f"Feasible subnets for which no other one is better in {objectives}."
     if reference is not None:
         what = "front of all networks" if reference.kind == "exact" else "best front known"
@@ -123,10 +132,9 @@ def _facts(subnets: Subnets, front: Subnets) -> str:
         "feasible": f"{int(subnets.feasible.sum()):,}",
         "on the front": f"{len(front):,}",
     }
-    for metric in METRICS.values():
-        if metric.limit:
-            limit = subnets.problem.limits[metric.name]
-            facts[f"limit of {metric.short}"] = f"{limit:g} {metric.unit}"
+    for metric in reversed(subnets.problem.limited_metrics):
+        limit = subnets.problem.limits[metric.name]
+        facts[f"limit of {metric.short}"] = f"{metric.factor * limit:g} {metric.unit}".rstrip()
     return "".join(
         f"<li><b>{escape(value)}</b>{escape(name)}</li>" for name, value in facts.items()
     )

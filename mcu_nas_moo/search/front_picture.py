@@ -8,7 +8,6 @@ import numpy as np
 
 from mcu_nas_moo.common.files import write_atomically
 from mcu_nas_moo.common.text import picture_text
-from mcu_nas_moo.contracts.metrics import OBJECTIVES
 from mcu_nas_moo.search.front_page import main_axes
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ def draw_front(
     from matplotlib.figure import Figure
 
     problem = subnets.problem
-    pair = [OBJECTIVES[name] for name in main_axes(problem)]
+    pair = [problem.objectives_known[name] for name in main_axes(problem)]
     joined = len(problem.objectives) == 2
     line: dict[str, Any] = {"drawstyle": "steps-post"} if joined else {"linestyle": "none"}
 

@@ -24,8 +24,9 @@ from mcu_nas_moo.contracts.optimiser import Setting, genotypes_of
 from mcu_nas_moo.optimisers.register import entry, load_optimiser
 from mcu_nas_moo.optimisers.user_optimisers import GROUP, is_own
 from mcu_nas_moo.problem.adapters.optuna_objective import McuNasObjective, distribution
+from mcu_nas_moo.problem.failures import FiniteValues
 from mcu_nas_moo.search.lease import ABROAD_S, alone_in, this_process
-from mcu_nas_moo.search.search_study import Progress, reading, values_of
+from mcu_nas_moo.search.search_study import Progress, has_ended, reading, values_of
 from mcu_nas_moo.search.streams import (
     OWNER,
     PLACE,
@@ -42,11 +43,12 @@ if TYPE_CHECKING:
 
     from optuna.trial import FrozenTrial
 
-    from mcu_nas_moo.common.arrays import IntArray
+    from mcu_nas_moo.common.arrays import FloatArray, IntArray
     from mcu_nas_moo.contracts.optimiser import Optimiser
     from mcu_nas_moo.problem.task import Task
     from mcu_nas_moo.search.lease import Owner
     from mcu_nas_moo.search.streams import Stream
+    from mcu_nas_moo.spaces.genes import Value
 
 #: Longest time in seconds between two looks at whether trials of others have ended.
 PATIENCE_S = 0.25
@@ -198,7 +200,9 @@ class _Work:
         if stream.budget < budget and not entry(name).any_time:
             self._say(f"{name} has planned for {stream.budget:,} trials, and goes on beyond them")
         with _blaming(name):
-            optimiser = load_optimiser(name)(stream.setting(self._task))
+            setting = stream.setting(self._task)
+            optimiser = load_optimiser(name)(setting)
+        finite = FiniteValues(setting.ideal, setting.nadir)
         learner = entry(name).learns_from_others
         known = {number for numbers in told.values() for number in numbers}
         position, genes = 0, self._task.space.genes
@@ -213,7 +217,7 @@ class _Work:
                     () if position in stored else self._others(number, known)
                 )
                 known.update(others)
-                self._tell(optimiser, others)
+                self._tell(optimiser, finite, others)
             with _blaming(name):
                 X = genotypes_of(optimiser.ask(), genes, self._task.n_choices, name, position)
             if len(X) == 0:
@@ -232,7 +236,7 @@ class _Work:
                 rows.append(self._values(trial))
                 position += 1
             with _blaming(name):
-                optimiser.tell(X, *(np.array(column) for column in zip(*rows, strict=True)))
+                optimiser.tell(X, *finite(*_arrays(rows)))
 
     def _stored(self, stream: int) -> tuple[dict[int, FrozenTrial], dict[int, tuple[int, ...]]]:
         """Finished trials of a stream by position, and what its optimiser was told before."""
@@ -241,7 +245,7 @@ class _Work:
             place = marks_of(trial).place
             if place is not None and place.stream == stream:
                 told[place.position] = place.told
-                if trial.state == TrialState.COMPLETE:
+                if has_ended(trial):
                     stored[place.position] = trial
         return stored, told
 
@@ -250,7 +254,7 @@ class _Work:
         self.look()
         found = []
         for trial in self._trials:
-            if trial.state == TrialState.COMPLETE and trial.number not in known:
+            if has_ended(trial) and trial.number not in known:
                 place = marks_of(trial).place
                 if place is not None and place.stream == stream:
                     known.add(trial.number)
@@ -258,7 +262,7 @@ class _Work:
                     found.append(trial.number)
         return tuple(found)
 
-    def _tell(self, optimiser: Optimiser, numbers: Sequence[int]) -> None:
+    def _tell(self, optimiser: Optimiser, finite: FiniteValues, numbers: Sequence[int]) -> None:
         """Tell of trials that the optimiser did not ask for, but for those of other genes."""
         X, rows = [], []
         for trial in (self._trials[number] for number in numbers):
@@ -267,13 +271,12 @@ class _Work:
                 X.append(self._objective.genotype(trial))
                 rows.append(row)
         if rows:
-            F, G = (np.array(column) for column in zip(*rows, strict=True))
-            optimiser.tell(np.concatenate(X), F, G)
+            optimiser.tell(np.concatenate(X), *finite(*_arrays(rows)))
 
     def _values(self, trial: FrozenTrial) -> tuple[list[float], list[float]]:
         return values_of(trial, self._task.n_obj, self._task.constraint_names)
 
-    def _params(self, x: IntArray) -> dict[str, int]:
+    def _params(self, x: IntArray) -> dict[str, Value]:
         genes = self._task.space.genes
         return {gene.name: gene.options[index] for gene, index in zip(genes, x, strict=True)}
 
@@ -285,9 +288,10 @@ class _Work:
                 return None
             try:
                 values = self._objective(trial)
-                if not np.isfinite(values).all():
-                    raise InputError(f"trial {trial.number} has values that are none: {values}")
-                done = self._study.tell(trial, values, skip_if_finished=True)
+                failed = None if np.isfinite(values).all() else TrialState.FAIL
+                done = self._study.tell(
+                    trial, None if failed else values, state=failed, skip_if_finished=True
+                )
             except optuna.exceptions.UpdateFinishedTrialError:
                 continue  # another process took this one for dead
             except BaseException:
@@ -295,7 +299,7 @@ class _Work:
                     self._study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
                 raise
             self.look(tell=True)
-            if done.state == TrialState.COMPLETE and marks_of(done).place is not None:
+            if has_ended(done) and marks_of(done).place is not None:
                 return done  # and no enqueued one
 
     def _begin(self, x: IntArray, place: Place) -> optuna.Trial | None:
@@ -332,8 +336,7 @@ class _Work:
         """Whether the study lacks a trial, without those that began after this one."""
         self.look()
         before = sum(
-            t.state == TrialState.COMPLETE
-            or (t.state == TrialState.RUNNING and OWNER in t.system_attrs)
+            has_ended(t) or (t.state == TrialState.RUNNING and OWNER in t.system_attrs)
             for t in self._trials[:number]
         )
         return before < self._wanted
@@ -353,6 +356,12 @@ class _Work:
         )
         storage, study_id = self._study._storage, self._study._study_id
         return optuna.Trial(self._study, storage.create_new_trial(study_id, template))
+
+
+def _arrays(rows: Sequence[tuple[list[float], list[float]]]) -> tuple[FloatArray, FloatArray]:
+    """Objectives and constraints of trials; no column where there are no constraints."""
+    F, G = (np.array(column, dtype=np.float64) for column in zip(*rows, strict=True))
+    return F, G
 
 
 @contextmanager

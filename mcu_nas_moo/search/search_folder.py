@@ -15,12 +15,11 @@ from mcu_nas_moo.common.files import write_text_atomically
 from mcu_nas_moo.common.json_files import read_json, write_json
 from mcu_nas_moo.common.naming import file_name, unknown_name
 from mcu_nas_moo.common.yaml_files import Facts, is_path, validate
-from mcu_nas_moo.contracts.metrics import LIMITED, OBJECTIVES
+from mcu_nas_moo.contracts.metrics import objectives_in
 from mcu_nas_moo.hardware.profile import load_profile
 from mcu_nas_moo.problem.facts import ProblemFacts, difference
 from mcu_nas_moo.search.front import front_of, nothing_feasible, on_front
-from mcu_nas_moo.search.subnets import FIGURES, Subnets, subnet_name
-from mcu_nas_moo.spaces import load_space
+from mcu_nas_moo.search.subnets import Subnets, figures_in, subnet_name
 from mcu_nas_moo.spaces.subnet_file import write_subnet
 
 if TYPE_CHECKING:
@@ -65,12 +64,13 @@ class SearchRecord(Facts):
     @model_validator(mode="after")
     def _limits_and_objectives(self) -> SearchRecord:
         limits = self.problem.limits
-        for metric in LIMITED.values():
-            if not limits.get(metric.name, 0) > 0:
-                raise InputError(f"problem.limits: {metric.name} should be a number above 0")
+        table = self.problem.table
+        for name, limit in limits.items():
+            if name not in table or not limit > 0:
+                raise InputError(f"problem.limits: {name} should be a metric and above 0")
         for name in self.problem.objectives:
-            if name not in OBJECTIVES:
-                raise unknown_name("objective", name, OBJECTIVES)
+            if name not in objectives_in(table):
+                raise unknown_name("objective", name, objectives_in(table))
         return self
 
 
@@ -131,21 +131,24 @@ class SearchFolder:
         record = self.read_record()
         problem = record.problem
         remedy = "the `mcu-nas search` that made it writes it again"
-        table = csv_files.read_table(self.table, remedy)[1]
+        columns, table = csv_files.read_table(self.table, remedy)
         rows = list(table.values())
         if len(rows) != record.subnets:
             raise InputError(
                 f"{self.table} has {len(rows)} subnets and not {record.subnets}; {remedy}"
             )
-        space = load_space(problem.space, problem.classes)
+        space = problem.search_space()
+        try:
+            figures = figures_in(columns, problem)
+        except InputError as error:
+            raise InputError(f"{self.table}: damaged ({error}); {remedy}") from None
         genes = []
         for line, row in table.items():
             try:
-                own = {g.name: int(row[g.name]) for g in space.genes if row[g.name] != ""}
+                own = {g.name: g.parse(row[g.name]) for g in space.genes if row[g.name] != ""}
                 space.encode(own)
-                figures = [float(row[metric]) for metric in FIGURES]
                 int(row["trial"])
-                if not (row["name"] and np.isfinite(figures).all()):
+                if not (row["name"] and np.isfinite([float(row[name]) for name in figures]).all()):
                     raise InputError("a name or figure is missing")
             except (KeyError, TypeError, ValueError) as error:
                 problem_text = f"no column {error}" if isinstance(error, KeyError) else error
@@ -157,7 +160,7 @@ class SearchFolder:
             problem,
             tuple(row["name"] for row in rows),
             tuple(genes),
-            {metric: np.array([float(row[metric]) for row in rows]) for metric in FIGURES},
+            {name: np.array([float(row[name]) for row in rows]) for name in figures},
             tuple(int(row["trial"]) for row in rows),
         )
 
@@ -216,10 +219,10 @@ def table_text(subnets: Subnets, genes: Sequence[str]) -> str:
         subnets.names,
         subnets.trials,
         *(np.where(m, "true", "false").tolist() for m in (subnets.feasible, on_front(subnets))),
-        *(subnets.metrics[metric].tolist() for metric in FIGURES),
+        *(values.tolist() for values in subnets.metrics.values()),
         *([own.get(gene, "") for own in subnets.genes] for gene in genes),
     ]
-    return csv_files.table_text([*_FIRST, *FIGURES, *genes], zip(*columns, strict=True))
+    return csv_files.table_text([*_FIRST, *subnets.metrics, *genes], zip(*columns, strict=True))
 
 
 def find_search(

@@ -11,21 +11,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcu_nas_moo.contracts.metrics import LIMITED, METRICS, OBJECTIVES, VIOLATION
+from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.contracts.metrics import VIOLATION
 from mcu_nas_moo.problem.archive import feasible
+from mcu_nas_moo.problem.evaluators.asking import SPREAD
 from mcu_nas_moo.spaces.register import SpaceReference
 from mcu_nas_moo.spaces.subnet_file import SubnetFile
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from mcu_nas_moo.common.arrays import BoolArray, FloatArray, Genotypes, IntArray
     from mcu_nas_moo.problem.facts import ProblemFacts
     from mcu_nas_moo.problem.task import Task
     from mcu_nas_moo.spaces.genes import Value
-
-#: Figures of every subnet, in the order of tables; see :meth:`Task.metrics`.
-FIGURES = tuple(name for name in METRICS if name != VIOLATION)
 
 
 def subnet_name(problem: ProblemFacts, suffix: str) -> str:
@@ -37,6 +36,20 @@ def subnet_name(problem: ProblemFacts, suffix: str) -> str:
     return f"{stem}-{suffix}"
 
 
+def figures_in(names: Iterable[str], problem: ProblemFacts) -> list[str]:
+    """Those of ``names`` that are figures of a subnet, in the order of tables.
+
+    Raises:
+        InputError: if one that decides about a subnet is missing.
+    """
+    given = set(names)
+    needed = {metric.name for metric in (*problem.objective_metrics, *problem.limited_metrics)}
+    if not needed <= given:
+        raise InputError(f"{min(needed - given)} is missing")
+    every = [name for metric in problem.table for name in (metric, metric + SPREAD)]
+    return [name for name in dict.fromkeys(every) if name in given and name != VIOLATION]
+
+
 @dataclass(frozen=True, eq=False)
 class Subnets:
     """Distinct subnets of one problem, row by row.
@@ -45,7 +58,7 @@ class Subnets:
         problem: that they were searched for.
         names: how commands and files refer to each.
         genes: names of the active genes and their values, of each.
-        metrics: arrays ``(N,)`` by metric, with all of :data:`FIGURES`.
+        metrics: arrays ``(N,)`` by metric, those of :func:`figures_in`.
         trials: number of the trial that found each first; -1 if there was no trial.
     """
 
@@ -67,7 +80,7 @@ class Subnets:
             problem,
             tuple(subnet_name(problem, suffix + digest) for digest in hashes),
             genes,
-            task.metrics(X),
+            {name: values for name, values in task.metrics(X).items() if name != VIOLATION},
             (-1,) * len(X),
         )
 
@@ -77,13 +90,15 @@ class Subnets:
     @cached_property
     def objective_values(self) -> FloatArray:
         """Objectives ``(N, n_obj)``, minimised."""
-        return np.stack([self.metrics[OBJECTIVES[o].name] for o in self.problem.objectives], axis=1)
+        columns = [m.minimised(self.metrics[m.name]) for m in self.problem.objective_metrics]
+        return np.stack(columns, axis=1)
 
     @cached_property
     def constraint_values(self) -> FloatArray:
         """Constraints ``(N, n_con)``: ``value / limit - 1``, met where <= 0."""
-        limits, names = self.problem.limits, [metric.name for metric in LIMITED.values()]
-        return np.stack([self.metrics[name] / limits[name] - 1.0 for name in names], axis=1)
+        limits = self.problem.limits
+        G = [m.excess(self.metrics[m.name], limits[m.name]) for m in self.problem.limited_metrics]
+        return np.stack(G, axis=1) if G else np.zeros((len(self), 0))
 
     @cached_property
     def feasible(self) -> BoolArray:
@@ -108,5 +123,7 @@ class Subnets:
             genes=self.genes[row],
             profile=self.problem.profile,
             **{name: getattr(self.problem, name) for name in SpaceReference.model_fields},
-            predicted={m: float(f"{self.metrics[m][row]:.6g}") for m in FIGURES},
+            profile_file=self.problem.profile_file,
+            predicted={name: float(f"{v[row]:.6g}") for name, v in self.metrics.items()},
+            data=self.problem.accuracy_of if "accuracy" in self.metrics else None,
         )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -55,6 +56,20 @@ class Gene:
             raise InputError(f"options of gene {self.name!r} must increase, got {options}")
         if len(set(options)) < len(options):
             raise InputError(f"options of gene {self.name!r} must differ, got {options}")
+
+    def parse(self, text: str) -> Value:
+        """The option that a text in a file stands for.
+
+        Raises:
+            InputError: if it is none.
+        """
+        for option in self.options:
+            if text == str(option) or (isinstance(option, bool) and text == str(option).lower()):
+                return option
+        with suppress(ValueError):  # other programs write 3 as 3.0
+            if self.ordered and float(text) in self.options:
+                return self.options[self.options.index(float(text))]
+        raise InputError(f"{self.name} = {text!r} is not one of {self.options}")
 
     @property
     def ordered(self) -> bool:

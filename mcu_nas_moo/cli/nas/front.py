@@ -220,20 +220,15 @@ def _chosen_front(
         raise InputError("give one of --from, --storage and --exact")
     if study_name is not None and storage is None:
         raise InputError("--study-name needs --storage")
-    problem_given = [profile, space, objectives] != [None, None, None]
-    if problem_given and (folder is not None or storage is not None):
-        raise InputError("--profile, --space and --objectives go with --exact or search/ only")
+    if folder is not None and [profile, space, objectives] != [None, None, None]:
+        raise InputError("--from names a search; leave out --profile, --space and --objectives")
     names = None if objectives is None else names_in(objectives, "--objectives")
     from mcu_nas_moo.search.front import front_of
 
     if exact:
         everything, source = _reference_front(profile, space, objectives, at_most)
     elif storage is not None:
-        from mcu_nas_moo.search.search_study import load_study, subnets_of
-        from mcu_nas_moo.search.study_storage import storage_for_reading
-
-        study = load_study(storage_for_reading(storage), study_name)
-        everything, source = subnets_of(study), f"study {study.study_name}"
+        everything, source = _of_storage(storage, study_name, profile, space, objectives)
     else:
         from mcu_nas_moo.search.search_folder import SEARCHES, SearchFolder, find_search
 
@@ -246,6 +241,34 @@ def _chosen_front(
     limits = " under these limits" if at_most else ""
     count = f"{len(chosen):,} subnet{'' if len(chosen) == 1 else 's'}"
     return chosen, f"{count} on the front of {everything.problem.title}{limits}\nFrom {source}"
+
+
+def _of_storage(
+    storage: str,
+    study_name: str | None,
+    profile: str | None,
+    space: str | None,
+    objectives: str | None,
+) -> tuple[Subnets, str]:
+    """The subnets of any study; one that does not say what it searches is evaluated anew."""
+    from mcu_nas_moo.problem.adapters.optuna_objective import PROBLEM
+    from mcu_nas_moo.search.search_study import decoded_subnets, load_study, subnets_of
+    from mcu_nas_moo.search.study_storage import storage_for_reading
+
+    study = load_study(storage_for_reading(storage), study_name)
+    if PROBLEM in study.user_attrs:
+        if [profile, space, objectives] != [None, None, None]:
+            raise InputError(
+                f"study {study.study_name} says what it searches; leave out --profile, --space and "
+                "--objectives"
+            )
+        return subnets_of(study), f"study {study.study_name}"
+    task = task_of_options(
+        space or "mbconv-stage", profile or "cortex-m7", objectives or DEFAULT_OBJECTIVES
+    )
+    found, others = decoded_subnets(study, task)
+    left_out = f"; {others:,} trials are none of {task.space.name}" if others else ""
+    return found, f"study {study.study_name}, by {task.title}{left_out}"
 
 
 def _reference_front(
@@ -282,8 +305,10 @@ def _table(chosen: Subnets, rows: Sequence[int]) -> Table:
     from rich.table import Column
 
     texts = Column("#", justify="right"), Column("name", no_wrap=True, overflow="ellipsis")
-    table = new_table(texts, [metric.heading for metric in OBJECTIVES.values()])
+    known = chosen.problem.objectives_known.values()
+    metrics = [metric for metric in known if metric.name in chosen.metrics]
+    table = new_table(texts, [metric.heading for metric in metrics])
     for row in rows:
-        figures = (m.number(float(chosen.metrics[m.name][row])) for m in OBJECTIVES.values())
+        figures = (m.number(float(chosen.metrics[m.name][row])) for m in metrics)
         table.add_row(str(row + 1), chosen.names[row], *figures)
     return table

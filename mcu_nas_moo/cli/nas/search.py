@@ -184,17 +184,18 @@ def _finish(
     """Write the results and, on a console, say what they are."""
     from mcu_nas_moo.search.search_folder import SEARCHES, SearchRecord
     from mcu_nas_moo.search.search_study import (
+        failures_of,
         finished_trials,
         problem_of,
         starts_of,
         subnets_of,
     )
 
-    subnets = subnets_of(study)
+    subnets, failures = subnets_of(study), failures_of(study)
     record = SearchRecord(
         problem=problem_of(study),
         study=study.study_name,
-        trials=len(finished_trials(study)),
+        trials=len(finished_trials(study)) + sum(failures.values()),
         subnets=len(subnets),
         starts=starts_of(study),
     )
@@ -206,6 +207,9 @@ def _finish(
         f"{record.trials:,} trials: {len(subnets):,} distinct subnets, "
         f"{int(subnets.feasible.sum()):,} feasible, {len(front):,} on the front."
     )
+    if failures:
+        reasons = "; ".join(f"{reason} ({count:,})" for reason, count in failures.items())
+        click.echo(f"{sum(failures.values()):,} networks could not be evaluated: {reasons}")
     if reference is not None:
         ratio = reference.hypervolume_of(front.objective_values) / reference.hypervolume
         click.echo(f"Hypervolume: {ratio:.3f} of that of the {reference.kind} reference front.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import click
@@ -11,7 +12,6 @@ from mcu_nas_moo.common.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from mcu_nas_moo.deployment.export.int8_model import Int8Model
     from mcu_nas_moo.deployment.folder import DeploymentFolder
@@ -43,6 +43,8 @@ def profile_of(chosen: SubnetFile, profile: str | None) -> Profile:
     """The profile that was asked for, or the one that the subnet was searched for."""
     from mcu_nas_moo.hardware.profile import load_profile
 
+    if profile is None and chosen.profile_file is not None:
+        return load_profile(chosen.profile_file.find(Path()))
     return load_profile(profile or chosen.profile or "cortex-m7")
 
 

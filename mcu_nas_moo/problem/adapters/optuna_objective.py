@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from mcu_nas_moo.spaces.genes import Gene, Value
 
 
+#: User attribute of a study: what it searches.
+PROBLEM = "mcu_nas_problem"
+
+
 class McuNasObjective:
     """Networks for a microcontroller as a constrained objective function of Optuna (5.0 or newer).
 
@@ -42,7 +46,8 @@ class McuNasObjective:
     Constraints are set by ``trial.set_constraint``, as ``value / limit - 1``, under the names
     flash, sram and latency; samplers then need no ``constraints_func``, and
     ``study.best_trials`` are the feasible trials that no other dominates. The user attributes are
-    ``subnet`` (values of the active genes) and every metric of :meth:`Task.metrics`.
+    ``subnet`` (values of the active genes) and every metric of :meth:`Task.metrics`. The study
+    gets one, too, which says what it searches, so that ``mcu-nas front --storage`` can read it.
 
     A network that could not be evaluated makes a failed trial with the user attribute ``reason``.
 
@@ -64,6 +69,7 @@ class McuNasObjective:
         task: Task | None = None,
     ) -> None:
         self.task = task_of(task, profile, space, objectives, limits)
+        self._told: Study | None = None
 
     @property
     def directions(self) -> list[str]:
@@ -77,6 +83,10 @@ class McuNasObjective:
 
     def __call__(self, trial: Trial) -> tuple[float, ...]:
         """Suggest a network and evaluate it."""
+        if trial.study is not self._told:
+            self._told = trial.study
+            if PROBLEM not in trial.study.user_attrs:
+                trial.study.set_user_attr(PROBLEM, self.task.facts().plain())
         X = self.genotype({gene.name: _suggest(trial, gene) for gene in self.task.space.genes})
         metrics = self.task.metrics(X)
         F, G = self.task.score(metrics)
