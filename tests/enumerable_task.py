@@ -6,6 +6,7 @@ from itertools import product
 
 import numpy as np
 
+from mcu_nas_moo.problem.facts import ProblemFacts
 from mcu_nas_moo.problem.task import Evaluation
 from mcu_nas_moo.spaces.genes import Gene, SearchSpace
 
@@ -36,6 +37,11 @@ class ToyTask:
     constraint_names = ("flash", "sram", "latency")
     n_obj, n_con = 2, 3
     reason = staticmethod(lambda x: None)
+
+    def facts(self):
+        return ProblemFacts(
+            space="toy", objectives=self.objectives, limits=self.limits, fingerprint="toy"
+        )
 
     def __init__(self):
         self.limits = {"flash_kib": 900.0, "sram_kib": 40.0, "latency_ms": 30.0}

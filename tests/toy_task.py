@@ -60,6 +60,8 @@ class ToyTask:
     table = METRICS
     device_name = property(lambda self: self.profile.name)
     reason = staticmethod(lambda x: None)
+    _objective_metrics = property(lambda self: self.facts().objective_metrics)
+    _limited_metrics = property(lambda self: self.facts().limited_metrics)
     changed_limits: ClassVar = {}
     name = property(lambda self: self.facts().name)
 

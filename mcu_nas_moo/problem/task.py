@@ -320,6 +320,7 @@ class Task:
             )
         except ValueError as error:
             raise InputError(f"{source}: {error}") from error
+        task._profile_file = facts.profile_file
         changed = difference(facts, task.facts())
         if changed is not None:
             raise InputError(

@@ -76,7 +76,9 @@ def test_what_stands_at_its_first_value_is_left_out(files):
     always = {"space", "profile", "objectives", "limits", "fingerprint", "fingerprints"}
     assert set(Task().facts().plain()) == always
     own = Task(profile=files / "kettle.yaml", accuracy=AccuracyPredictor.load(_accuracy(files)))
-    assert set(own.facts().plain()) == always | {"profile_facts", "predictor"}
+    assert set(own.facts().plain()) == always | {
+        *("profile_facts", "profile_file", "predictor", "accuracy_of"),
+    }
 
 
 def _accuracy(folder: Path) -> Path:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from mcu_nas_moo.contracts.metrics import METRICS, VIOLATION
 from mcu_nas_moo.problem.facts import ProblemFacts
-from mcu_nas_moo.search.subnets import FIGURES, Subnets
+from mcu_nas_moo.search.subnets import Subnets
+
+FIGURES = tuple(name for name in METRICS if name != VIOLATION)
 
 LIMITS = {"flash_kib": 100.0, "sram_kib": 50.0, "latency_ms": 10.0}
 

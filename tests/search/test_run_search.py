@@ -9,16 +9,21 @@ import time
 import numpy as np
 import optuna
 import pytest
+from optuna.trial import TrialState
 from toy_task import ToyTask, pairwise_front
 
 from mcu_nas_moo.benchmark.results.optuna_export import open_storage
 from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.problem.adapters.optuna_objective import McuNasObjective
+from mcu_nas_moo.problem.evaluators.function import FunctionEvaluator
 from mcu_nas_moo.problem.task import Task
 from mcu_nas_moo.search import run_search
 from mcu_nas_moo.search.front import on_front
 from mcu_nas_moo.search.lease import ABROAD_S, this_process
 from mcu_nas_moo.search.run_search import check_algorithm, search
 from mcu_nas_moo.search.search_study import (
+    decoded_subnets,
+    failures_of,
     finished_trials,
     load_study,
     open_study,
@@ -451,14 +456,59 @@ def test_a_study_is_loaded_by_name_or_as_the_only_one(task, tmp_path):
         load_study(storage, None)
     with pytest.raises(ValueError, match="did you mean 'two'"):
         load_study(storage, "tow")
-    optuna.create_study(storage=storage, study_name="theirs")
-    with pytest.raises(ValueError, match="not made by"):
-        load_study(storage, "theirs")
+    optuna.create_study(storage=storage, study_name="theirs", directions=2 * ["minimize"])
+    with pytest.raises(ValueError, match="none of the 0 finished trials .* --space"):
+        decoded_subnets(load_study(storage, "theirs"), Task())
     # Reading makes no empty storage.
     for name in ("none.journal", f"sqlite:///{tmp_path}/none.db"):
         with pytest.raises(ValueError, match="no storage"):
             storage_for_reading(name)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_study_that_python_made_can_be_read():
+    """Whether it says what it searches, or only its trials can be decoded."""
+    objective = McuNasObjective(profile="cortex-m4")
+    said, silent = (optuna.create_study(directions=objective.directions) for _ in range(2))
+    said.optimize(objective, n_trials=6)
+    silent.add_trials(said.trials)
+    silent.add_trial(optuna.trial.create_trial(values=[0.1, 2.0]))
+    found = subnets_of(said)
+    decoded, others = decoded_subnets(silent, objective.task)
+    assert others == 1
+    assert decoded.names == found.names and decoded.genes == found.genes
+    assert decoded.problem.fingerprint == found.problem.fingerprint
+    for name, values in found.metrics.items():
+        assert np.array_equal(decoded.metrics[name], values)
+
+
+def third_fail(space, X):
+    failed = X.sum(axis=1) % 3 == 0
+    size = 1.0 + X.sum(axis=1)
+    error = np.where(failed, np.nan, 1 / size)
+    return {"error": error, "latency_ms": size, "reason": np.where(failed, "sum of 3", "")}
+
+
+@pytest.mark.parametrize("algorithm", ["random", "ppo", "local-search"])
+def test_failures_count_as_trials_and_are_never_on_the_front(algorithm):
+    evaluator = FunctionEvaluator(third_fail, ("error", "latency_ms"))
+    task = Task(TwoGenes(), None, evaluators=[evaluator])
+    study = in_memory(task)
+    progress = search(study, task, algorithm, 10)
+    states = [trial.state for trial in study.trials]
+    failed = [t for t in study.trials if t.state == TrialState.FAIL]
+    assert progress.finished == len(states) == 10
+    assert progress.failed == len(failed) > 0
+    for trial in study.trials:
+        X = task.space.encode(trial.params)
+        assert (trial.state == TrialState.FAIL) == (X.sum() % 3 == 0)
+    assert failures_of(study) == {"sum of 3": len(failed)}
+    assert len(subnets_of(study)) <= 10 - len(failed)
+    # A second start replays failures, too.
+    again = in_memory(task)
+    search(again, task, algorithm, 6)
+    search(again, task, algorithm, 10)
+    assert [t.params for t in again.trials] == [t.params for t in study.trials]
 
 
 def test_a_foreign_trial_is_named(task):
