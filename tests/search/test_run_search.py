@@ -457,7 +457,7 @@ def test_a_study_is_loaded_by_name_or_as_the_only_one(task, tmp_path):
     with pytest.raises(ValueError, match="did you mean 'two'"):
         load_study(storage, "tow")
     optuna.create_study(storage=storage, study_name="theirs", directions=2 * ["minimize"])
-    with pytest.raises(ValueError, match="none of the 0 finished trials .* --space"):
+    with pytest.raises(ValueError, match=r"none of the 0 finished trials .* --space"):
         decoded_subnets(load_study(storage, "theirs"), Task())
     # Reading makes no empty storage.
     for name in ("none.journal", f"sqlite:///{tmp_path}/none.db"):
@@ -476,7 +476,8 @@ def test_a_study_that_python_made_can_be_read():
     found = subnets_of(said)
     decoded, others = decoded_subnets(silent, objective.task)
     assert others == 1
-    assert decoded.names == found.names and decoded.genes == found.genes
+    assert decoded.names == found.names
+    assert decoded.genes == found.genes
     assert decoded.problem.fingerprint == found.problem.fingerprint
     for name, values in found.metrics.items():
         assert np.array_equal(decoded.metrics[name], values)
