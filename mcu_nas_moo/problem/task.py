@@ -29,7 +29,7 @@ from mcu_nas_moo.spaces import SearchSpace, load_space
 from mcu_nas_moo.spaces.register import SpaceReference
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from threadpoolctl import ThreadpoolController
 
@@ -382,7 +382,7 @@ class Task:
             figures["accuracy"] = 1.0 - figures["error"]
         if reasons:
             self._fail(X, figures, reasons)
-        return {name: figures[name] for name in self._in_order(figures)}
+        return {name: figures[name] for name in _in_order(tuple(figures), tuple(self.table))}
 
     def _fail(self, X: Genotypes, figures: dict[str, FloatArray], reasons: dict[int, str]) -> None:
         rows = [*reasons]
@@ -391,12 +391,6 @@ class Task:
         for name, values in figures.items():
             figures[name] = values.copy()
             figures[name][rows] = np.nan
-
-    def _in_order(self, figures: Iterable[str]) -> list[str]:
-        """Names in the order of tables; the spread of a metric behind it."""
-        places = {name: (place, 0) for place, name in enumerate(self.table)}
-        places |= {f"{name}{SPREAD}": (place, 1) for name, (place, _) in places.items()} | places
-        return sorted(figures, key=places.__getitem__)
 
     def reason(self, x: Any) -> str | None:
         """Why the network ``x`` ``(n_genes,)`` could not be evaluated; None if it could."""
@@ -435,6 +429,14 @@ def _answers(
     for asked in evaluators:
         figures.update(asked.ask(space, X).values)
     return figures
+
+
+@cache
+def _in_order(figures: tuple[str, ...], table: tuple[str, ...]) -> list[str]:
+    """Names of figures in the order of a table; the spread of a metric behind it."""
+    places = {name: (place, 0) for place, name in enumerate(table)}
+    places |= {f"{name}{SPREAD}": (place, 1) for name, (place, _) in places.items()} | places
+    return sorted(figures, key=places.__getitem__)
 
 
 def _file_of(asked: Asked | None) -> UserFile | None:

@@ -309,11 +309,13 @@ class MBConvSpace(SearchSpace):
         spec = self.spec
         scalars = [blocks.resolution, blocks.stem, blocks.head, *blocks.width.T]
         options = [spec.stem, spec.head, *(stage.width for stage in spec.stages)]
-        sides = np.stack([blocks.resolution, blocks.in_width], axis=1)
+        is_side = blocks.resolution[:, None] == self._sides[:, 0]
+        if not self._square:
+            is_side &= blocks.in_width[:, None] == self._sides[:, 1]
         return np.concatenate(
             [
                 np.stack(scalars, axis=1),
-                (sides[:, None] == self._sides).all(axis=2),
+                is_side,
                 *(v[:, None] == known for v, known in zip(scalars[1:], options, strict=True)),
                 blocks.active,
                 blocks.kernel * blocks.active,
@@ -324,7 +326,7 @@ class MBConvSpace(SearchSpace):
             dtype=np.float32,
         )
 
-    @property
+    @cached_property
     def _square(self) -> bool:
         return bool((self._sides[:, 0] == self._sides[:, 1]).all())
 

@@ -240,7 +240,10 @@ def _chosen_front(
     chosen = front_of(everything, at_most)
     limits = " under these limits" if at_most else ""
     count = f"{len(chosen):,} subnet{'' if len(chosen) == 1 else 's'}"
-    return chosen, f"{count} on the front of {everything.problem.title}{limits}\nFrom {source}"
+    known = everything.problem.table["error"].label if "error" in chosen.metrics else ""
+    about = f"; {known.removesuffix(', %')}" if known else ""
+    title = f"{count} on the front of {everything.problem.title}{limits}{about}"
+    return chosen, f"{title}\nFrom {source}"
 
 
 def _of_storage(

@@ -75,6 +75,7 @@ class Asked:
             )
         metrics = [self._metric(metric) for metric in given]
         self.metrics = {metric.name: metric for metric in metrics}
+        self._spreads = [n + SPREAD for n in self.metrics if n + SPREAD not in self.metrics]
         if len(self.metrics) < len(metrics):
             raise InputError(f"evaluator {self.name} names a metric twice: {list(self.metrics)}")
         self.fingerprint: str = getattr(evaluator, "fingerprint", None) or class_fingerprint(
@@ -106,7 +107,7 @@ class Asked:
 
     def _ask(self, space: SearchSpace, X: Genotypes) -> Answer:
         try:
-            given = self.evaluator.evaluate(space, X.copy())
+            given = self.evaluator.evaluate(space, X if self.thread_safe else X.copy())
         except InputError:
             raise
         except Exception as error:  # whatever a user's evaluator raises
@@ -119,11 +120,6 @@ class Asked:
                 f"evaluator {self.name} answered with {type(given).__name__}; it must be a "
                 f"mapping of {', '.join(self.metrics)} to {len(X)} numbers each"
             )
-        texts = [str(text or "") for text in given.get(REASON, [""] * len(X))]
-        if len(texts) != len(X):
-            raise InputError(
-                f"evaluator {self.name} gave {len(texts)} reasons for {len(X)} networks"
-            )
         lacking = [name for name in self.metrics if name not in given]
         if lacking:
             raise InputError(
@@ -131,11 +127,19 @@ class Asked:
                 f"{', '.join(given) or 'nothing'}"
             )
         values = {name: self._column(name, given[name], len(X)) for name in self.metrics}
-        for name in self.metrics:
-            spread = name + SPREAD
-            if spread in given and spread not in values:
+        for spread in self._spreads:
+            if spread in given:
                 values[spread] = self._column(spread, given[spread], len(X))
-        failed = np.isnan([values[name] for name in self.metrics]).any(axis=0)
+        failed = np.zeros(len(X), dtype=np.bool_)
+        for name in self.metrics:
+            failed |= np.isnan(values[name])
+        if REASON not in given and not failed.any():
+            return Answer(values)
+        texts = [str(text or "") for text in given.get(REASON, [""] * len(X))]
+        if len(texts) != len(X):
+            raise InputError(
+                f"evaluator {self.name} gave {len(texts)} reasons for {len(X)} networks"
+            )
         for row in np.flatnonzero(failed):
             if not texts[row]:
                 raise InputError(
@@ -143,13 +147,12 @@ class Asked:
                     f'without a reason; say why in "{REASON}", a text for each network'
                 )
         reasons = {row: " ".join(text.split()) for row, text in enumerate(texts) if text}
-        for column in values.values():
-            column[[*reasons]] = np.nan
-        return Answer(values, reasons)
+        rows = np.isin(np.arange(len(X)), [*reasons])
+        return Answer({n: np.where(rows, np.nan, v) for n, v in values.items()}, reasons)
 
     def _column(self, name: str, given: Any, n: int) -> FloatArray:
         try:
-            values = np.array(given, dtype=np.float64)
+            values = np.asarray(given, dtype=np.float64)
         except (TypeError, ValueError):
             raise InputError(f"evaluator {self.name}: {name} holds what is no number") from None
         if values.shape != (n,):
