@@ -10,6 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mcu_nas_moo.common.errors import InputError
+    from mcu_nas_moo.contracts.evaluator import NetworkEvaluator
+    from mcu_nas_moo.contracts.metrics import Metric
     from mcu_nas_moo.hardware.cost_model.estimate import estimate_cost
     from mcu_nas_moo.hardware.profile import list_profiles, load_profile
     from mcu_nas_moo.optimisers.ppo import PPOOptimiser
@@ -19,18 +22,30 @@ if TYPE_CHECKING:
     from mcu_nas_moo.problem.adapters.optuna_objective import McuNasObjective
     from mcu_nas_moo.problem.adapters.pymoo_problem import McuNasProblem
     from mcu_nas_moo.problem.evaluators.accuracy_predictor import AccuracyPredictor
+    from mcu_nas_moo.problem.evaluators.function import FunctionEvaluator
+    from mcu_nas_moo.problem.evaluators.table import TableEvaluator
+    from mcu_nas_moo.problem.evaluators.trained_accuracy import SupernetAccuracy, TrainedAccuracy
     from mcu_nas_moo.problem.task import Task
-    from mcu_nas_moo.spaces import list_spaces, load_space
+    from mcu_nas_moo.spaces import Gene, SearchSpace, list_spaces, load_space
 
 __all__ = [
     "PPO",
     "AccuracyPredictor",
+    "FunctionEvaluator",
+    "Gene",
+    "InputError",
     "McuNasObjective",
     "McuNasProblem",
+    "Metric",
+    "NetworkEvaluator",
     "PPOOptimiser",
     "PPOSampler",
+    "SearchSpace",
     "SubnetEnv",
+    "SupernetAccuracy",
+    "TableEvaluator",
     "Task",
+    "TrainedAccuracy",
     "estimate_cost",
     "list_profiles",
     "list_spaces",
@@ -41,12 +56,21 @@ __all__ = [
 _HOME = {
     "PPO": "optimisers.ppo.pymoo_algorithm",
     "AccuracyPredictor": "problem.evaluators.accuracy_predictor",
+    "FunctionEvaluator": "problem.evaluators.function",
+    "Gene": "spaces",
+    "InputError": "common.errors",
     "McuNasObjective": "problem.adapters.optuna_objective",
     "McuNasProblem": "problem.adapters.pymoo_problem",
+    "Metric": "contracts.metrics",
+    "NetworkEvaluator": "contracts.evaluator",
     "PPOOptimiser": "optimisers.ppo",
     "PPOSampler": "optimisers.ppo.sampler",
+    "SearchSpace": "spaces",
     "SubnetEnv": "problem.adapters.gymnasium_env",
+    "SupernetAccuracy": "problem.evaluators.trained_accuracy",
+    "TableEvaluator": "problem.evaluators.table",
     "Task": "problem.task",
+    "TrainedAccuracy": "problem.evaluators.trained_accuracy",
     "estimate_cost": "hardware.cost_model.estimate",
     "list_profiles": "hardware",
     "list_spaces": "spaces",

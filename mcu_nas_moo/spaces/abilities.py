@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.contracts.space import Space
+from mcu_nas_moo.networks.layer_table import Op
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mcu_nas_moo.common.arrays import Genotypes, IntArray
-    from mcu_nas_moo.networks.layer_table import LayerTable
+    from mcu_nas_moo.networks.layer_table import Layer, LayerTable
     from mcu_nas_moo.spaces.parts import Parts
 
 
@@ -94,3 +97,51 @@ def with_ability(space: Space, ability: type[Ability], wish: str) -> Ability:
     if not isinstance(space, ability):
         raise InputError(f"space {space.name!r} cannot {wish}: {_LACKS[ability]}")  # type: ignore[index]
     return space
+
+
+def check_layers(space: Space, layers: Sequence[Layer]) -> None:
+    """Make sure that the layers of a network of a space fit together.
+
+    Raises:
+        InputError: if a layer reads another shape than was written, or the network's input or
+            output is another one than the space tells.
+    """
+    what = f"the network of space {space.name!r}"
+    given = layers[0].in_channels, layers[0].in_size
+    if (known := space.input) is not None:
+        inside = given[1][0] <= known.height and given[1][1] <= known.width
+        if given[0] != known.channels or not inside:
+            told = _shape(known.channels, (known.height, known.width))
+            raise InputError(
+                f"{what} reads {_shape(*given)}, but `input` of the space is {told} (channels x "
+                "height x width); make them agree"
+            )
+    written = {0: given}
+    for layer in layers:
+        wanted = layer.in_channels, layer.in_size
+        if len(layer.inputs) > 1 and layer.op is not Op.ADD:
+            continue  # what is joined may differ
+        for tensor in layer.inputs:
+            found = written.get(tensor)
+            flat = layer.op is Op.DENSE and found is not None and _size(*found) == _size(*wanted)
+            if found != wanted and not flat:
+                shape = "not written before it" if found is None else _shape(*found)
+                raise InputError(
+                    f"{what} disagrees with itself: layer {layer.name!r} reads {_shape(*wanted)} "
+                    f"(channels x height x width), but tensor {tensor} is {shape}"
+                )
+        written[layer.output] = layer.out_channels, layer.out_size
+    classes = layers[-1].out_channels
+    if space.output is not None and classes != space.output.classes:
+        raise InputError(
+            f"{what} writes {classes} numbers, but `output` of the space tells "
+            f"{space.output.classes} classes; make them agree"
+        )
+
+
+def _shape(channels: int, size: tuple[int, int]) -> str:
+    return f"{channels}x{size[0]}x{size[1]}"
+
+
+def _size(channels: int, size: tuple[int, int]) -> int:
+    return channels * size[0] * size[1]

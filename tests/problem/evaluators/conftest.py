@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from small_supernet import images, small_space, supernet
 
 from mcu_nas_moo.hardware.profile import load_profile
 from mcu_nas_moo.problem.evaluators import cost_fit as fitting
 from mcu_nas_moo.problem.evaluators.cost_labels import analytic_labels
 from mcu_nas_moo.spaces import load_space
+
+__all__ = ["images", "small_space", "supernet"]
 
 
 @pytest.fixture(autouse=True, scope="session")
