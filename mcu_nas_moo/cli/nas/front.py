@@ -240,10 +240,10 @@ def _chosen_front(
     chosen = front_of(everything, at_most)
     limits = " under these limits" if at_most else ""
     count = f"{len(chosen):,} subnet{'' if len(chosen) == 1 else 's'}"
-    known = everything.problem.table["error"].label if "error" in chosen.metrics else ""
-    about = f"; {known.removesuffix(', %')}" if known else ""
-    title = f"{count} on the front of {everything.problem.title}{limits}{about}"
-    return chosen, f"{title}\nFrom {source}"
+    lines = [f"{count} on the front of {everything.problem.title}{limits}", f"From {source}"]
+    if "error" in chosen.metrics:
+        lines.append(f"Error on {everything.problem.accuracy_of}")
+    return chosen, "\n".join(lines)
 
 
 def _of_storage(
