@@ -73,10 +73,16 @@ class Metric:
     def excess(self, values: FloatArray, limit: float) -> FloatArray:
         """How far ``values`` are beyond a limit, as a share of it; met where <= 0.
 
-        The limit is an upper one, or a lower one where larger is better.
+        The limit is an upper one, or a lower one where larger is better. There are no shares of 0:
+        beyond that limit, the values themselves count.
         """
-        over = values / limit - 1.0
+        over = values / limit - 1.0 if limit else values
         return over if self.smaller_is_better else -over
+
+    def value_at(self, excess: float, limit: float) -> float:
+        """The value that is beyond a limit by ``excess``, see :meth:`excess`."""
+        over = excess if self.smaller_is_better else -excess
+        return (over + 1.0) * limit if limit else over
 
     @property
     def heading(self) -> str:

@@ -1,4 +1,4 @@
-"""The contract of a search problem, as optimisers see it: a discrete space and its evaluation."""
+"""The contracts of a search problem: as its author writes it, and as optimisers see it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,44 @@ if TYPE_CHECKING:
     import numpy as np
 
     from mcu_nas_moo.common.arrays import FloatArray, Genotypes, IntArray
+
+
+class DiscreteProblem(Protocol):
+    """A problem as its author writes it: options to choose, and what a choice is worth.
+
+    A class needs ``n_choices``, ``objectives`` and ``evaluate``, and nothing of this package. These
+    attributes have a value if they are left out:
+
+    - ``name``: how people and files are told of it; that on the command line, or of the class.
+    - ``constraints``: names of the columns of ``G``; none.
+    - ``genes``: what there is to choose, as a mapping of names to lists of numbers or texts, such
+      as ``{"teeth": [12, 13, 14]}``; without it the genes are ``x1``, ``x2``, ... and their options
+      0, 1, ... With it ``n_choices`` may be left out.
+    - ``reference_front``: objectives ``(n, n_obj)`` of the true front, or a method that returns
+      them. Runs are scored against it; without it, against the front of a small space, or against
+      the best that searches found.
+    - ``decode(X)``: what people should read of the genotypes ``X`` ``(N, n_genes)``: N texts, or N
+      mappings of names to values.
+    - ``deterministic``, ``cost`` and ``fingerprint``: see
+      :class:`~mcu_nas_moo.contracts.evaluator.NetworkEvaluator`.
+    """
+
+    @property
+    def n_choices(self) -> Sequence[int] | IntArray:
+        """Options per gene, shape ``(n_genes,)``."""
+
+    @property
+    def objectives(self) -> Sequence[str]:
+        """Names of the columns of ``F``, two at least; all are minimised."""
+
+    def evaluate(self, X: Genotypes) -> Any:
+        """What the genotypes ``X`` ``(N, n_genes)`` are worth; indices of options, from 0.
+
+        Returns:
+            objectives ``F`` ``(N, n_obj)`` and constraints ``G`` ``(N, n_con)``, met where they are
+            <= 0; ``F`` alone where there are none. Rows of NaN stand for genotypes that could not
+            be evaluated; a third array may hold N texts that say why.
+        """
 
 
 class DiscreteSpace(Protocol):

@@ -50,6 +50,7 @@ class ProblemFacts(SpaceReference):
         evaluators: further ones that can be found again: tables and code.
         python_parts: names of evaluators that only a Python program can make.
         own_metrics: that the evaluators bring.
+        problem: the name of a problem that all of it was asked for by.
         accuracy_of: what accuracy and error are measured on, and how they are known, in words.
     """
 
@@ -66,6 +67,7 @@ class ProblemFacts(SpaceReference):
     evaluators: tuple[UserFile | UserCode | AccuracySource, ...] = ()
     python_parts: tuple[str, ...] = ()
     own_metrics: tuple[Metric, ...] = ()
+    problem: Name | UserCode | None = None
     accuracy_of: str = SHIPPED_ACCURACY
 
     @property

@@ -41,8 +41,7 @@ def smallest_reachable(task: Task, *, seed: int = 0) -> Reachability:
     gene, so that descent ends at the smallest networks.
     """
     X = task.space.sample(SAMPLE, np.random.default_rng([seed, 10]))
-    G = task.evaluate(X).G
-    limits = np.array(list(task.limits.values()))
+    G = _excess(task, X)
     lowest = G.min(axis=0)
     inside = (G <= 0).all(axis=1)
     example = X[inside.argmax()] if inside.any() else None
@@ -52,8 +51,17 @@ def smallest_reachable(task: Task, *, seed: int = 0) -> Reachability:
             lowest[column] = min(lowest[column], value)
         x, violation = _descend(task, X, G, lambda G: np.maximum(G, 0.0).sum(axis=1))
         example = x if violation <= 0 else None
-    names = task.limits
-    return Reachability(example, dict(zip(names, ((lowest + 1) * limits).tolist(), strict=True)))
+    smallest = {
+        name: task.table[name].value_at(excess, limit)
+        for (name, limit), excess in zip(task.limits.items(), lowest.tolist(), strict=True)
+    }
+    return Reachability(example, smallest)
+
+
+def _excess(task: Task, X: Genotypes) -> FloatArray:
+    """Constraints ``(N, n_con)``; what could not be evaluated is infinitely far from them."""
+    G = task.evaluate(X).G
+    return np.where(np.isnan(G), np.inf, G)
 
 
 def _descend(
@@ -66,7 +74,7 @@ def _descend(
         x, current = X[start], float(values[start])
         while True:
             around = task.space.neighbours(x)
-            candidates = value(task.evaluate(around).G)
+            candidates = value(_excess(task, around))
             if candidates.min() >= current:
                 break
             x, current = around[candidates.argmin()], float(candidates.min())
@@ -76,14 +84,19 @@ def _descend(
 
 
 def check_limits(task: Task) -> None:
-    """Make sure that some subnet meets the limits.
+    """Make sure that some subnet meets the limits, unless an evaluation takes seconds.
 
     Raises:
         InputError: if none was found; the message has the smallest value of each metric.
     """
+    if task.cost != "microseconds":
+        return
     reach = smallest_reachable(task)
     if reach.feasible_example is not None:
         return
+    whose = f"subnet of {task.space.name} meets the limits of {task.device_name}"
+    if task.problem is not None:
+        whose = f"solution of {task.space.name} was found that meets its constraints"
     parts = []
     limited = [task.table[name] for name in task.limits]
     for metric in limited:
@@ -93,7 +106,5 @@ def check_limits(task: Task) -> None:
     alone = all(reach.smallest[metric] <= limit for metric, limit in task.limits.items())
     together = "; each limit can be met, but not all together" if alone else ""
     options = " or ".join(f"--{metric.option}" for metric in limited)
-    raise InputError(
-        f"no subnet of {task.space.name} meets the limits of {task.device_name}: "
-        f"{', '.join(parts)}{together}; relax them with {options}"
-    )
+    remedy = "relax them" if task.problem is not None else f"relax them with {options}"
+    raise InputError(f"no {whose}: {', '.join(parts)}{together}; {remedy}")

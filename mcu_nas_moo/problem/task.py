@@ -14,7 +14,7 @@ import numpy as np
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import unknown_name
-from mcu_nas_moo.common.user_parts import UserFile
+from mcu_nas_moo.common.user_parts import UserCode, UserFile
 from mcu_nas_moo.common.workpool import cores
 from mcu_nas_moo.common.yaml_files import is_path
 from mcu_nas_moo.contracts.evaluator import COSTS as COST_ORDER
@@ -25,6 +25,8 @@ from mcu_nas_moo.problem.evaluators.analytic_costs import COSTS, AnalyticCosts
 from mcu_nas_moo.problem.evaluators.asking import SPREAD
 from mcu_nas_moo.problem.evaluators.choice import chosen_evaluators, found_again
 from mcu_nas_moo.problem.facts import ProblemFacts, difference
+from mcu_nas_moo.problem.named.own_problem import OwnProblem
+from mcu_nas_moo.problem.named.register import find_problem, problem_name
 from mcu_nas_moo.spaces import SearchSpace, load_space
 from mcu_nas_moo.spaces.register import SpaceReference
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from mcu_nas_moo.common.arrays import FloatArray, Genotypes, IntArray
     from mcu_nas_moo.contracts.evaluator import Cost, NetworkEvaluator
     from mcu_nas_moo.contracts.metrics import Metric
+    from mcu_nas_moo.contracts.problem import DiscreteProblem
     from mcu_nas_moo.hardware.cost_model import CostModel
     from mcu_nas_moo.problem.evaluators.asking import Asked
     from mcu_nas_moo.problem.evaluators.cost_predictor import CostPredictor
@@ -87,10 +90,17 @@ class Task:
             tables (CSV, Parquet). What they tell is not asked of the usual ones.
         predictor, predictors: old names of ``accuracy`` and ``costs``, until 0.3.
 
+    Attributes:
+        problem: that the task was made of by :meth:`of_problem`; None with networks.
+        source: the name of a problem that all of it was asked for by, if it was.
+
     Raises:
         InputError: for unknown names, repeated objectives, bad limits, an objective that no
             evaluator tells, a metric that two tell, or learned costs of another space or device.
     """
+
+    problem: OwnProblem | None = None
+    source: str | UserCode | None = None
 
     def __init__(
         self,
@@ -137,14 +147,16 @@ class Task:
             self.accuracy_of,
         )
         told = {name for asked in self.evaluators.all for name in asked.metrics}
-        self._told = told | ({"accuracy", "error"} if told & {"accuracy", "error"} else set())
+        #: Names of the metrics that are told.
+        self.told = told | ({"accuracy", "error"} if told & {"accuracy", "error"} else set())
         self.objectives = tuple(objectives)
         known = objectives_in(self.table)
         for name in objectives:
             if name not in known:
                 raise unknown_name("objective", name, list(known))
             self._check_told(known[name], "objective", name)
-        self._objective_metrics = tuple(known[name] for name in objectives)
+        #: What the objectives minimise, in their order.
+        self.objective_metrics = tuple(known[name] for name in objectives)
         self._set_limits(limits or {})
         self._reasons: dict[bytes, str] = {}
 
@@ -153,20 +165,52 @@ class Task:
         usual = {} if self.profile is None else self.profile.limits.model_dump()
         known = [name for name in self.table if name in usual or name not in METRICS]
         for name, limit in given.items():
-            if name not in known and name not in self._told:
+            if name not in known and name not in self.told:
                 raise unknown_name("limit", name, known)
             self._check_told(self.table[name], "limit", name)
-            if not 0 < limit < np.inf:
+            if not (0 < limit < np.inf or (limit == 0 and name not in METRICS)):
                 raise InputError(f"the limit of {name} must be a positive number, got {limit}")
         limits = usual | dict(given)
-        limited = limits_in(self.table, (name for name in limits if name in self._told))
+        limited = limits_in(self.table, (name for name in limits if name in self.told))
         self._limited_metrics = tuple(limited.values())
         self.constraint_names = tuple(limited)
         #: Upper limit of each constrained metric; a lower one where larger is better.
         self.limits = {metric.name: float(limits[metric.name]) for metric in limited.values()}
 
+    @classmethod
+    def of_problem(cls, problem: str | DiscreteProblem | Task) -> Task:
+        """The task of any other problem: its options are the space, and it is the only evaluator.
+
+        Args:
+            problem: the name of a shipped problem, ``module:Name`` or a name that an installed
+                package announces, for an object of the contract or a ready task, or what makes
+                either without arguments; or such an object.
+
+        Raises:
+            InputError: if there is none of that name, or it is no problem.
+        """
+        found: Any = problem
+        source = name = None
+        if isinstance(problem, str):
+            found, source = find_problem(problem)
+            name = problem
+        if isinstance(found, Task):
+            task = found
+        else:
+            own = OwnProblem(found, name)
+            task = cls(own.space, None, own.objectives, limits=own.limits, evaluators=[own])
+            task.problem = own
+        if source is not None:
+            task.source = source
+        return task
+
+    @property
+    def reference_front(self) -> FloatArray | None:
+        """Objectives ``(n, n_obj)`` of the true front, if the problem itself tells them."""
+        return None if self.problem is None else self.problem.reference_front
+
     def _check_told(self, metric: Metric, what: str, name: str) -> None:
-        if metric.name in self._told:
+        if metric.name in self.told:
             return
         if metric.name in ("accuracy", "error"):
             remedy = (
@@ -257,11 +301,13 @@ class Task:
         if profile is not None and profile.name in list_profiles():
             shipped = load_profile(profile.name)
             known = shipped.model_copy(update={"limits": profile.limits}) == profile
-        own = self.evaluators.own
+        named = self.source is not None  # the name tells the space and evaluators as well
+        own = [] if named else self.evaluators.own
         sources = [asked.source for asked in own]
         accuracy, learned = self.evaluators.accuracy, self.evaluators.learned
         return ProblemFacts(
-            **SpaceReference.fields_of(self.space),
+            **({"space": self.space.name} if named else SpaceReference.fields_of(self.space)),
+            problem=self.source,
             profile=None if profile is None else profile.name,
             objectives=self.objectives,
             limits=self.limits,
@@ -296,28 +342,7 @@ class Task:
                 space, a predictor, the cost model or the profile changed.
         """
         try:
-            if facts.python_parts:
-                raise InputError(
-                    f"evaluator {facts.python_parts[0]} was made by a Python program; to have it "
-                    "found again, name it module:Name"
-                )
-            profile: Profile | None = facts.profile_facts
-            if profile is None and facts.profile is not None:
-                if facts.profile not in list_profiles():
-                    raise unknown_name("profile", facts.profile, list_profiles())
-                profile = load_profile(facts.profile)
-            folder, predictor, learned = source.parent, facts.predictor, facts.learned_costs
-            task = cls(
-                facts.search_space(),
-                profile,
-                facts.objectives,
-                limits=facts.limits,
-                accuracy=predictor.find(folder) if predictor else None,
-                costs=learned.find(folder)
-                if learned
-                else ("mlp" if facts.learned_metrics else "analytic"),
-                evaluators=[found_again(part, folder) for part in facts.evaluators],
-            )
+            task = cls._found_again(facts, source.parent)
         except ValueError as error:
             raise InputError(f"{source}: {error}") from error
         task._profile_file = facts.profile_file
@@ -328,6 +353,40 @@ class Task:
                 "out, or make the runs again, with predictors of your own read from files"
             )
         return task
+
+    @classmethod
+    def _found_again(cls, facts: ProblemFacts, folder: Path) -> Task:
+        """The task of today that these facts, of a file in ``folder``, name."""
+        if facts.problem is not None:
+            task = cls.of_problem(problem_name(facts.problem))
+            if isinstance(facts.problem, UserCode) and task.source != facts.problem:
+                raise InputError(
+                    f"the code of problem {facts.problem.name!r} changed since then; leave it out, "
+                    "or make the runs again"
+                )
+            return task
+        if facts.python_parts:
+            raise InputError(
+                f"evaluator {facts.python_parts[0]} was made by a Python program; to have it "
+                "found again, name it module:Name"
+            )
+        profile: Profile | None = facts.profile_facts
+        if profile is None and facts.profile is not None:
+            if facts.profile not in list_profiles():
+                raise unknown_name("profile", facts.profile, list_profiles())
+            profile = load_profile(facts.profile)
+        predictor, learned = facts.predictor, facts.learned_costs
+        return cls(
+            facts.search_space(),
+            profile,
+            facts.objectives,
+            limits=facts.limits,
+            accuracy=predictor.find(folder) if predictor else None,
+            costs=learned.find(folder)
+            if learned
+            else ("mlp" if facts.learned_metrics else "analytic"),
+            evaluators=[found_again(part, folder) for part in facts.evaluators],
+        )
 
     def evaluate(self, X: Any) -> Evaluation:
         """Objectives and constraints of the genotypes ``X``, integers of shape ``(N, n_genes)``.
@@ -342,8 +401,8 @@ class Task:
 
     def score(self, metrics: Mapping[str, FloatArray]) -> Evaluation:
         """Objectives and constraints of networks whose :meth:`metrics` are known already."""
-        n = len(metrics[self._objective_metrics[0].name])
-        F = [metric.minimised(metrics[metric.name]) for metric in self._objective_metrics]
+        n = len(metrics[self.objective_metrics[0].name])
+        F = [metric.minimised(metrics[metric.name]) for metric in self.objective_metrics]
         G = [
             metric.excess(metrics[metric.name], self.limits[metric.name])
             for metric in self._limited_metrics

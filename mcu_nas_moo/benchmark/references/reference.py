@@ -46,7 +46,7 @@ class Reference:
 
     Attributes:
         problem: that it is the front of; another fingerprint is another problem.
-        X: genotypes on the front, shape ``(n, n_genes)``.
+        X: genotypes on the front, shape ``(n, n_genes)``; no rows if they are not known.
         F: their objectives, shape ``(n, n_obj)``, feasible and mutually non-dominated.
         kind: ``exact``, the front of all networks of the space; or ``pooled``, the best of all
             that long searches found, which a run may go beyond.
@@ -131,7 +131,7 @@ def load_reference(path: Path, remedy: str = "delete it, it will be made again")
         facts = parse_mapping(str(data["facts"]))
         problem = problem_facts(facts, "facts")
         own = validate(ReferenceFacts, facts, "facts")
-        shape = (len(data["X"]), len(problem.objectives))
+        shape = (len(data["X"]) or len(data["F"]), len(problem.objectives))
         if not shape[0] or data["F"].shape != shape or not np.isfinite(data["F"]).all():
             raise InputError(f"F should be {shape[1]} finite figures for each of {shape[0]} rows")
         return Reference(problem, data["X"].astype(np.int64), data["F"], own.kind, own.origin)
@@ -165,9 +165,21 @@ def shipped_reference(task: Task) -> Reference | None:
 
 
 def known_reference(task: Task) -> Reference | None:
-    """The reference of exactly this task that the user made or the package ships, if any."""
+    """The reference of exactly this task that the user made or the problem or package tells."""
     path = user_reference_path(task.facts())
-    return load_reference(path) if path.exists() else shipped_reference(task)
+    if path.exists():
+        return load_reference(path)
+    front = task.reference_front
+    return shipped_reference(task) if front is None else told_reference(task, front)
+
+
+def told_reference(task: Task, front: FloatArray) -> Reference:
+    """The front that a problem itself tells, ``(n, n_obj)``; what others dominate is left out."""
+    import moocore
+
+    F = np.unique(front[moocore.is_nondominated(front)], axis=0)
+    X = np.zeros((0, task.n_genes), dtype=np.int64)
+    return Reference(task.facts(), X, F, "exact", {"told_by": "the problem"})
 
 
 def stale_note(task: Task) -> str | None:

@@ -67,6 +67,7 @@ def write_fronts(path: Path, fronts: Sequence[CommonFront]) -> None:
     row says which.
     """
     rows = []
+    genes = [gene.name for front in fronts for gene in front.task.space.genes]
     for front in fronts:
         metrics = front.task.metrics(front.X)
         for number, subnet in enumerate(front.task.space.decode(front.X)):
@@ -76,8 +77,8 @@ def write_fronts(path: Path, fronts: Sequence[CommonFront]) -> None:
             if front.task.learned_metrics:
                 known["learned_metrics"] = " ".join(front.task.learned_metrics)
             rows.append({**known, **subnet.values})
+            genes += subnet.values  # which may tell more than the genes
     names = [name for front in fronts for name in front.task.metrics(front.X[:0])]
-    genes = [gene.name for front in fronts for gene in front.task.space.genes]
     learned = ["learned_metrics"] if any(front.task.learned_metrics for front in fronts) else []
     columns = dict.fromkeys(["problem", *names, "algorithms", *genes, *learned])
 

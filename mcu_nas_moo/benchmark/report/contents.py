@@ -126,10 +126,11 @@ def summary_table(
 
 
 def short_title(analysis: Analysis) -> str:
-    """Space, profile and number of objectives: the heading of a column."""
+    """Space, profile if any, and number of objectives: the heading of a column."""
     task = analysis.results.task
     many = f"{task.n_obj} objectives" if task.n_obj > 2 else " + ".join(task.objectives)
-    return f"{task.space.name} {task.device_name}, {many}"
+    device = "" if task.profile is None else f" {task.device_name}"
+    return f"{task.space.name}{device}, {many}"
 
 
 def sensitivity_table(analyses: Sequence[Analysis], count: int) -> Table:

@@ -74,14 +74,22 @@
     draw("chart-reached", traces, layout(countAxis({ range: [0, end + 0.02] }), { title, range: [-0.02, 1.02], tickformat: ".0%" }));
   }
 
-  // One network as lines of text: a character of base 36 per gene, "-" for a gene without effect.
+  const optionOf = (letter) => (letter < "\u0100" ? parseInt(letter, 36) : letter.codePointAt(0) - 0x100);
+
+  // One network as lines of text: a character per gene, "-" for a gene without effect.
   function network(row) {
-    const lines = problem.metrics.map((metric, n) => `${metric.label} ${+problem.networks.metrics[n][row].toPrecision(4)}${metric.unit}`);
+    const lines = problem.metrics.map((metric, n) => `${plain(metric.label)} ${+problem.networks.metrics[n][row].toPrecision(4)}${plain(metric.unit)}`);
+    const letters = [...problem.networks.genes[row]];
+    if (letters.length > 40) { // their names would fill the screen
+      const values = letters.map((letter, n) => (letter === "-" ? "-" : problem.genes[n].options[optionOf(letter)]));
+      for (let start = 0; start < values.length; start += 25) lines.push(plain(values.slice(start, start + 25).join(" ")));
+      return lines.join("<br>");
+    }
     const genes = [];
-    [...problem.networks.genes[row]].forEach((letter, n) => {
+    letters.forEach((letter, n) => {
       if (letter === "-") return;
       const [head, ...rest] = problem.genes[n].name.split("_");
-      const text = `${rest.join(" ")} ${problem.genes[n].options[parseInt(letter, 36)]}`.trim();
+      const text = `${rest.join(" ")} ${problem.genes[n].options[optionOf(letter)]}`.trim();
       if (genes.length && rest.length && genes[genes.length - 1][0] === head) genes[genes.length - 1][1] += `, ${text}`;
       else genes.push([head, text]);
     });

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mcu_nas_moo.benchmark.report.problem_report import ProblemReport
     from mcu_nas_moo.benchmark.report.table import Table
     from mcu_nas_moo.benchmark.results.problem_results import ProblemResults
+    from mcu_nas_moo.contracts.metrics import Metric
 
 
 #: Most warnings that the head of the page shows; the others are folded.
@@ -106,15 +107,25 @@ def _title(page: Page) -> str:
 
 def _lead(page: Page) -> str:
     described = [str(r["description"]) for r in page.records if r.get("description")]
-    spaces = list(dict.fromkeys(one.results.task.space.name for one in page.analyses))
-    profiles = list(dict.fromkeys(one.results.task.device_name for one in page.analyses))
-    text = (
-        "Constrained multi-objective search for networks that fit a microcontroller: "
-        f"{' and '.join(spaces)} on {', '.join(profiles)}. Every algorithm gets the same number "
-        "of evaluations; all feasible networks that a run evaluated count. The hypervolume ratio "
-        "is 1 if a run finds the whole reference front."
+    tasks = [one.results.task for one in page.analyses]
+    of_networks = [task for task in tasks if task.profile is not None]
+    others = dict.fromkeys(task.space.name for task in tasks if task.profile is None)
+    spaces = dict.fromkeys(task.space.name for task in of_networks)
+    profiles = dict.fromkeys(task.device_name for task in of_networks)
+    texts = []
+    if of_networks:
+        texts.append(
+            "Constrained multi-objective search for networks that fit a microcontroller: "
+            f"{' and '.join(spaces)} on {', '.join(profiles)}."
+        )
+    if others:
+        texts.append(f"Multi-objective optimisation over discrete options: {', '.join(others)}.")
+    what = "networks" if not others else "solutions"
+    texts.append(
+        f"Every algorithm gets the same number of evaluations; all feasible {what} that a run "
+        "evaluated count. The hypervolume ratio is 1 if a run finds the whole reference front."
     )
-    return " ".join([*described, text])
+    return " ".join([*described, *texts])
 
 
 def _facts(page: Page) -> str:
@@ -233,7 +244,7 @@ def _tasks(problems: Sequence[ProblemResults]) -> str:
     rows = []
     for results in problems:
         task, reference = results.task, results.reference
-        limits = ", ".join(f"{name} ≤ {limit:g}" for name, limit in task.limits.items())
+        limits = ", ".join(_limit(task.table[name], of) for name, of in task.limits.items())
         origin = _values(reference.origin) if reference.origin else "not recorded"
         rows.append(
             f'<tr><th scope="row" class="left">{escape(results.title)}</th>'
@@ -247,6 +258,10 @@ def _tasks(problems: Sequence[ProblemResults]) -> str:
         '<div class="scroll"><table class="plain">'
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
+
+
+def _limit(metric: Metric, limit: float) -> str:
+    return f"{metric.name} {'≤' if metric.smaller_is_better else '≥'} {limit:g}"
 
 
 def _reproduce(command: str, records: Sequence[Mapping[str, Any]]) -> str:

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 #: Metrics of a network that the fronts show; the accuracy says what the error says.
 SHOWN = [METRICS["accuracy"], *(one for name, one in OBJECTIVES.items() if name != "error")]
-#: Options of a gene are written as one character each.
+#: Options of a gene are written as one character each, those beyond these from U+0100 on.
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_MORE = 0x100
 
 
 def overview_data(
@@ -146,12 +147,16 @@ def _networks(analysis: Analysis, fronts: Fronts) -> dict[str, Any]:
     return {
         "genes": [
             "".join(
-                _DIGITS[option] if used else "-" for option, used in zip(row, mask, strict=True)
+                _letter(option) if used else "-" for option, used in zip(row, mask, strict=True)
             )
             for row, mask in zip(fronts.X.tolist(), active.tolist(), strict=True)
         ],
         "metrics": [_rounded(one.factor * metrics[one.name]) if metrics else [] for one in SHOWN],
     }
+
+
+def _letter(option: int) -> str:
+    return _DIGITS[option] if option < len(_DIGITS) else chr(_MORE + option)
 
 
 def _rounded(values: Iterable[float], digits: int = 5) -> list[float | None]:

@@ -130,7 +130,7 @@ def left_out(warn: Warn, more: str = "") -> Iterator[None]:
 def save_compact(results: Results, folder: Path) -> list[Path]:
     """Write one file per problem, named after it; returns their paths.
 
-    The reference goes along where it is not the shipped one.
+    The reference goes along where neither the package nor the problem tells it.
     """
     return [_save(problem, folder / f"{problem.name}.npz") for problem in results.problems]
 
@@ -161,7 +161,8 @@ def _save(problem: ProblemResults, path: Path) -> Path:
         "X": _narrowest_integers(np.concatenate([run.X for run in problem.trajectories])),
     }
     shipped = shipped_reference(task)
-    if shipped is None or not same_front(shipped, reference):
+    # A front without genotypes is one that the problem tells, also the next time.
+    if len(reference.X) and (shipped is None or not same_front(shipped, reference)):
         facts["reference"] = {"kind": reference.kind, "origin": reference.origin}
         arrays["reference_X"] = _narrowest_integers(reference.X)
     arrays["facts"] = np.array(json.dumps(facts))
