@@ -21,7 +21,7 @@ from mcu_nas_moo.spaces.genes import Gene, SearchSpace, Subnet
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mcu_nas_moo.common.arrays import BoolArray, FloatArray, Genotypes
+    from mcu_nas_moo.common.arrays import FloatArray, Genotypes
     from mcu_nas_moo.contracts.evaluator import Cost
     from mcu_nas_moo.contracts.problem import DiscreteProblem
 
@@ -215,7 +215,7 @@ class OwnProblem:
         columns = np.concatenate([columns, more], axis=1)
         for column, metric in enumerate(self._goals):
             columns[:, column] = metric.minimised(columns[:, column])
-        failed: BoolArray = np.isnan(columns).any(axis=1)
+        failed = np.asarray(np.isnan(columns).any(axis=1))
         texts = [""] * len(X) if reasons is None else [str(text or "") for text in reasons]
         if len(texts) != len(X):
             raise InputError(
