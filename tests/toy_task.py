@@ -56,7 +56,7 @@ class ToyTask:
     n_con = 3
     constraint_names = ("flash", "sram", "latency")
     learned_metrics = ()
-    predictor = cost_model = None
+    predictor = cost_model = problem = reference_front = None
     table = METRICS
     device_name = property(lambda self: self.profile.name)
     reason = staticmethod(lambda x: None)
