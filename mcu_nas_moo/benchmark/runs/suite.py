@@ -21,11 +21,12 @@ from mcu_nas_moo.common.yaml_files import Facts, Name, is_path, read_values, val
 from mcu_nas_moo.contracts.metrics import OBJECTIVES
 from mcu_nas_moo.hardware.profile import load_profile
 from mcu_nas_moo.optimisers import register
+from mcu_nas_moo.problem.named.register import check_problem
 from mcu_nas_moo.problem.task import Task
 from mcu_nas_moo.spaces import list_spaces
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from mcu_nas_moo.benchmark.references.reference import Reference
@@ -92,6 +93,7 @@ Objectives = Annotated[
     AfterValidator(_different),
 ]
 ObjectiveLists = Annotated[tuple[Objectives, ...], Field(min_length=1), BeforeValidator(_lists)]
+ProblemName = Annotated[str, AfterValidator(check_problem)]
 Count = Annotated[int, Field(ge=1, le=10**9, strict=True)]
 Seeds = Annotated[int, Field(ge=1, le=1000, strict=True)]
 
@@ -105,6 +107,7 @@ class AlgorithmChoice(_Fields):
         ceiling: largest number of evaluations that it gets; the register's by default.
         spaces, profiles, objectives: the only ones that it gets; all by default. Objectives as
             lists of names.
+        problems: the only ones by name that it gets; all by default.
     """
 
     name: Annotated[str, AfterValidator(register.check_optimiser)]
@@ -113,6 +116,7 @@ class AlgorithmChoice(_Fields):
     spaces: tuple[Space, ...] | None = None
     profiles: tuple[ProfileName, ...] | None = None
     objectives: ObjectiveLists | None = None
+    problems: tuple[ProblemName, ...] | None = None
 
     @model_validator(mode="after")
     def _known_hyperparameters(self) -> AlgorithmChoice:
@@ -126,6 +130,10 @@ class AlgorithmChoice(_Fields):
             and (self.profiles is None or profile in self.profiles)
             and (self.objectives is None or objectives in self.objectives)
         )
+
+    def takes_problem(self, name: str) -> bool:
+        """Whether it is to run on the problem that is asked for by this name."""
+        return self.problems is None or name in self.problems
 
     def budgets(self, counts: Sequence[int]) -> dict[int, int]:
         """For each of ``counts`` the budget of the run that is judged there.
@@ -149,11 +157,18 @@ class Part(_Fields):
     spaces: Annotated[tuple[Space, ...], Field(min_length=1)] | None = None
     profiles: Annotated[tuple[ProfileName, ...], Field(min_length=1)] | None = None
     objectives: ObjectiveLists | None = None
+    problems: (
+        Annotated[tuple[ProblemName, ...], Field(min_length=1), AfterValidator(_different)] | None
+    ) = None
     budgets: (
         Annotated[tuple[Count, ...], Field(min_length=1), AfterValidator(_different)] | None
     ) = None
     seeds: Seeds | None = None
     algorithms: Algorithms | None = None
+
+
+#: Fields whose combinations are problems of networks.
+NETWORKS = {"spaces", "profiles", "objectives"}
 
 
 class SuiteFile(Part):
@@ -164,6 +179,8 @@ class SuiteFile(Part):
         description: one line.
         spaces, profiles: names; a profile may be a YAML file, seen from the suite's folder.
         objectives: lists of two names or more.
+        problems: further ones, by name or ``module:Name``; without spaces, profiles and objectives
+            they are all there is.
         budgets: numbers of evaluations at which runs are judged.
         seeds: runs per algorithm, problem and budget; seeds 0, 1, ...
         algorithms: names, or what :class:`AlgorithmChoice` holds.
@@ -177,8 +194,12 @@ class SuiteFile(Part):
     @model_validator(mode="after")
     def _complete(self) -> SuiteFile:
         for number, part in enumerate(self.parts):
+            given = {name for name in Part.model_fields if self.of(part, name) is not None}
+            needed = set(Part.model_fields) - {"problems"}
+            if "problems" in given and not given & NETWORKS:
+                needed -= NETWORKS
             for name in Part.model_fields:
-                if self.of(part, name) is None:
+                if name in needed - given:
                     where = f"parts.{number}: " if self.parts != (Part(),) else ""
                     raise InputError(f"{where}{name}: field required")
             names = [algorithm.name for algorithm in self.of(part, "algorithms")]
@@ -273,19 +294,19 @@ def plan(suite: SuiteFile, seeds: int | None = None) -> list[PlannedProblem]:
 
     Raises:
         InputError: if parts of the suite give one algorithm different hyperparameters on one
-            problem.
+            problem, or two problems have one name.
     """
     planned: dict[str, PlannedProblem] = {}
     for part in suite.parts:
         of: dict[str, Any] = {name: suite.of(part, name) for name in Part.model_fields}
-        products = product(of["objectives"], of["spaces"], of["profiles"])
-        for objectives, space, profile in products:
-            task = Task(space, profile, objectives)
+        for task, chosen in _tasks(of):
             entry = planned.setdefault(task.name, PlannedProblem(task))
+            if entry.task.fingerprint != task.fingerprint:
+                raise InputError(
+                    f"suite {suite.name}: two different problems are called {task.name}; give one "
+                    "another name (attribute `name`)"
+                )
             entry.counts = tuple(sorted({*entry.counts, *of["budgets"]}))
-            chosen = [
-                choice for choice in of["algorithms"] if choice.takes(space, profile, objectives)
-            ]
             for choice in chosen:
                 values = register.check_hyperparameters(choice.name, choice.hyperparameters)
                 if entry.hyperparameters.setdefault(choice.name, values) != values:
@@ -303,6 +324,17 @@ def plan(suite: SuiteFile, seeds: int | None = None) -> list[PlannedProblem]:
         given = entry.hyperparameters
         entry.hyperparameters = {name: values for name, values in given.items() if values}
     return list(planned.values())
+
+
+def _tasks(of: Mapping[str, Any]) -> Iterator[tuple[Task, list[AlgorithmChoice]]]:
+    """The problems of a part, with the algorithms that are to run on them."""
+    if of["spaces"] is not None:
+        for names in product(of["objectives"], of["spaces"], of["profiles"]):
+            objectives, space, profile = names
+            chosen = [one for one in of["algorithms"] if one.takes(space, profile, objectives)]
+            yield Task(space, profile, objectives), chosen
+    for name in of["problems"] or ():
+        yield Task.of_problem(name), [one for one in of["algorithms"] if one.takes_problem(name)]
 
 
 def write_record(
