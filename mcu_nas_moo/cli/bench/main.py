@@ -72,6 +72,13 @@ DEFAULT_ALGORITHMS = "random,local-search,ga,nsga2,nsga3,ppo"
     help="What tells the costs: analytic; mlp, learned from it; or the FILE of learned costs that "
     "`mcu-nas predictor fit-costs` made.",
 )
+@click.option(
+    "--problem",
+    "named",
+    metavar="NAME",
+    help="Any other problem instead of networks: a name of --list, or your own module:Name, see "
+    "docs/benchmark.md.",
+)
 @click.option("--budget", type=POSITIVE, default=2000, help="Evaluations per run, exact.")
 @click.option("--seeds", type=POSITIVE, default=5, help="Runs per algorithm; seeds 0, 1, ...")
 # Counted below: commands behind this one have the option themselves.
@@ -90,7 +97,7 @@ DEFAULT_ALGORITHMS = "random,local-search,ga,nsga2,nsga3,ppo"
     type=FOLDER,
     help="Folder for a TensorBoard log of each run of ppo and ppo-plain.",
 )
-@click.option("--list", "listing", is_flag=True, help="Show algorithms, profiles and spaces.")
+@click.option("--list", "listing", is_flag=True, help="Show all names.")
 @click.pass_context
 def main(
     context: click.Context,
@@ -99,6 +106,7 @@ def main(
     space: str,
     objectives: str,
     predictors: str,
+    named: str | None,
     budget: int,
     seeds: int,
     jobs: int | None,
@@ -136,11 +144,14 @@ def main(
     hyperparameters = _hyperparameters(configs, names)
     if tensorboard is not None:
         _check_tensorboard(names)
-    with console.status("Learning the costs ...") if predictors == "mlp" else nullcontext():
-        tasks = [
-            task_of_options(space, profile, objectives, limits, predictors)
-            for profile in names_in(profiles, "--profile")
-        ]
+    if named is not None:
+        tasks = [_other_problem(context, named)]
+    else:
+        with console.status("Learning the costs ...") if predictors == "mlp" else nullcontext():
+            tasks = [
+                task_of_options(space, profile, objectives, limits, predictors)
+                for profile in names_in(profiles, "--profile")
+            ]
     for task in tasks:
         check_limits(task)
     runs = [Run(name, seed) for name in names for seed in range(seeds)]
@@ -172,6 +183,29 @@ def _refuse_options_before(context: click.Context) -> None:
     if click.core.ParameterSource.COMMANDLINE in sources:
         command = context.invoked_subcommand
         raise InputError(f"options of {command} come after it: mcu-nas-bench {command} --...")
+
+
+#: Parameters that say nothing about what is searched.
+_NOT_OF_NETWORKS = {
+    *("algos", "named", "budget", "seeds", "jobs", "out", "configs", "tensorboard", "listing"),
+    "traceback",
+}
+
+
+def _other_problem(context: click.Context, name: str) -> Task:
+    """The task of ``--problem``, which leaves nothing to say for the options of networks."""
+    from mcu_nas_moo.problem.task import Task
+
+    for parameter in context.command.params:
+        source = context.get_parameter_source(str(parameter.name))
+        if (
+            parameter.name not in _NOT_OF_NETWORKS
+            and source is click.core.ParameterSource.COMMANDLINE
+        ):
+            raise InputError(
+                f"--problem {name} and {parameter.opts[0]} both say what is searched; leave one out"
+            )
+    return Task.of_problem(name)
 
 
 def _hyperparameters(
@@ -216,8 +250,10 @@ def _study_name(
 
     from mcu_nas_moo.common.naming import file_name
 
-    parts = [task.space.name, task.device_name]
-    if ",".join(task.objectives) != DEFAULT_OBJECTIVES:
+    parts = [task.space.name]
+    if task.profile is not None:
+        parts.append(task.device_name)
+    if task.problem is None and ",".join(task.objectives) != DEFAULT_OBJECTIVES:
         parts.append("-".join(task.objectives))
     parts += [f"{name.replace('_', '-')}-{value:g}" for name, value in limits.items()]
     if task.learned_metrics:
@@ -229,16 +265,20 @@ def _study_name(
 
 
 def _show_choices(console: Console) -> None:
+    from mcu_nas_moo.common.user_parts import announced, describe
     from mcu_nas_moo.contracts.metrics import OBJECTIVES
     from mcu_nas_moo.hardware.profile import list_profiles, load_profile
     from mcu_nas_moo.optimisers.register import list_optimisers
+    from mcu_nas_moo.problem.named.register import GROUP, PROBLEMS
     from mcu_nas_moo.spaces import list_spaces, load_space
 
+    problems = {name: problem.description for name, problem in PROBLEMS.items()}
     groups = {
         "algorithms": list_optimisers(),
         "profiles": {name: load_profile(name).description for name in list_profiles()},
         "spaces": {name: f"{load_space(name).n_networks:.2g} networks" for name in list_spaces()},
         "objectives": {name: metric.label for name, metric in OBJECTIVES.items()},
+        "problems": {**{name: describe(name, GROUP) for name in announced(GROUP)}, **problems},
     }
     from rich.table import Column
 
