@@ -147,7 +147,7 @@ class Task:
             self.accuracy_of,
         )
         told = {name for asked in self.evaluators.all for name in asked.metrics}
-        #: Names of the metrics that are told.
+        #: Names of the metrics that evaluators tell, and of an error or accuracy that follows.
         self.told = told | ({"accuracy", "error"} if told & {"accuracy", "error"} else set())
         self.objectives = tuple(objectives)
         known = objectives_in(self.table)
@@ -155,7 +155,7 @@ class Task:
             if name not in known:
                 raise unknown_name("objective", name, list(known))
             self._check_told(known[name], "objective", name)
-        #: What the objectives minimise, in their order.
+        #: What the objectives minimise, or minus of it where larger is better.
         self.objective_metrics = tuple(known[name] for name in objectives)
         self._set_limits(limits or {})
         self._reasons: dict[bytes, str] = {}

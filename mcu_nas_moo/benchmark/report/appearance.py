@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
-
-from mcu_nas_moo.contracts.metrics import OBJECTIVES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -74,5 +73,8 @@ def looks(algorithms: Iterable[str]) -> dict[str, Look]:
 
 
 def axes_of(task: Task) -> list[Metric]:
-    """The objectives of ``task``, in the order of the columns of ``F``."""
-    return [OBJECTIVES[name] for name in task.objectives]
+    """What the columns of ``F`` show; a factor below 0 turns what is to be maximised round again."""
+    return [
+        metric if metric.smaller_is_better else replace(metric, factor=-metric.factor)
+        for metric in task.objective_metrics
+    ]

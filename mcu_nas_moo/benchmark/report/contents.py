@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from mcu_nas_moo.benchmark.analysis.ranks import Ranks
     from mcu_nas_moo.common.arrays import FloatArray
 
+#: Reasons of failures that have a row of their own.
+SHOWN_REASONS = 10
 #: Shown where there is no figure.
 MISSING = "–"
 _REVERSED = {AHEAD: BEHIND, BEHIND: AHEAD, NOT_SHOWN: NOT_SHOWN}
@@ -305,6 +308,31 @@ def target_table(analysis: Analysis) -> Table:
         "Medians over the longest runs, in brackets the share of runs that reached the target; "
         "“never” if fewer than half did.",
         stem=f"{analysis.results.name}-targets",
+    )
+
+
+def failure_table(analysis: Analysis) -> Table | None:
+    """How many networks could not be evaluated, by reason; None if all could."""
+    counts: dict[str, Counter[str]] = {}
+    reasons: Counter[str] = Counter()
+    for run in analysis.results.trajectories:
+        found = run.metadata.get("failures", {})
+        reasons.update(found)
+        counts.setdefault(run.algorithm, Counter()).update(found)
+    if not reasons:
+        return None
+    names = [name for name in analysis.ranking if name in counts]
+    most = [reason for reason, _ in reasons.most_common(SHOWN_REASONS)]
+    rows = [(reason, [counts[name][reason] for name in names]) for reason in most]
+    if len(reasons) > len(most):
+        others = [counts[n].total() - sum(counts[n][r] for r in most) for n in names]
+        rows.append((f"{len(reasons) - len(most)} other reasons", others))
+    return Table(
+        f"Evaluations that failed, {analysis.results.title}",
+        ("reason", *names),
+        tuple((Cell(text), *(Cell(f"{count:,}") for count in own)) for text, own in rows),
+        "All runs together. A failure costs one evaluation; such a network is on no front.",
+        stem=f"{analysis.results.name}-failures",
     )
 
 

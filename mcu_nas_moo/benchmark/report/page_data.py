@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mcu_nas_moo.benchmark.report.appearance import axes_of
-from mcu_nas_moo.contracts.metrics import METRICS, OBJECTIVES
+from mcu_nas_moo.contracts.metrics import VIOLATION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from mcu_nas_moo.benchmark.analysis.runtimes import RuntimeDistribution
     from mcu_nas_moo.benchmark.report.appearance import Look
     from mcu_nas_moo.benchmark.report.figure_data import Attainment, Band, Fronts, Steps
+    from mcu_nas_moo.contracts.metrics import Metric
+    from mcu_nas_moo.problem.task import Task
 
-#: Metrics of a network that the fronts show; the accuracy says what the error says.
-SHOWN = [METRICS["accuracy"], *(one for name, one in OBJECTIVES.items() if name != "error")]
+#: Metrics that the fronts do not show of a network; the accuracy says what the error says.
+_NOT_SHOWN = ("error", "accuracy_std", VIOLATION)
 #: Options of a gene are written as one character each, those beyond these from U+0100 on.
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _MORE = 0x100
@@ -65,7 +67,7 @@ def problem_data(
     """Data of the part about one problem."""
     results = analysis.results
     task, reference = results.task, results.reference
-    axes = axes_of(task)
+    axes, names = axes_of(task), [metric.name for metric in _shown(task)]
     factors = np.array([axis.factor for axis in axes])
     kind = reference.kind
     known = reference.F[np.argsort(reference.F[:, -1], kind="stable")]
@@ -112,8 +114,8 @@ def problem_data(
             {"name": gene.name, "options": list(gene.options)} for gene in results.task.space.genes
         ],
         # The error is what the accuracy lacks to 100 %.
-        "objectives": [SHOWN.index(axis) if axis in SHOWN else None for axis in axes],
-        "metrics": [{"label": one.short, "unit": f" {one.unit}"} for one in SHOWN],
+        "objectives": [names.index(a.name) if a.name in names else None for a in axes],
+        "metrics": [{"label": one.short, "unit": f" {one.unit}"} for one in _shown(task)],
         "networks": _networks(analysis, fronts),
         "reference": [_rounded(column) for column in (fronts.reference * factors).T],
         "fronts": {name: rows.tolist() for name, rows in fronts.rows.items()},
@@ -151,12 +153,19 @@ def _networks(analysis: Analysis, fronts: Fronts) -> dict[str, Any]:
             )
             for row, mask in zip(fronts.X.tolist(), active.tolist(), strict=True)
         ],
-        "metrics": [_rounded(one.factor * metrics[one.name]) if metrics else [] for one in SHOWN],
+        "metrics": [
+            _rounded(one.factor * metrics[one.name]) if metrics else [] for one in _shown(task)
+        ],
     }
 
 
 def _letter(option: int) -> str:
     return _DIGITS[option] if option < len(_DIGITS) else chr(_MORE + option)
+
+
+def _shown(task: Task) -> list[Metric]:
+    """What the fronts show of a network."""
+    return [m for name, m in task.table.items() if name in task.told and name not in _NOT_SHOWN]
 
 
 def _rounded(values: Iterable[float], digits: int = 5) -> list[float | None]:

@@ -63,7 +63,8 @@ def report_problem(source: Source) -> tuple[ProblemReport | None, Sequence[str]]
         ]
         for count in contents.counts([one])
     }
-    tables[None] = [contents.target_table(one)]
+    failures = contents.failure_table(one)
+    tables[None] = [contents.target_table(one), *([] if failures is None else [failures])]
     shown = ProblemReport(
         analysis=replace(one, results=results.without_rows()),
         front=common_front(results),

@@ -15,7 +15,6 @@ from mcu_nas_moo.common.csv_files import table_text
 from mcu_nas_moo.common.files import write_text_atomically
 from mcu_nas_moo.common.json_files import write_json
 from mcu_nas_moo.common.naming import file_name
-from mcu_nas_moo.contracts.metrics import OBJECTIVES
 from mcu_nas_moo.optimisers.register import installed_version
 
 if TYPE_CHECKING:
@@ -144,7 +143,7 @@ def _write_ioh(
 
 def _columns(problem: ProblemResults) -> list[str]:
     """Names of the objectives with their units."""
-    return [OBJECTIVES[name].name for name in problem.task.objectives]
+    return [metric.name for metric in problem.task.objective_metrics]
 
 
 def _lines(points: np.ndarray[Any, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,13 +14,13 @@ from mcu_nas_moo.benchmark.results.problem_results import ProblemResults, Result
 from mcu_nas_moo.benchmark.results.result_files import find_results, suite_budgets
 from mcu_nas_moo.benchmark.results.trajectory import Trajectory
 from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.common.user_parts import look_in
 from mcu_nas_moo.common.workpool import WorkPool
 from mcu_nas_moo.problem.facts import difference
 from mcu_nas_moo.problem.task import Task
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from mcu_nas_moo.benchmark.references.reference import Reference
     from mcu_nas_moo.benchmark.results.compact import Warn
@@ -85,6 +86,7 @@ class ProblemSource:
 
 def find_problems(folders: Sequence[Path]) -> tuple[list[ProblemSource], list[str]]:
     """Where the runs on each problem are, and warnings about what is none; see `load_results`."""
+    look_in(Path.cwd())  # for what other processes made of modules of the user's
     warnings: list[str] = []
     groups: dict[str, list[Found]] = {}
     places: dict[Path, None] = {}

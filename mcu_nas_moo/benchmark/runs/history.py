@@ -42,6 +42,7 @@ class RunFacts(Facts, extra="allow"):
     budget: Annotated[int, Field(ge=1, strict=True)] | None = None
     hyperparameters: dict[str, Any] = Field(default_factory=dict)
     versions: dict[str, Any] = Field(default_factory=dict)
+    failures: dict[str, Annotated[int, Field(ge=1, strict=True)]] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

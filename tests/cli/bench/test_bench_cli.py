@@ -215,7 +215,7 @@ def test_tuned_settings_make_a_folder_of_their_own(tmp_path):
     write_config(config, {"nsga3": {"population": 0.5}})
     result = bench(*command, "--config", config)
     assert result.exit_code == 2
-    assert "--config is about nsga3, --algos about random, nsga2" in result.stderr
+    assert "--hyperparameters are about nsga3, --algos about random, nsga2" in result.stderr
 
 
 def test_logs_for_tensorboard(monkeypatch, tmp_path):
