@@ -73,7 +73,7 @@ def looks(algorithms: Iterable[str]) -> dict[str, Look]:
 
 
 def axes_of(task: Task) -> list[Metric]:
-    """What the columns of ``F`` show; a factor below 0 turns what is to be maximised round again."""
+    """What the columns of ``F`` show; a factor below 0 turns what is to be maximised round."""
     return [
         metric if metric.smaller_is_better else replace(metric, factor=-metric.factor)
         for metric in task.objective_metrics

@@ -97,8 +97,8 @@ class OwnProblem:
 
     def __init__(self, problem: DiscreteProblem, name: str | None = None) -> None:
         self.problem = problem
-        given = getattr(problem, "name", None) or name or type(problem).__name__
-        self._called = str(given)
+        asked_for = (name or type(problem).__name__).rpartition(":")[2]
+        self._called = str(getattr(problem, "name", None) or asked_for)
         #: Messages about evaluators say "evaluator" and this.
         self.name = f"of problem {self._called}"
         self.deterministic: bool = getattr(problem, "deterministic", True)
@@ -272,6 +272,6 @@ def _called(problem: DiscreteProblem, name: str, method: str, X: Genotypes) -> A
 def _numbers(given: Any) -> FloatArray | None:
     """An array of its own; None for what holds no numbers."""
     try:
-        return np.array(given, dtype=np.float64)
+        return None if given is None else np.array(given, dtype=np.float64)
     except (TypeError, ValueError):
         return None
