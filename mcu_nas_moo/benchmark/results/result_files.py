@@ -155,7 +155,7 @@ def _read_run(path: Path, study: FoundStudy, space: SearchSpace, n_obj: int) -> 
     n, shape = len(history.X), history.F.shape
     if shape != (n, n_obj) or not n:
         raise InputError(f"{path}: F: expected {n_obj} objectives per row of X, got {shape}")
-    failed = np.isnan(history.F).all(axis=1) & np.isnan(history.G).all(axis=1)
+    failed = np.asarray(np.isnan(history.F).all(axis=1) & np.isnan(history.G).all(axis=1))
     if failed.sum() != sum(history.metadata.get("failures", {}).values()):
         failed[:] = False  # the file does not tell of them
     for name, values in (("F", history.F), ("G", history.G)):
