@@ -59,11 +59,6 @@ def folder_option(
 def exported_model(chosen: SubnetFile, file: Path, folders: DeploymentFolder) -> Int8Model:
     """The exported network of a subnet; how many classes it tells apart, its images decided.
 
-    Args:
-        chosen: the subnet in ``file``.
-        file: for messages.
-        folders: where the network should be.
-
     Raises:
         InputError: if there is none, it is damaged or of another subnet, or a package is missing.
     """

@@ -42,7 +42,6 @@ class Difference(Facts):
     Args:
         image: number of the image, from 0 on.
         output: number of the output, from 0 on.
-        class_name: that it stands for.
         got, expected: int8 values of the firmware and of the reference.
     """
 
@@ -119,9 +118,7 @@ class Verification(FirmwareFacts):
 
     Args:
         firmware_sha256: of ``firmware.elf``.
-        images: test images that it ran on.
         emulator: name and version of what ran it.
-        emulated_core: that this emulated.
         reference: what computed the expected outputs.
         flash: vectors, code, constants and the image of ``.data``.
         static_ram_bytes: ``.data`` and ``.bss``.
@@ -239,8 +236,6 @@ def verify(
         folder: of the firmware, see ``build_firmware``.
         model: that it was made from; onnxruntime computes the expected outputs.
         profile: that it was built for; its limits hold.
-        images: test images and their classes.
-        emulator: see ``choose_emulator``.
         advance: is told how many more images are done.
 
     Raises:

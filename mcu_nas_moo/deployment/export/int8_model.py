@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.extras import require
-from mcu_nas_moo.common.files import read_bytes, write_atomically
+from mcu_nas_moo.common.files import parsing, read_bytes, write_atomically
 from mcu_nas_moo.common.yaml_files import Facts
 from mcu_nas_moo.data.preprocessing import Preprocessing
 from mcu_nas_moo.deployment.export.quantise import check_operators, drop_unread
@@ -133,7 +133,7 @@ def read_int8_model(path: Path) -> Int8Model:
     require("onnxruntime", "export")
     if not path.is_file():
         raise InputError(f"no int8 model {path}; `mcu-nas export` writes one")
-    try:
+    with parsing(path, "make it again with `mcu-nas export`", "an int8 model of this program"):
         content = read_bytes(path)
         model = _parsed(content)
         description = _description(model)
@@ -141,12 +141,6 @@ def read_int8_model(path: Path) -> Int8Model:
         _check_layers(model, description.subnet)
         outer = _strip(model, description)
         _add_shapes(model)
-    except Exception as error:  # parsers and runtimes of ONNX raise errors of many kinds
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise InputError(
-            f"{path} is not an int8 model of this program ({reason}); "
-            "make it again with `mcu-nas export`"
-        ) from error
     (scale, zero_point), (output_scale, output_zero_point) = outer
     return Int8Model(
         model=model,

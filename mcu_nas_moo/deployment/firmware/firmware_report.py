@@ -33,7 +33,6 @@ class FirmwareFacts(Facts):
         model_sha256: of the int8 ONNX file that it was made from.
         profile, core, chip: name of the profile, and what its device has.
         generator: what wrote the C code, with its version.
-        toolchain: what compiled it.
         arena_bytes: the block that holds all activations.
         predicted_for: runtime whose costs the cost model of the profile foretells, another one.
     """
@@ -53,18 +52,15 @@ class FirmwareReport(FirmwareFacts):
     """Facts of a firmware.
 
     Args:
-        space, genotype: of the network.
         weights: ``retrained`` or ``shared``.
         chip_map: addresses that ``firmware.elf`` and ``emulation/chip.elf`` are linked at.
         board: QEMU's name of the board that ``emulation/board.elf`` is linked for, if any.
-        board_map: its addresses.
         arena_bound_bytes: what no placement of the same tensors can go below.
         peak_layer: layer during which the arena is fullest.
         macs: multiply-accumulates of one inference.
         flash_bytes: of ``firmware.elf``: vectors, code, constants, and the image of ``.data``.
         ram_bytes: of it: ``.data`` and ``.bss``, the arena included, without the stack.
         flash_of_weights: part of the Flash that holds weights, biases and quantisation parameters.
-        limits: of the profile, by metric.
         predicted: what the cost model of the profile says, by metric.
         files: SHA-256 of what the images were made from and of the images, by path.
         seconds: that generating and building took.

@@ -33,7 +33,6 @@ class Distance:
     """How far predictions of one metric are from its true values.
 
     Attributes:
-        metric: its name.
         mape: mean of the absolute errors, in per cent of the true values.
         worst: largest of them.
         kendall_tau: 1 if the order is the same.
@@ -86,8 +85,6 @@ class Comparison:
     """Learned costs against the analytic model on random subnets not used for fitting.
 
     Attributes:
-        subnets: how many.
-        distances: of each learned metric.
         feasibility: under the limits of the profile; None if no metric that they bound was learned.
         learned_ms, analytic_ms: processor time for 1,000 subnets, from genotypes to costs, in
             batches.

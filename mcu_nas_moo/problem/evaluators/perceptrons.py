@@ -37,7 +37,6 @@ class MLPSettings:
     """How an ensemble is fitted.
 
     Attributes:
-        members: perceptrons in the ensemble.
         hidden: units of each of the two hidden layers.
         steps: steps of AdamW, whose learning rate falls along a cosine.
         batch: rows per step and member.
