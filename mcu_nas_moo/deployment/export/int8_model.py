@@ -131,11 +131,15 @@ def read_int8_model(path: Path) -> Int8Model:
             not installed; the message names the remedy.
     """
     require("onnxruntime", "export")
+    import onnx
+
     if not path.is_file():
         raise InputError(f"no int8 model {path}; `mcu-nas export` writes one")
     with parsing(path, "make it again with `mcu-nas export`", "an int8 model of this program"):
         content = read_bytes(path)
-        model = _parsed(content)
+        model = onnx.load_from_string(content)
+        if not model.graph.node:
+            raise InputError("it has no nodes")
         description = _description(model)
         check_operators(model)
         _check_layers(model, description.subnet)
@@ -152,18 +156,6 @@ def read_int8_model(path: Path) -> Int8Model:
         weights=description.weights,
         sha256=hashlib.sha256(content).hexdigest(),
     )
-
-
-def _parsed(content: bytes) -> onnx.ModelProto:
-    import onnx
-
-    try:
-        model = onnx.load_from_string(content)
-    except Exception:
-        raise InputError("it is damaged or no ONNX file") from None
-    if not model.graph.node:
-        raise InputError("it is damaged or no ONNX file: it has no nodes")
-    return model
 
 
 def _description(model: onnx.ModelProto) -> Description:
