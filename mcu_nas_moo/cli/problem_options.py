@@ -87,11 +87,7 @@ def start_computing() -> Console:
 
 
 def plain_console(widest: int | None = None) -> Console:
-    """Where results are shown; 100 columns wide where the output is no terminal.
-
-    Args:
-        widest: most columns on a terminal.
-    """
+    """Where results are shown: 100 columns, or on a terminal all, at most ``widest``."""
     from rich.console import Console
 
     console = Console(highlight=False, markup=False, emoji=False)

@@ -19,10 +19,6 @@ def read_table(path: Path, remedy: str = "") -> tuple[list[str], dict[int, dict[
 
     Blank lines are left out; fields that are missing at the end of a row are empty.
 
-    Args:
-        path: of the file.
-        remedy: how to get a good one.
-
     Raises:
         InputError: if the file cannot be read, is no CSV table, has a column twice, or a row with
             more fields than columns.

@@ -12,11 +12,7 @@ if TYPE_CHECKING:
 
 
 def require(module: str, extra: str) -> ModuleType:
-    """Import a package that belongs to an extra of the project.
-
-    Args:
-        module: as it is imported.
-        extra: of the project that installs it.
+    """Import a package, or a module of it, that belongs to an extra of the project.
 
     Raises:
         InputError: if it is not installed; the message is the command that installs it.

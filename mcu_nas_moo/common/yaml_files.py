@@ -112,11 +112,7 @@ for _name, _pattern, _first in (
 
 
 def parse(text: str, source: str) -> dict[str, Any]:
-    """The mapping that a YAML text holds.
-
-    Args:
-        text: what the file holds.
-        source: how messages refer to it.
+    """The mapping that a YAML text holds; ``source`` is how messages refer to it.
 
     Raises:
         InputError: if it is not YAML, not a mapping of fields to values, or uses more of YAML than

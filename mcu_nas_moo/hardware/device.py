@@ -47,7 +47,6 @@ class Device(Facts):
     Args:
         chip: part number of the microcontroller.
         clock_mhz: clock of the core at which latency and power hold.
-        flash_kib: Flash of the chip.
         sram_kib: SRAM of the chip that can hold data, over all its blocks; backup memory and memory
             coupled to the core are left out, unless the latter continues the SRAM's addresses.
         cycles_factor: clock cycles that the core needs for the work of one cycle of the Cortex-M7

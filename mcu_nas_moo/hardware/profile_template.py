@@ -61,7 +61,11 @@ def render_profile(
     """
     if start is None:
         facts = load_device(device or DEFAULT_DEVICE)
-        limits = _share_of(facts)
+        limits = Limits(
+            flash_kib=_SHARE * facts.flash_kib,
+            sram_kib=_SHARE * facts.sram_kib,
+            latency_ms=_LATENCY_MS,
+        )
         description = f"Half of the memory of {facts.board}, and 10 images a second."
         runtime = runtime or _usual_runtime(facts)
     else:
@@ -114,15 +118,6 @@ def write_profile(
         raise InputError(f"{path} is there already; choose another name, or give --force")
     text = render_profile(str(path), device, runtime, start)
     write_text_atomically(path, text)
-
-
-def _share_of(device: Device) -> Limits:
-    """Limits for a device that no profile is about."""
-    return Limits(
-        flash_kib=_SHARE * device.flash_kib,
-        sram_kib=_SHARE * device.sram_kib,
-        latency_ms=_LATENCY_MS,
-    )
 
 
 def _check_limits(limits: Limits, device: Device, start: str) -> None:

@@ -32,11 +32,7 @@ class Fit(Facts):
     that was fitted to the other families.
 
     Args:
-        quantity: what was measured.
-        rows: which rows.
-        n_rows: how many.
-        n_families: of how many families of networks.
-        n_coefficients: how many coefficients were free in the fit.
+        n_coefficients: those that were free in the fit.
         mape_percent: mean absolute error on the rows of the fit.
         worst_percent: the largest of these errors.
         left_out_mape_percent: mean absolute error of the cross-validation; ``None`` if there are
@@ -77,7 +73,6 @@ class MemoryRule(Facts):
         kib_per_other_layer: added for each other layer.
         kib_per_channel: added for each output channel of a layer with weights.
         source: where rule and coefficients come from.
-        fits: agreement with measurements.
     """
 
     in_place: tuple[Op, ...]
@@ -104,8 +99,6 @@ class FlashRule(Facts):
         kib_per_layer: calls and descriptors of each layer.
         kib_per_kind: the kernel of each kind of layer that the network has, see ``kinds_of``.
         fixed_kib: code of the runtime.
-        source: where the coefficients come from.
-        fits: agreement with measurements.
     """
 
     bytes_per_weight: Coefficient
@@ -160,8 +153,6 @@ class LatencyRule(Facts):
         fixed_clock_mhz: of a runtime that was fitted to one board, the clock that its cycles are
             expressed in. Latencies are then those of that board, whatever clock and factor the
             device of a profile has.
-        source: where the coefficients come from.
-        fits: agreement with measurements.
     """
 
     reference_core: str
@@ -181,7 +172,6 @@ class Runtime(Facts):
     Args:
         description: name, version and how it was built.
         measurements: hash of the rows that its coefficients were fitted to.
-        memory, flash, latency: what networks cost under it.
     """
 
     description: str

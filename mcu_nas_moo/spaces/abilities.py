@@ -47,20 +47,16 @@ class Nested(HasNetworks, Protocol):
 
 
 @runtime_checkable
-class Splittable(Nested, Protocol):
-    """A network is a chain of segments; each gene and each layer belongs to one of them.
+class Splittable(InParts, Nested, Protocol):
+    """A network is a stem, stages of blocks and a head, one after the other.
 
-    What the layers of a segment cost depends on other segments by the shape of its input alone.
-    Such a space can be enumerated by pairing halves.
+    What the layers of a part cost depends on others by the shape of its input alone. Such a space
+    can be enumerated by pairing halves.
     """
 
     @property
-    def segment_of_gene(self) -> IntArray:
-        """Segment of each gene, shape ``(n_genes,)``."""
-
-    @property
-    def segment_of_slot(self) -> IntArray:
-        """Segment of each slot of the layer table, shape ``(L,)``."""
+    def stage_of_place(self) -> IntArray:
+        """Stage number (from 0) of each block place, the parts between stem and head, ``(B,)``."""
 
 
 def classes_of(space: Space) -> int:
@@ -79,7 +75,7 @@ Ability = TypeVar("Ability")
 _LACKS = {
     HasNetworks: "it tells no networks (its class has no method `network`)",
     Nested: "it has no largest and smallest network",
-    Splittable: "its genes and layers belong to no segments (`segment_of_gene`, `segment_of_slot`)",
+    Splittable: "it tells no parts and stages (`parts`, `stage_of_place`)",
 }
 
 

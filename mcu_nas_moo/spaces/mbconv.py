@@ -195,25 +195,6 @@ class MBConvSpace(SearchSpace):
         return np.concatenate([np.arange(max(stage.depth)) for stage in self.spec.stages])
 
     @cached_property
-    def segment_of_gene(self) -> IntArray:
-        """Part of the network that each gene is about, shape ``(n_genes,)``.
-
-        0 is the stem, with the resolution; then come the stages, and the head as the last.
-        """
-        return self._segments([gene.name.partition("_")[0] for gene in self.genes])
-
-    @cached_property
-    def segment_of_slot(self) -> IntArray:
-        """Part of the network that each layer of :attr:`topology` belongs to, as for genes."""
-        return self._segments([slot.name.partition(".")[0] for slot in self.topology.slots])
-
-    def _segments(self, names: list[str]) -> IntArray:
-        last = len(self.spec.stages) + 1
-        numbers = {f"stage{number}": number for number in range(1, last)}
-        numbers |= {"resolution": 0, "stem": 0, "head": last, "pool": last, "classifier": last}
-        return np.array([numbers[name] for name in names])
-
-    @cached_property
     def n_networks(self) -> int:
         """Number of distinct networks, counted stage by stage."""
         spec = self.spec

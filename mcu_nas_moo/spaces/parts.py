@@ -49,6 +49,11 @@ class Parts:
         return (self._steps @ X.T.astype(np.float64) + self._starts).astype(np.int64)
 
     @cached_property
+    def first_of_gene(self) -> IntArray:
+        """First part that each gene decides, shape ``(n_genes,)``."""
+        return np.asarray(np.argmax(self._steps > 0, axis=0))
+
+    @cached_property
     def n_covering(self) -> int:
         """Number of :attr:`covering` genotypes."""
         return prod(self._sizes)

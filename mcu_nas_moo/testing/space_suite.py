@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mcu_nas_moo import SearchSpace
-from mcu_nas_moo.spaces.abilities import HasNetworks, InParts, Nested, Splittable, check_layers
+from mcu_nas_moo.spaces.abilities import HasNetworks, InParts, Nested, check_layers
 
 if TYPE_CHECKING:
     from mcu_nas_moo.common.arrays import Genotypes
@@ -222,14 +222,3 @@ class SpaceSuite:
             assert layer.op == whole.op
             assert layer.in_channels <= whole.in_channels
             assert layer.out_channels <= whole.out_channels
-
-    def test_segments_are_those_of_all_genes_and_layers(
-        self, own: SearchSpace, X: Genotypes
-    ) -> None:
-        if not isinstance(own, Splittable):
-            pytest.skip("the space has no segments")
-        genes, slots = own.segment_of_gene, own.segment_of_slot
-        assert genes.shape == (own.n_genes,)
-        assert slots.shape == (own.network(X[:1]).active.shape[1],)
-        assert (np.diff(slots) >= 0).all(), "segments follow one another"
-        assert set(genes) <= set(slots)

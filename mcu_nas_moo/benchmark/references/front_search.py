@@ -142,13 +142,10 @@ def pooled_reference(
     closed, each of its points is Pareto optimal among its one-gene neighbours.
 
     Args:
-        task: what to solve.
-        seed: of all randomness.
         searches: independent searches; a search that is stuck in one region ends up in another
             one the next time.
         rounds: how often each of them varies the front and looks for better neighbours.
         found: genotypes that others found, such as the archives of long runs, pooled as well.
-        say: told what is being done.
 
     Raises:
         InputError: if no feasible genotype was found.

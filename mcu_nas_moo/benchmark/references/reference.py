@@ -93,9 +93,7 @@ class Reference:
     def hypervolume_of(self, F: FloatArray, margin: float = MARGIN) -> float:
         """Hypervolume of objectives ``(m, n_obj)``, which are normalised here.
 
-        Args:
-            F: objectives.
-            margin: of the reference point beyond the nadir, as a share of the front's range.
+        The reference point is ``margin`` beyond the nadir, as a share of the front's range.
         """
         import moocore
 
@@ -117,11 +115,7 @@ class Reference:
 
 
 def load_reference(path: Path, remedy: str = "delete it, it will be made again") -> Reference:
-    """Read what :meth:`Reference.save` wrote.
-
-    Args:
-        path: of the file.
-        remedy: what to do if the file is damaged.
+    """Read what :meth:`Reference.save` wrote; ``remedy`` is for a file that is damaged.
 
     Raises:
         InputError: if the file is damaged.

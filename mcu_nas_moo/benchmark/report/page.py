@@ -9,7 +9,7 @@ from functools import cached_property
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from mcu_nas_moo.benchmark.analysis.cautions import overall_cautions
+from mcu_nas_moo.benchmark.analysis.overall import overall_cautions
 from mcu_nas_moo.benchmark.report.contents import RANKS_NOTE
 from mcu_nas_moo.common.pages import fill, packed
 from mcu_nas_moo.common.text import script_json

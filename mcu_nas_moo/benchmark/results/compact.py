@@ -79,8 +79,6 @@ class CompactFile(NamedTuple):
     """What a file says before its task is known.
 
     Attributes:
-        source: the file.
-        problem: that its runs are about.
         facts: all that it says, with ``budgets``, ``runs`` and ``metadata``.
         arrays: rows of all runs, one run after the other.
     """
@@ -195,9 +193,7 @@ def _narrowest_integers(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 def read_compact(path: Path, *, rows: bool = True) -> CompactFile:
     """Read what :func:`save_compact` wrote, up to what needs the task.
 
-    Args:
-        path: of the file.
-        rows: read them too, which takes long, and check them.
+    Without ``rows``, which take long, these are neither read nor checked.
 
     Raises:
         InputError: if the file is damaged, or something else.

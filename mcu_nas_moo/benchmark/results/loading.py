@@ -38,7 +38,6 @@ def load_results(folders: Sequence[Path], jobs: int = 1) -> Results:
 
     Args:
         folders: in the order of importance for the order of problems and algorithms.
-        jobs: processes that read.
 
     Raises:
         InputError: if a folder does not exist, or if nothing is left.

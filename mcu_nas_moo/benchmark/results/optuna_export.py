@@ -50,12 +50,6 @@ def export_run(history: History, task: Task, storage: BaseStorage, name: str) ->
     values of the genes, constraints are those of the task, and ``best_trials`` is the run's
     feasible front. A study that is complete already is left as it is.
 
-    Args:
-        history: full history of the run.
-        task: what it optimised.
-        storage: see :func:`open_storage`.
-        name: of the study.
-
     Returns:
         the study; None if it was there already.
 

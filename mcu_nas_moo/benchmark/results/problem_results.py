@@ -25,8 +25,6 @@ class ProblemResults:
     """All runs on one problem.
 
     Attributes:
-        task: what was optimised.
-        reference: what runs are scored against.
         budgets: numbers of evaluations at which runs are judged, increasing.
         trajectories: of all algorithms, seeds and budgets.
     """

@@ -50,12 +50,9 @@ class History:
     """Everything that one run evaluated, in order.
 
     Attributes:
-        algorithm, seed: which run.
         X, F, G: genotypes ``(N, n_genes)``, objectives ``(N, n_obj)``, constraints ``(N, n_con)``.
         optimiser_seconds: time of asking and telling, spread evenly over the genotypes of a
             batch, shape ``(N,)``.
-        evaluation_seconds: time of all evaluations.
-        total_seconds: time of the run.
         metadata: settings, versions and the task's fingerprint.
     """
 

@@ -49,11 +49,6 @@ def run_optimiser(
     range of the objectives, nothing else.
 
     Args:
-        algorithm: a registered name.
-        task: the problem.
-        reference: of the task.
-        budget: number of evaluations.
-        seed: of all randomness.
         hyperparameters: of the optimiser, by name, instead of its defaults.
         tensorboard: folder of the run's log, for the optimisers that write one.
 

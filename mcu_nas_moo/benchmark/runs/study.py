@@ -76,7 +76,6 @@ class Study:
 
     Args:
         folder: made if missing.
-        task: what is optimised.
         budget: evaluations per run, positive.
         hyperparameters: of each algorithm that is not to run with its defaults, by name.
         tensorboard: folder of the logs, one folder per run in it; None for no logs.

@@ -286,11 +286,7 @@ def _seen_from(folder: Path, values: Any) -> Any:
 
 
 def plan(suite: SuiteFile, seeds: int | None = None) -> list[PlannedProblem]:
-    """The runs that a suite asks for, problem by problem.
-
-    Args:
-        suite: what to run.
-        seeds: runs per algorithm instead of the suite's own number.
+    """The runs that a suite asks for, problem by problem; ``seeds`` instead of its own number.
 
     Raises:
         InputError: if parts of the suite give one algorithm different hyperparameters on one
@@ -340,15 +336,7 @@ def _tasks(of: Mapping[str, Any]) -> Iterator[tuple[Task, list[AlgorithmChoice]]
 def write_record(
     folder: Path, suite: SuiteFile, text: str, planned: Sequence[PlannedProblem], command: str
 ) -> None:
-    """Write ``suite.json``: command, the suite's file, budgets per problem, versions, machine.
-
-    Args:
-        folder: of the suite.
-        suite: what was read.
-        text: of its file, word for word.
-        planned: the runs that follow from it.
-        command: that makes them.
-    """
+    """Write ``suite.json``: command, ``text`` of the file, budgets per problem, versions, host."""
     versions = {name: register.installed_version(name) for name in PACKAGES + ANALYSIS_PACKAGES}
     facts = {
         "name": suite.name,

@@ -73,10 +73,6 @@ class Tuning:
 
     Args:
         folder: made if missing.
-        algorithm: a registered name.
-        task: what is optimised in the runs.
-        reference: of the task.
-        method: ``tpe`` or ``grid``.
         trials: per stage, at least 1; a smaller grid ends before.
         budget: evaluations per run, at least 1.
         seeds: runs per trial, at least 1; their seeds begin at :data:`FIRST_SEED`.

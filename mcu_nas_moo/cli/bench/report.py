@@ -115,8 +115,7 @@ def show_report(
     **options: Any,
 ) -> Report:
     """Write the report into ``folder`` and show the ranking; options are of ``make_report``."""
-    from mcu_nas_moo.benchmark.analysis.cautions import serious_cautions
-    from mcu_nas_moo.benchmark.analysis.overall import overall_tables
+    from mcu_nas_moo.benchmark.analysis.overall import overall_tables, serious_cautions
     from mcu_nas_moo.benchmark.report.ranking import ranking_table, verdict
     from mcu_nas_moo.benchmark.report.writing import make_report
     from mcu_nas_moo.common.progress import Bars

@@ -80,13 +80,7 @@ def make_runs(
 ) -> list[Remark]:
     """Make the missing runs, one batch after the other; returns why some failed.
 
-    Args:
-        batches: all runs, also those that are finished.
-        bar_of: name of the bar that a run belongs to.
-        folder: where the finished ones are.
-        jobs: processes.
-        console: of the bars.
-        quiet: no bars.
+    ``bar_of`` names the bar that a run belongs to; ``folder`` is where the finished ones are.
     """
     from mcu_nas_moo.common.progress import Bars
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
 
+from mcu_nas_moo.cli.nas.subnet_options import torch_device
 from mcu_nas_moo.cli.option_types import FOLDER
 from mcu_nas_moo.cli.problem_options import (
     changed_limits_in_name,
@@ -91,8 +91,9 @@ def enumerate_command(
     chosen = list_profiles() if profiles == "all" else names_in(profiles, "--profile")
     tasks = [Task(space, profile, list(together), limits=limits) for profile in chosen]
     state = _state_path(tasks, out)
+    device = torch_device(device)
     with console.status("Halves of all networks ..."):
-        enumerator = Enumerator(tasks, state, device=_device(device))
+        enumerator = Enumerator(tasks, state, device=None if device == "cpu" else device)
     _run(enumerator, jobs, state, console)
     references, empty = [], []
     for found, profile in zip(enumerator.results(), chosen, strict=True):
@@ -127,22 +128,6 @@ def _state_path(tasks: Sequence[Task], out: Path | None) -> Path:
     text = " ".join(task.fingerprint for task in tasks)
     name = hashlib.sha256(text.encode()).hexdigest()[:16]
     return folder / f"unfinished-{file_name(tasks[0].space.name)}-{name}.npz"
-
-
-def _device(device: str) -> str | None:
-    """A device for torch, None for numpy on the processor."""
-    if device == "cpu":
-        return None
-    if not re.fullmatch(r"auto|cuda(:\d+)?", device):
-        raise InputError(f"--device {device}: choose cpu, cuda or auto")
-    import torch
-
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else None
-    number = int(device.partition(":")[2] or 0)
-    if not torch.cuda.is_available() or number >= torch.cuda.device_count():
-        raise InputError(f"--device {device}: torch finds no such device here; take --device cpu")
-    return device
 
 
 def _run(enumerator: Enumerator, jobs: int, state: Path, console: Console) -> None:

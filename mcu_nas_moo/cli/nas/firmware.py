@@ -16,6 +16,7 @@ from mcu_nas_moo.cli.nas.subnet_options import (
 )
 from mcu_nas_moo.cli.option_types import FILE
 from mcu_nas_moo.cli.problem_options import plain_console
+from mcu_nas_moo.common.tables import new_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -108,14 +109,12 @@ def _beyond_limits(report: FirmwareReport) -> list[str]:
 
 
 def _show(report: FirmwareReport, console: Console) -> None:
-    from rich.table import Table
-
-    table = Table(
+    table = new_table(
+        [""],
+        ("bytes", "KiB", "limit KiB", f"cost model KiB ({report.predicted_for})"),
         title=f"{report.subnet} on {report.chip} ({report.core}), "
-        f"{report.toolchain.name} {report.toolchain.version}"
+        f"{report.toolchain.name} {report.toolchain.version}",
     )
-    for heading in ("", "bytes", "KiB", "limit KiB", f"cost model KiB ({report.predicted_for})"):
-        table.add_column(heading, justify="right" if heading else "left")
 
     def row(what: str, count: int, limit: float | None = None, cost: float | None = None) -> None:
         over = "  exceeded" if limit is not None and count / 1024 > limit else ""

@@ -33,7 +33,8 @@ def predictor() -> None:
 @SEED
 def fit(labels_file: Path | None, weights: Path | None, out: Path, seed: int) -> None:
     """Fit the predictor to labels and report its quality by 5-fold cross-validation."""
-    from mcu_nas_moo.problem.evaluators.accuracy_fit import FOLDS, fit_and_judge
+    from mcu_nas_moo.problem.evaluators.accuracy_fit import fit_and_judge
+    from mcu_nas_moo.problem.evaluators.perceptrons import FOLDS
     from mcu_nas_moo.training.supernet.labels import Labels
     from mcu_nas_moo.training.supernet.shipped_files import register
     from mcu_nas_moo.training.supernet.weights import TrainedSupernet

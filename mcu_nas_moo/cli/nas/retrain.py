@@ -110,12 +110,9 @@ def _train(
     supernet: TrainedSupernet,
     console: Console,
 ) -> None:
+    from mcu_nas_moo.common.json_files import write_json
     from mcu_nas_moo.data.image_folders import ImageFolder
-    from mcu_nas_moo.deployment.export.retraining_report import (
-        accuracy_table,
-        report_on,
-        write_report,
-    )
+    from mcu_nas_moo.deployment.export.retraining_report import accuracy_table, report_on
     from mcu_nas_moo.training.subnet import trainer as training
 
     with console.status("Reading images ..."):
@@ -137,7 +134,7 @@ def _train(
     retrained.training["accuracy"] = report["accuracy"]
     retrained.save(folder.weights)
     path = folder.retrained / "report.json"
-    write_report(report, path)
+    write_json(path, report, indent=2)
     console.print(accuracy_table(report))
     took = timedelta(seconds=retrained.training["seconds"])
     console.print(f"trained: {settings.all_epochs} epochs in {took} on {device}")

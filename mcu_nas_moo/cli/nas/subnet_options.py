@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -60,11 +61,6 @@ def folder_option(
 def exported_model(chosen: SubnetFile, file: Path, folders: DeploymentFolder) -> Int8Model:
     """The exported network of a subnet; how many classes it tells apart, its images decided.
 
-    Args:
-        chosen: the subnet in ``file``.
-        file: for messages.
-        folders: where the network should be.
-
     Raises:
         InputError: if there is none, it is damaged or of another subnet, or a package is missing.
     """
@@ -83,20 +79,29 @@ def exported_model(chosen: SubnetFile, file: Path, folders: DeploymentFolder) ->
     return model
 
 
-def start_torch(device: str) -> str:
-    """Prepare torch and resolve ``auto``.
+def torch_device(device: str) -> str:
+    """What torch calls the device; ``auto`` is the GPU if there is one.
 
     Raises:
         InputError: if there is no such device.
     """
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
+        raise InputError(f"--device {device}: choose cpu, cuda or auto")
+    if device == "cpu":
+        return device
+    import torch
+
+    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device == "auto":
+        return "cuda" if found else "cpu"
+    if int(device.partition(":")[2] or 0) >= found:
+        raise InputError(f"--device {device}: torch finds no such device here; take --device cpu")
+    return device
+
+
+def start_torch(device: str) -> str:
+    """Prepare torch for training, and :func:`torch_device`."""
     from mcu_nas_moo.training.cpu import prepare_cpu
 
     prepare_cpu()
-    import torch
-
-    found = "cuda" if torch.cuda.is_available() else "cpu"
-    if device not in ("auto", "cpu", "cuda"):
-        raise InputError(f"--device must be cpu, cuda or auto, got {device!r}")
-    if device == "cuda" and found == "cpu":
-        raise InputError("no CUDA device was found; use --device cpu")
-    return found if device == "auto" else device
+    return torch_device(device)

@@ -94,7 +94,6 @@ class EmulatedRun:
 
     Attributes:
         outputs: int8 ``(N, classes)``.
-        statistics: of the firmware itself.
         seconds: of the whole run, on the host.
     """
 

@@ -13,8 +13,8 @@ from mcu_nas_moo.common.yaml_files import Facts
 from mcu_nas_moo.deployment.emulation.emulator import FirmwareError
 from mcu_nas_moo.deployment.firmware.elf import read_firmware_image
 from mcu_nas_moo.deployment.firmware.firmware_report import (
+    FirmwareFacts,
     FirmwareReport,
-    ToolchainFacts,
     check_files,
     read_report,
 )
@@ -42,7 +42,6 @@ class Difference(Facts):
     Args:
         image: number of the image, from 0 on.
         output: number of the output, from 0 on.
-        class_name: that it stands for.
         got, expected: int8 values of the firmware and of the reference.
     """
 
@@ -114,44 +113,27 @@ class Execution(Facts):
     seconds: float
 
 
-class Verification(Facts):
+class Verification(FirmwareFacts):
     """The report of an emulated run; what it says holds for this toolchain and these flags.
 
     Args:
-        subnet, profile, chip, core: that the firmware was built for.
-        model_sha256: of the int8 ONNX file that it was made from.
         firmware_sha256: of ``firmware.elf``.
-        generator: what wrote its C code.
-        toolchain: what compiled it.
-        images: test images that it ran on.
         emulator: name and version of what ran it.
-        emulated_core: that this emulated.
         reference: what computed the expected outputs.
         flash: vectors, code, constants and the image of ``.data``.
         static_ram_bytes: ``.data`` and ``.bss``.
-        arena_bytes: the part of them that holds the activations.
-        predicted_for: runtime whose memory the cost model foretells.
         fault: why the firmware did not run to its end, ``None`` if it did.
         execution: ``None`` if it did not.
         not_measured: what the report says nothing about.
     """
 
-    subnet: str
-    profile: str
-    chip: str
-    core: str
-    model_sha256: str
     firmware_sha256: str
-    generator: str
-    toolchain: ToolchainFacts
     images: int
     emulator: str
     emulated_core: str
     reference: str
     flash: MemoryUse
     static_ram_bytes: int
-    arena_bytes: int
-    predicted_for: str
     fault: str | None = None
     execution: Execution | None = None
     not_measured: tuple[str, ...] = NOT_MEASURED
@@ -254,8 +236,6 @@ def verify(
         folder: of the firmware, see ``build_firmware``.
         model: that it was made from; onnxruntime computes the expected outputs.
         profile: that it was built for; its limits hold.
-        images: test images and their classes.
-        emulator: see ``choose_emulator``.
         advance: is told how many more images are done.
 
     Raises:
@@ -290,12 +270,8 @@ def verify(
             instructions_per_mac=run.instructions.first / report.macs,
             seconds=round(run.seconds, 1),
         )
-    taken_over = {
-        *("subnet", "profile", "chip", "core", "model_sha256", "generator", "toolchain"),
-        *("arena_bytes", "predicted_for"),
-    }
     return Verification(
-        **report.model_dump(include=taken_over),
+        **report.model_dump(include=set(FirmwareFacts.model_fields)),
         firmware_sha256=report.files[IMAGE],
         images=len(images),
         emulator=emulator.title,

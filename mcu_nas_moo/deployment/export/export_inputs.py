@@ -29,7 +29,6 @@ class Samples:
 
     Attributes:
         calibration: of the training images without the validation images.
-        test: of ``split``.
     """
 
     calibration: Images

@@ -70,9 +70,7 @@ class ExportReport(Facts):
     Args:
         weights: trained for this subnet, or the supernet's with recalibrated batch norms.
         training: what the weights say about their training.
-        seed: of the samples of images.
         outcomes: torch first.
-        files: by name.
         operators: how often each occurs in the int8 network, the outer two left out.
         warnings: what the reader must know about the figures.
     """

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.extras import require
-from mcu_nas_moo.common.files import read_bytes, write_atomically
+from mcu_nas_moo.common.files import parsing, read_bytes, write_atomically
 from mcu_nas_moo.common.yaml_files import Facts
 from mcu_nas_moo.data.preprocessing import Preprocessing
 from mcu_nas_moo.deployment.export.quantise import check_operators, drop_unread
@@ -131,22 +131,20 @@ def read_int8_model(path: Path) -> Int8Model:
             not installed; the message names the remedy.
     """
     require("onnxruntime", "export")
+    import onnx
+
     if not path.is_file():
         raise InputError(f"no int8 model {path}; `mcu-nas export` writes one")
-    try:
+    with parsing(path, "make it again with `mcu-nas export`", "an int8 model of this program"):
         content = read_bytes(path)
-        model = _parsed(content)
+        model = onnx.load_from_string(content)
+        if not model.graph.node:
+            raise InputError("it has no nodes")
         description = _description(model)
         check_operators(model)
         _check_layers(model, description.subnet)
         outer = _strip(model, description)
         _add_shapes(model)
-    except Exception as error:  # parsers and runtimes of ONNX raise errors of many kinds
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise InputError(
-            f"{path} is not an int8 model of this program ({reason}); "
-            "make it again with `mcu-nas export`"
-        ) from error
     (scale, zero_point), (output_scale, output_zero_point) = outer
     return Int8Model(
         model=model,
@@ -158,18 +156,6 @@ def read_int8_model(path: Path) -> Int8Model:
         weights=description.weights,
         sha256=hashlib.sha256(content).hexdigest(),
     )
-
-
-def _parsed(content: bytes) -> onnx.ModelProto:
-    import onnx
-
-    try:
-        model = onnx.load_from_string(content)
-    except Exception:
-        raise InputError("it is damaged or no ONNX file") from None
-    if not model.graph.node:
-        raise InputError("it is damaged or no ONNX file: it has no nodes")
-    return model
 
 
 def _description(model: onnx.ModelProto) -> Description:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from rich.table import Table
 
-from mcu_nas_moo.common.json_files import write_json
 from mcu_nas_moo.data.image_folders import balanced_sample
 from mcu_nas_moo.deployment.export.subnet_export import ExportSettings
 from mcu_nas_moo.training.subnet.fake_quantisation import Int8Simulation, calibrated, known_ranges
@@ -18,7 +17,6 @@ from mcu_nas_moo.training.supernet.supernet import EVALUATION_BATCH, accuracy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     import onnx
 
@@ -135,11 +133,6 @@ def _inputs(module: SubnetModule, images: Images, normalise: Normalisation) -> F
 
 def _has_onnxruntime() -> bool:
     return all(find_spec(name) is not None for name in ("onnx", "onnxruntime"))
-
-
-def write_report(report: dict[str, Any], path: Path) -> None:
-    """Write a report as JSON."""
-    write_json(path, report, indent=2)
 
 
 def accuracy_table(report: dict[str, Any]) -> Table:

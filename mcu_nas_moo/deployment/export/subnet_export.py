@@ -66,7 +66,6 @@ class ExportSettings:
         test_images: images of the test split to check on, all if there are fewer; without a test
             split, of the validation images.
         tflite: whether to write ``.tflite`` files too.
-        seed: of the samples of images.
     """
 
     calibration_images: int = 256

@@ -25,47 +25,53 @@ class ToolchainFacts(Facts):
     flags: tuple[str, ...]
 
 
-class FirmwareReport(Facts):
+class FirmwareFacts(Facts):
+    """What a firmware is of and for.
+
+    Args:
+        subnet: name of the network.
+        model_sha256: of the int8 ONNX file that it was made from.
+        profile, core, chip: name of the profile, and what its device has.
+        generator: what wrote the C code, with its version.
+        arena_bytes: the block that holds all activations.
+        predicted_for: runtime whose costs the cost model of the profile foretells, another one.
+    """
+
+    subnet: str
+    model_sha256: str
+    profile: str
+    core: str
+    chip: str
+    generator: str
+    toolchain: ToolchainFacts
+    arena_bytes: int
+    predicted_for: str
+
+
+class FirmwareReport(FirmwareFacts):
     """Facts of a firmware.
 
     Args:
-        subnet, space, genotype: which network it is.
-        model_sha256: of the int8 ONNX file that it was made from.
         weights: ``retrained`` or ``shared``.
-        profile, core, chip: name of the profile, and what its device has.
-        generator: what wrote the C code, with its version.
-        toolchain: what compiled it.
         chip_map: addresses that ``firmware.elf`` and ``emulation/chip.elf`` are linked at.
         board: QEMU's name of the board that ``emulation/board.elf`` is linked for, if any.
-        board_map: its addresses.
-        arena_bytes: the block that holds all activations.
         arena_bound_bytes: what no placement of the same tensors can go below.
         peak_layer: layer during which the arena is fullest.
         macs: multiply-accumulates of one inference.
         flash_bytes: of ``firmware.elf``: vectors, code, constants, and the image of ``.data``.
         ram_bytes: of it: ``.data`` and ``.bss``, the arena included, without the stack.
         flash_of_weights: part of the Flash that holds weights, biases and quantisation parameters.
-        limits: of the profile, by metric.
-        predicted: what the cost model of the profile says, by metric. Its runtime is another one.
-        predicted_for: that runtime.
+        predicted: what the cost model of the profile says, by metric.
         files: SHA-256 of what the images were made from and of the images, by path.
         seconds: that generating and building took.
     """
 
-    subnet: str
     space: str
     genotype: tuple[int, ...]
-    model_sha256: str
     weights: str
-    profile: str
-    core: str
-    chip: str
-    generator: str
-    toolchain: ToolchainFacts
     chip_map: MemoryMap
     board: str | None = None
     board_map: MemoryMap | None = None
-    arena_bytes: int
     arena_bound_bytes: int
     peak_layer: str
     macs: int
@@ -74,7 +80,6 @@ class FirmwareReport(Facts):
     flash_of_weights: int
     limits: dict[str, float]
     predicted: dict[str, float]
-    predicted_for: str
     files: dict[str, str]
     seconds: float
 

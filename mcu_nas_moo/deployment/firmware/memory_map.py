@@ -60,7 +60,6 @@ class ChipMemory(Facts):
 
     Args:
         ram_kib: length of the block of RAM at ``ram_origin``.
-        source: where the addresses are from.
     """
 
     flash_origin: int

@@ -48,9 +48,6 @@ class FirmwareRequest:
     """What a firmware is made of.
 
     Attributes:
-        model: the int8 network.
-        profile: device and limits.
-        toolchain: that builds it.
         map_file: address map of a chip that is not known, see :func:`memory_map`.
     """
 

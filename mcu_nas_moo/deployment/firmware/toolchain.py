@@ -74,8 +74,6 @@ class Toolchain:
 
     Attributes:
         name: ``gcc`` or ``zig``.
-        command: that starts the compiler.
-        version: as it tells.
     """
 
     name: str

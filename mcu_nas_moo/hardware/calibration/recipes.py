@@ -17,7 +17,6 @@ class MemoryRecipe(Facts):
             ``kib_per_weighted_layer``, ``kib_per_other_layer``.
         by_parts: the sources print activations and the runtime's own RAM apart, so ``scale`` is
             fitted to the former and all others to the latter.
-        source: where the rule comes from.
     """
 
     rule: dict[str, Any]
@@ -31,7 +30,6 @@ class FlashRecipe(Facts):
 
     Args:
         free: of ``fixed_kib``, ``kib_per_kind``, ``kib_per_layer`` and ``kib_per_channel``.
-        source: where the rule comes from.
     """
 
     free: tuple[str, ...]
@@ -66,7 +64,6 @@ class Recipe(Facts):
         measured_as: what the rows of the tables call it in their column ``runtime``.
         description: for the runtime file.
         rows: which rows they are, in words, for the runtime file.
-        memory, flash, latency: how each quantity is fitted.
     """
 
     runtime: str

@@ -41,7 +41,6 @@ class LayerEstimate:
         parameters: weights and biases.
         flash_kib: parameters and code for this layer, without what the runtime takes once.
         sram_kib: everything in memory while the layer runs, the runtime included.
-        latency_ms: time that the layer takes.
         latency_share: that time relative to the network's, in [0, 1].
         memory: what makes up ``sram_kib``.
     """
@@ -82,7 +81,6 @@ class CostEstimate:
         profile: device, runtime and limits that the figures hold for.
         flash_kib: Flash for parameters, code and runtime.
         sram_kib: SRAM for tensors and runtime: the largest of the layers'.
-        latency_ms: time.
         energy_mj: power of the board times latency.
         macs_m: millions of multiply-accumulates.
         parameters: weights and biases.

@@ -74,12 +74,7 @@ class CostModel:
         return self.costs_of(self.totals(table).at((..., 0)))
 
     def totals(self, table: LayerTable, parts: Sequence[int] = (0,)) -> Totals:
-        """What the costs of the networks of ``table`` come from, part by part, ``(N, P)``.
-
-        Args:
-            table: the layers.
-            parts: first layer of each part, in order.
-        """
+        """What the costs of ``table``'s networks come from, by :meth:`Totals.of`, ``(N, P)``."""
         return Totals.of(table, tuple(self._cycles_per_unit), self.runtime.memory, parts)
 
     def costs_of(self, totals: Totals) -> Costs:

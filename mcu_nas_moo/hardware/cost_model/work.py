@@ -120,8 +120,6 @@ class Totals(NamedTuple):
 
     Attributes:
         work: in some units of ``WORK``, one array each.
-        macs: multiply-accumulates.
-        weights: number of weights.
         layers, weighted: number of layers, and of those with weights.
         channels: output channels of layers with weights.
         kinds: kinds of layers, one bit each.
@@ -143,11 +141,7 @@ class Totals(NamedTuple):
     ) -> Totals:
         """Totals of each part of the networks of ``table``, shape ``(N, P)``.
 
-        Args:
-            table: the layers.
-            units: of the work.
-            rule: how the runtime lays out memory.
-            parts: first layer of each part, in order; a part ends where the next one begins.
+        ``parts`` are the first layers of each, in order; a part ends where the next one begins.
         """
 
         # Sums of integers are exact in any order, so costs do not depend on the batch.

@@ -44,8 +44,6 @@ class OnnxGraph:
 
     Attributes:
         nodes: those that the outputs depend on and that compute on activations, in order.
-        input: name of the network's input.
-        outputs: names of its outputs.
         shapes: by tensor name, filled by :meth:`infer_shapes`.
     """
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 INPUT, OUTPUT = "image", "logits"
 # Old enough for the converters of the microcontroller runtimes; the two belong together.
 _OPSET, _IR_VERSION = 17, 8
+_WITHOUT_WEIGHTS = {Op.ADD: "Add", Op.GLOBAL_POOL: "GlobalAveragePool"}
 
 
 def to_onnx(module: SubnetModule) -> onnx.ModelProto:
@@ -62,10 +63,8 @@ def to_onnx(module: SubnetModule) -> onnx.ModelProto:
                 pads=borders * 2,
                 group=layer.groups,
             )
-        elif layer.op is Op.ADD:
-            node = helper.make_node("Add", inputs, [inner], layer.name)
-        elif layer.op is Op.GLOBAL_POOL:
-            node = helper.make_node("GlobalAveragePool", inputs, [inner], layer.name)
+        elif layer.op in _WITHOUT_WEIGHTS:
+            node = helper.make_node(_WITHOUT_WEIGHTS[layer.op], inputs, [inner], layer.name)
         else:
             raise InputError(f"layer {layer.name!r} of kind {layer.op.value!r} cannot be exported")
         nodes.append(node)

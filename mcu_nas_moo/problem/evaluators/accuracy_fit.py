@@ -10,7 +10,7 @@ from scipy.stats import kendalltau
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.problem.evaluators.accuracy_predictor import AccuracyPredictor, structure_of
-from mcu_nas_moo.problem.evaluators.perceptrons import MLPSettings, fit_mlp, folds
+from mcu_nas_moo.problem.evaluators.perceptrons import MLPSettings, fit_mlp, predictions_of_unseen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 #: Labels are few and noisy: of weight decays from 0.003 to 8, values of 1 to 4 gave by far the
 #: best rankings.
 SETTINGS = MLPSettings(members=5, steps=1500, learning_rate=3e-3, weight_decay=3.0, bootstrap=True)
-#: Parts of the labels, each of which judges the ensemble fitted to the others.
-FOLDS = 5
 
 
 def labelled_features(
@@ -53,18 +51,12 @@ def fit_predictor(inputs: FloatArray, targets: FloatArray, seed: int = 0) -> Acc
 
 
 def cross_validated(inputs: FloatArray, targets: FloatArray, seed: int = 0) -> FloatArray:
-    """Prediction ``(N,)`` for each label by an ensemble that was fitted without it.
+    """Prediction ``(N,)`` for each label by an ensemble that was fitted without it."""
 
-    Raises:
-        InputError: for fewer labels than :data:`FOLDS`.
-    """
-    fold = folds(len(targets), FOLDS, seed)
-    predicted = np.empty_like(targets)
-    for number in range(FOLDS):
-        unseen = fold == number
-        predictor = fit_predictor(inputs[~unseen], targets[~unseen], seed)
-        predicted[unseen] = predictor.answer(inputs[unseen]).accuracy
-    return predicted
+    def predict(x: FloatArray, y: FloatArray, unseen: FloatArray) -> FloatArray:
+        return fit_predictor(x, y, seed).answer(unseen).accuracy
+
+    return predictions_of_unseen(inputs, targets, predict, seed)
 
 
 def quality(predicted: FloatArray, targets: FloatArray) -> dict[str, float]:

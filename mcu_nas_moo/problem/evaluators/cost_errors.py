@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.stats import kendalltau
 
+from mcu_nas_moo.common.tables import new_table
 from mcu_nas_moo.contracts.metrics import VIOLATION
 from mcu_nas_moo.problem.evaluators.cost_labels import CHUNK, analytic_costs
 
@@ -32,7 +33,6 @@ class Distance:
     """How far predictions of one metric are from its true values.
 
     Attributes:
-        metric: its name.
         mape: mean of the absolute errors, in per cent of the true values.
         worst: largest of them.
         kendall_tau: 1 if the order is the same.
@@ -85,8 +85,6 @@ class Comparison:
     """Learned costs against the analytic model on random subnets not used for fitting.
 
     Attributes:
-        subnets: how many.
-        distances: of each learned metric.
         feasibility: under the limits of the profile; None if no metric that they bound was learned.
         learned_ms, analytic_ms: processor time for 1,000 subnets, from genotypes to costs, in
             batches.
@@ -148,16 +146,11 @@ def exceeds_by_analytic_model(space: SearchSpace, profile: Profile, X: Genotypes
 
 def distance_table(columns: Mapping[str, Sequence[Distance]]) -> Table:
     """One row per metric; for each heading of ``columns`` its three figures."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("metric", no_wrap=True)
+    headings = []
     for heading in columns:
-        label = f"{heading}\n" if heading else ""
-        table.add_column(f"{label}MAPE %", justify="right")
-        table.add_column("worst %", justify="right", vertical="bottom")
-        table.add_column("Kendall's tau", justify="right", vertical="bottom")
+        own, others = (f"{heading}\n", "\n") if heading else ("", "")
+        headings += [f"{own}MAPE %", f"{others}worst %", f"{others}Kendall's tau"]
+    table = new_table(["metric"], headings)
     for row in zip(*columns.values(), strict=True):
         figures = [(f"{d.mape:.2f}", f"{d.worst:.1f}", f"{d.kendall_tau:.4f}") for d in row]
         table.add_row(row[0].metric, *(text for texts in figures for text in texts))

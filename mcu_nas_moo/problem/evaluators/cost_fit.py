@@ -24,7 +24,7 @@ from mcu_nas_moo.problem.evaluators.cost_predictor import (
     from_log,
     to_log,
 )
-from mcu_nas_moo.problem.evaluators.perceptrons import MLPSettings, fit_mlp, folds
+from mcu_nas_moo.problem.evaluators.perceptrons import MLPSettings, fit_mlp, predictions_of_unseen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,8 +41,6 @@ SAMPLES = 2000
 #: Fewest labels: from 50, predictions are off by a tenth to a fifth; a refit of the analytic model
 #: needs far fewer.
 FEWEST = 50
-#: Parts of measured labels, each of which judges the ensemble fitted to the others.
-FOLDS = 5
 #: A metric that is this many times the analytic one is in another unit.
 UNIT_MISTAKE = 100.0
 
@@ -90,13 +88,12 @@ def cross_validated_costs(
     labels: CostLabels, metrics: Sequence[str], seed: int = 0
 ) -> dict[str, FloatArray]:
     """Prediction ``(N,)`` of each metric for each label by an MLP that was fitted without it."""
+
+    def predict(x: FloatArray, y: FloatArray, unseen: FloatArray) -> FloatArray:
+        return np.asarray(fit_mlp(x, y, SETTINGS, seed).outputs(unseen).mean(axis=0))
+
     inputs, targets = labels.space.features(labels.X), _targets(labels, metrics)
-    fold = folds(len(labels), FOLDS, seed)
-    predicted = np.empty_like(targets)
-    for number in range(FOLDS):
-        unseen = fold == number
-        ensemble = fit_mlp(inputs[~unseen], targets[~unseen], SETTINGS, seed)
-        predicted[unseen] = ensemble.outputs(inputs[unseen]).mean(axis=0)
+    predicted = predictions_of_unseen(inputs, targets, predict, seed)
     return {name: from_log(name, predicted[:, k]) for k, name in enumerate(metrics)}
 
 

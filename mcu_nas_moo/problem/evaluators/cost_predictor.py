@@ -58,7 +58,6 @@ class Scope:
     """What learned costs hold for.
 
     Attributes:
-        space, profile: names.
         structure: hash of the options of the space.
         platform: board, clock and runtime.
         costs: fingerprint of the cost model that computed the labels; None if the labels were
@@ -97,7 +96,6 @@ class LearnedCosts:
         ensemble: from ``features`` to the logarithm of each
             metric (of one plus the metric for the constraint violation, which may be 0).
         metrics: names of the ensemble's outputs, out of :data:`LEARNABLE`.
-        scope: what it holds for.
         file: where it was read from; None if it was made here.
     """
 

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from mcu_nas_moo.problem.evaluators.accuracy_predictor import AccuracyPredictor
+from mcu_nas_moo.problem.evaluators.perceptrons import FOLDS
 from mcu_nas_moo.training.supernet.labels import Labels
 from mcu_nas_moo.training.supernet.shipped_files import artifact_path
 
@@ -19,7 +20,6 @@ def render_model_card() -> str:
         InputError: if one of them is missing or damaged; the message says how to remake it.
     """
     from mcu_nas_moo.data.images import CALIBRATION_IMAGES
-    from mcu_nas_moo.problem.evaluators.accuracy_fit import FOLDS
     from mcu_nas_moo.training.supernet.weights import TrainedSupernet
 
     trained = TrainedSupernet.load()

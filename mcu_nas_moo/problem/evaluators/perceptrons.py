@@ -18,14 +18,16 @@ from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.tensor_files import read_tensors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import torch
 
-    from mcu_nas_moo.common.arrays import FloatArray, IntArray
+    from mcu_nas_moo.common.arrays import FloatArray
 
 _LAYERS = ("first", "second", "last")
+#: Parts of the labels, each of which judges the ensemble fitted to the others.
+FOLDS = 5
 #: Rows that are evaluated at once: what lies between two layers stays in the processor's cache.
 ROWS = 512
 
@@ -35,7 +37,6 @@ class MLPSettings:
     """How an ensemble is fitted.
 
     Attributes:
-        members: perceptrons in the ensemble.
         hidden: units of each of the two hidden layers.
         steps: steps of AdamW, whose learning rate falls along a cosine.
         batch: rows per step and member.
@@ -243,15 +244,27 @@ def fit_mlp(
     )
 
 
-def folds(n: int, count: int, seed: int = 0) -> IntArray:
-    """Number of the fold, from 0 to ``count - 1``, of each of ``n`` labels.
+def predictions_of_unseen(
+    inputs: FloatArray,
+    targets: FloatArray,
+    predict: Callable[[FloatArray, FloatArray, FloatArray], FloatArray],
+    seed: int = 0,
+) -> FloatArray:
+    """Prediction for each label by what was fitted without it, of the shape of ``targets``.
+
+    ``predict`` is given inputs and targets to fit, and the inputs to predict.
 
     Raises:
-        InputError: for fewer labels than folds.
+        InputError: for fewer labels than :data:`FOLDS`.
     """
-    if n < count:
-        raise InputError(f"{n} labels are too few; at least {count} are needed")
-    return np.random.default_rng(seed).permutation(n) % count
+    if len(targets) < FOLDS:
+        raise InputError(f"{len(targets)} labels are too few; at least {FOLDS} are needed")
+    fold = np.random.default_rng(seed).permutation(len(targets)) % FOLDS
+    predicted = np.empty_like(targets)
+    for number in range(FOLDS):
+        unseen = fold == number
+        predicted[unseen] = predict(inputs[~unseen], targets[~unseen], inputs[unseen])
+    return predicted
 
 
 def _forward(

@@ -24,7 +24,6 @@ class Teacher:
     """The largest network of a supernet, batch norms recalibrated; gives logits for pixels.
 
     Args:
-        trained: the supernet.
         calibration: training images in random order.
         validation: images that the teacher must know something about.
 

@@ -74,11 +74,7 @@ class RetrainedSubnet:
 
     @classmethod
     def load(cls, path: Path, subnet: SubnetFile | None = None) -> RetrainedSubnet:
-        """Read retrained weights.
-
-        Args:
-            path: a file that :meth:`save` wrote.
-            subnet: which subnet the weights must be of, if given.
+        """Read what :meth:`save` wrote, of ``subnet`` if one is given.
 
         Raises:
             InputError: if the file is missing, damaged, not of this kind or of another subnet;
@@ -168,10 +164,7 @@ def shared_weights(
 ) -> RetrainedSubnet:
     """The subnet with the weights it shares, its batch norms recalibrated on training images.
 
-    Args:
-        train: training images, on any device.
-        class_names: of the images.
-        supernet: the shipped one if none is given.
+    The supernet is the shipped one if none is given.
 
     Raises:
         InputError: if the supernet was trained for other spaces or another number of classes.

@@ -38,7 +38,6 @@ class TrainingSettings:
     """Settings of a supernet training; a checkpoint resumes only under the same ones.
 
     Attributes:
-        epochs: passes over the training images.
         batch_size: images per step. Each step trains the largest, the smallest and two random
             subnets (one of each space if there are more than two).
         learning_rate: peak of the schedule (linear warm-up, then cosine to 0).

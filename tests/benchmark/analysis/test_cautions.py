@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from toy_task import ToyTask, brute_force_reference
 
-from mcu_nas_moo.benchmark.analysis.cautions import few_runs, overall_cautions, serious_cautions
+from mcu_nas_moo.benchmark.analysis.cautions import few_runs
+from mcu_nas_moo.benchmark.analysis.overall import overall_cautions, serious_cautions
 from mcu_nas_moo.benchmark.analysis.problem_analysis import analyse
 from mcu_nas_moo.benchmark.results.problem_results import ProblemResults
 from mcu_nas_moo.benchmark.results.trajectory import Trajectory

@@ -11,12 +11,13 @@ import torch
 from onnx import numpy_helper
 from rich.console import Console
 
+from mcu_nas_moo.common.json_files import write_json
 from mcu_nas_moo.data.images import resize
 from mcu_nas_moo.data.preprocessing import normalise, pixels_at
 from mcu_nas_moo.deployment.export import retraining_report as reports
 from mcu_nas_moo.deployment.export.export_inputs import ExportData
 from mcu_nas_moo.deployment.export.quantise import quantise
-from mcu_nas_moo.deployment.export.retraining_report import accuracy_table, report_on, write_report
+from mcu_nas_moo.deployment.export.retraining_report import accuracy_table, report_on
 from mcu_nas_moo.deployment.export.subnet_export import ExportSettings, export_subnet
 from mcu_nas_moo.deployment.folder import DeploymentFolder
 from mcu_nas_moo.networks.onnx.writer import to_onnx
@@ -124,7 +125,7 @@ def test_without_onnxruntime_int8_is_simulated_and_says_so(trainer, images, monk
 
 
 def test_the_file_and_the_table_hold_the_figures(report, tmp_path):
-    write_report(report, tmp_path / "report.json")
+    write_json(tmp_path / "report.json", report)
     assert json.loads((tmp_path / "report.json").read_text()) == json.loads(json.dumps(report))
     assert report["images"] == {"train": 108, "validation": 12, "test": 40}
     console = Console(width=100, record=True, file=io.StringIO())

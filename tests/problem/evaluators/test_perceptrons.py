@@ -6,7 +6,12 @@ import torch
 
 from mcu_nas_moo.common.errors import DamagedFileError
 from mcu_nas_moo.common.files import parsing
-from mcu_nas_moo.problem.evaluators.perceptrons import MLPEnsemble, MLPSettings, fit_mlp, folds
+from mcu_nas_moo.problem.evaluators.perceptrons import (
+    MLPEnsemble,
+    MLPSettings,
+    fit_mlp,
+    predictions_of_unseen,
+)
 
 SETTINGS = MLPSettings(
     members=2,
@@ -83,8 +88,17 @@ def test_targets_that_teach_nothing_are_refused(data):
         fit_mlp(data[0], targets, SETTINGS)
 
 
-def test_folds_share_the_labels_evenly():
-    fold = folds(23, 5)
-    assert sorted(np.bincount(fold)) == [4, 4, 5, 5, 5]
+def test_each_label_is_predicted_once_by_a_fit_to_all_others():
+    rows = np.arange(23.0)
+    unseen = []
+
+    def predict(x, y, asked):
+        assert np.array_equal(x, y)
+        assert sorted([*x, *asked]) == list(rows)
+        unseen.append(len(asked))
+        return asked
+
+    assert np.array_equal(predictions_of_unseen(rows, rows, predict), rows)
+    assert sorted(unseen) == [4, 4, 5, 5, 5]
     with pytest.raises(ValueError, match="4 labels are too few"):
-        folds(4, 5)
+        predictions_of_unseen(rows[:4], rows[:4], predict)

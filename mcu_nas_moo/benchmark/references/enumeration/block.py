@@ -51,8 +51,7 @@ def evaluate_block(
     """Look at all networks of some front halves.
 
     Args:
-        halves: of the space.
-        interface: of the front halves.
+        halves, interface: of the space, and of the front halves.
         block: which front halves.
         known: feasible points for each task; networks that they dominate are left out.
         errors_of: predicts errors elsewhere than here.

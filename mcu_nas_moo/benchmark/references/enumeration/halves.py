@@ -17,7 +17,7 @@ from mcu_nas_moo.spaces.abilities import Splittable, with_ability
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mcu_nas_moo.common.arrays import FloatArray, Genotypes, IntArray
+    from mcu_nas_moo.common.arrays import BoolArray, FloatArray, Genotypes, IntArray
     from mcu_nas_moo.hardware.cost_model import CostModel
     from mcu_nas_moo.hardware.cost_model.work import Totals
     from mcu_nas_moo.problem.evaluators.accuracy_predictor import AccuracyPredictor
@@ -76,7 +76,7 @@ class Halves:
         usual = [usual_evaluators(task) for task in tasks]
         self.predictor, self.models = usual[0][0], [model for _, model in usual]
         self._cut = self._choose_cut()
-        behind = space.segment_of_gene > self._cut
+        behind = self._genes_behind(self._cut)
         self.backs = self._distinct(behind)
         fronts = self._distinct(~behind)
         at_interface = self._interface_columns()
@@ -146,18 +146,23 @@ class Halves:
         return self.predictor.first_layer(self.space.features(X))
 
     def _totals(self, X: Genotypes, *, behind: bool) -> list[Totals]:
-        halves = (0, int(np.argmax(self.space.segment_of_slot > self._cut)))
+        halves = (0, self.space.parts.first_layers[self._first_behind(self._cut)])
         table = self.space.network(X)
         return [model.totals(table, halves).at((..., int(behind))) for model in self.models]
 
+    def _first_behind(self, cut: int) -> int:
+        """First part of the space behind the stem and ``cut`` stages."""
+        return 1 + int(np.searchsorted(self.space.stage_of_place, cut))
+
+    def _genes_behind(self, cut: int) -> BoolArray:
+        return self.space.parts.first_of_gene >= self._first_behind(cut)
+
     def _choose_cut(self) -> int:
-        """Last segment of the front half."""
-        last = int(self.space.segment_of_gene.max())
-        for cut in range(last):
-            behind = self.space.n_choices[self.space.segment_of_gene > cut]
-            if np.prod(behind, dtype=object) <= MOST_BACKS:
-                return cut
-        return last
+        """Number of stages in the front half; the head alone is always few enough back halves."""
+        cut, n_choices = 0, self.space.n_choices
+        while np.prod(n_choices[self._genes_behind(cut)], dtype=object) > MOST_BACKS:
+            cut += 1
+        return cut
 
     def _interface_columns(self) -> list[int]:
         """Genes that decide the shape of the tensor between the halves."""
