@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mcu_nas_moo.common.arrays import IntArray
+    from mcu_nas_moo.networks.layer_table import Layer
 
 IMAGE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".webp"}
 #: Side of the stored images; subnets of lower resolution see them scaled down.
@@ -160,6 +161,25 @@ def resize(images: torch.Tensor, resolution: int) -> torch.Tensor:
         images, size=(resolution, resolution), mode="bilinear", antialias=True, align_corners=False
     )
     return scaled.contiguous(memory_format=torch.channels_last)
+
+
+def check_reads_pictures(layers: Sequence[Layer], what: str) -> None:
+    """Make sure that a network reads what pictures are made into here: square colour images.
+
+    Args:
+        layers: of the network.
+        what: it is called in messages.
+
+    Raises:
+        InputError: if it reads others.
+    """
+    channels, size = layers[0].in_channels, layers[0].in_size
+    if channels != 3 or size[0] != size[1]:
+        raise InputError(
+            f"{what} reads {channels}x{size[0]}x{size[1]} (channels x height x width), but "
+            "pictures are square and have 3 channels here; let an evaluator of your own tell the "
+            "accuracy"
+        )
 
 
 def calibration_rows(count: int) -> torch.Tensor:

@@ -129,6 +129,11 @@ class SearchSpace:
         names = [gene.name for gene in genes]
         if len(set(names)) != len(names):
             raise InputError(f"space {name!r} names a gene twice: {names}")
+        if "space" in names:
+            raise InputError(
+                f"space {name!r} calls a gene 'space', which is the field of the space's name in "
+                "files of subnets; give the gene another name"
+            )
         self.name = name
         self.genes = tuple(genes)
 

@@ -42,11 +42,13 @@ class GenesSpec(Facts):
     name: Name
     genes: Annotated[dict[Name, tuple[Value, ...]], Field(min_length=1, max_length=1000)]
 
-    @field_validator("genes")
+    @field_validator("genes", mode="before")
     @classmethod
-    def _are_genes(cls, genes: dict[str, tuple[Value, ...]]) -> dict[str, tuple[Value, ...]]:
-        for name, options in genes.items():
-            Gene(name, options)
+    def _are_genes(cls, genes: Any) -> Any:
+        if isinstance(genes, dict):
+            for name, options in genes.items():
+                if isinstance(options, list | tuple):
+                    Gene(name, tuple(options))
         return genes
 
 
@@ -72,7 +74,7 @@ def space_of_facts(values: Mapping[str, Any], source: str) -> SearchSpace:
         InputError: for an unknown kind, or facts that describe no space.
     """
     kind = values.get("kind", "mbconv")
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise InputError(f"{source}: kind: {unknown_name('kind of space', str(kind), KINDS)}")
     model, space = KINDS[kind]
     return space(validate(model, values, source))

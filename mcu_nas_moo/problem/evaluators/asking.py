@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from mcu_nas_moo.common.code_fingerprint import class_fingerprint
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import unknown_name
 from mcu_nas_moo.common.user_parts import UserCode, UserFile, line_in, one_line
-from mcu_nas_moo.contracts.evaluator import REASON
+from mcu_nas_moo.contracts.evaluator import COSTS, REASON
 from mcu_nas_moo.contracts.metrics import METRICS, Metric
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     Source: TypeAlias = UserCode | UserFile | AccuracySource
 
+Told = TypeVar("Told", str, bool)
 #: The standard deviation of a measured metric stands beside it, under its name and this.
 SPREAD = "_std"
 
@@ -58,16 +60,27 @@ class Asked:
     def __init__(self, evaluator: NetworkEvaluator, source: Source | None = None) -> None:
         self.evaluator = evaluator
         self.source = source
-        self.name: str = getattr(evaluator, "name", type(evaluator).__name__)
-        self.deterministic: bool = getattr(evaluator, "deterministic", True)
-        self.cost: Cost = getattr(evaluator, "cost", "microseconds")
-        self.accuracy_of: str = getattr(evaluator, "accuracy_of", f"data of evaluator {self.name}")
-        self.thread_safe: bool = getattr(evaluator, "thread_safe", False)
-        if not callable(getattr(evaluator, "evaluate", None)) or isinstance(evaluator, type):
+        self.name = type(evaluator).__name__
+        if isinstance(evaluator, type):
             raise InputError(
-                f"evaluator {self.name} lacks the method evaluate(space, X); see "
-                "mcu_nas_moo.contracts.evaluator.NetworkEvaluator"
+                f"evaluator {evaluator.__name__} is a class; give an object, "
+                f"{evaluator.__name__}(...)"
             )
+        if not callable(getattr(evaluator, "evaluate", None)):
+            remedy = "; for a function, give FunctionEvaluator(function, metrics)"
+            raise InputError(
+                f"evaluator {getattr(evaluator, '__name__', self.name)} lacks the method "
+                f"evaluate(space, X){remedy if callable(evaluator) else ''}"
+            )
+        self.name = self._told("name", self.name)
+        self.deterministic = self._told("deterministic", True)
+        self.cost = cast("Cost", self._told("cost", str(COSTS[0])))
+        if self.cost not in COSTS:
+            raise InputError(
+                f"evaluator {self.name}: cost must be one of {', '.join(COSTS)}, got {self.cost!r}"
+            )
+        self.accuracy_of = self._told("accuracy_of", f"data of evaluator {self.name}")
+        self.thread_safe = self._told("thread_safe", False)
         given = getattr(evaluator, "metrics", None)
         if isinstance(given, str) or not given:
             raise InputError(
@@ -78,11 +91,19 @@ class Asked:
         self._spreads = [n + SPREAD for n in self.metrics if n + SPREAD not in self.metrics]
         if len(self.metrics) < len(metrics):
             raise InputError(f"evaluator {self.name} names a metric twice: {list(self.metrics)}")
-        self.fingerprint: str = getattr(evaluator, "fingerprint", None) or class_fingerprint(
-            evaluator
-        )
+        self.fingerprint = self._told("fingerprint", "") or class_fingerprint(evaluator)
         self._calls = 0
         self._first: tuple[Genotypes, dict[str, FloatArray]] | None = None
+
+    def _told(self, attribute: str, default: Told) -> Told:
+        """What the evaluator says of itself, of the same type as the default."""
+        told: Any = getattr(self.evaluator, attribute, default)
+        if not isinstance(told, type(default)):
+            raise InputError(
+                f"evaluator {self.name}: {attribute} must be a {type(default).__name__}, "
+                f"got {told!r}"
+            )
+        return told
 
     def _metric(self, metric: Any) -> Metric:
         if isinstance(metric, Metric):
@@ -111,7 +132,9 @@ class Asked:
         except InputError:
             raise
         except Exception as error:  # whatever a user's evaluator raises
-            source = getattr(sys.modules.get(type(self.evaluator).__module__), "__file__", None)
+            code = getattr(self.evaluator, "function", type(self.evaluator))
+            module = sys.modules.get(getattr(code, "__module__", ""))
+            source = getattr(module, "__file__", None)
             line = line_in(error, source)
             where = "" if line is None else f" ({line})"
             raise InputError(f"evaluator {self.name} failed: {one_line(error)}{where}") from error
@@ -135,20 +158,27 @@ class Asked:
             failed |= np.isnan(values[name])
         if REASON not in given and not failed.any():
             return Answer(values)
-        texts = [str(text or "") for text in given.get(REASON, [""] * len(X))]
-        if len(texts) != len(X):
-            raise InputError(
-                f"evaluator {self.name} gave {len(texts)} reasons for {len(X)} networks"
-            )
+        texts = self._texts(given[REASON] if REASON in given else [""] * len(X), len(X))
         for row in np.flatnonzero(failed):
             if not texts[row]:
                 raise InputError(
                     f"evaluator {self.name} gave NaN for {space.decode(X[row : row + 1])[0]} "
                     f'without a reason; say why in "{REASON}", a text for each network'
                 )
-        reasons = {row: " ".join(text.split()) for row, text in enumerate(texts) if text}
+        reasons = {row: text for row, text in enumerate(texts) if text}
         rows = np.isin(np.arange(len(X)), [*reasons])
         return Answer({n: np.where(rows, np.nan, v) for n, v in values.items()}, reasons)
+
+    def _texts(self, given: Any, n: int) -> list[str]:
+        """The reasons of N networks, each on one line."""
+        listed = isinstance(given, Iterable) and not isinstance(given, str | bytes | Mapping)
+        texts = [" ".join(str(text or "").split()) for text in given] if listed else []
+        if not listed or len(texts) != n:
+            raise InputError(
+                f'evaluator {self.name}: "{REASON}" holds {len(texts) if listed else repr(given)}; '
+                f"it must be a list of {n} texts, one for each network"
+            )
+        return texts
 
     def _column(self, name: str, given: Any, n: int) -> FloatArray:
         try:

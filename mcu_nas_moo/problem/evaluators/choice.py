@@ -56,6 +56,8 @@ def chosen_evaluators(
     Raises:
         InputError: if one cannot be found or used, or two tell one metric.
     """
+    if not isinstance(evaluators, list | tuple):
+        raise InputError(f"evaluators must be a list, got {type(evaluators).__name__}")
     own = [evaluator_of(given, space) for given in evaluators]
     if isinstance(accuracy, str | Path):
         accuracy = AccuracyPredictor.load(Path(accuracy))
@@ -73,7 +75,7 @@ def chosen_evaluators(
     learned = None if profile is None else cost_evaluator(costs, space, profile)
     if learned is not None:
         _claim(learned, told)
-    if accuracy is None and not {"accuracy", "error"} & set(told):
+    if accuracy is None and "accuracy" not in told:
         shipped = AccuracyPredictor.load()
         accuracy = shipped if shipped.knows(space) else None
     answers = None if accuracy is None else Asked(accuracy, accuracy.file)
@@ -89,10 +91,12 @@ def chosen_evaluators(
 
 
 def _claim(asked: Asked, told: dict[str, str]) -> None:
-    for metric in asked.metrics:
+    """Note whose the metrics of an evaluator are; accuracy and error count as one metric."""
+    for metric in {"accuracy" if name == "error" else name for name in asked.metrics}:
         if metric in told:
+            name = "accuracy or error" if metric == "accuracy" else metric
             raise InputError(
-                f"{metric} is told by two evaluators, {told[metric]} and {asked.name}; leave one "
+                f"{name} is told by two evaluators, {told[metric]} and {asked.name}; leave one "
                 "out, or let one give its metric another name"
             )
         told[metric] = asked.name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 from contextlib import closing
@@ -64,8 +65,10 @@ class Kept(Asked):
 
     def path(self, space: SearchSpace) -> Path:
         """The file of the figures of networks of a space."""
-        name = f"{file_name(self.name[:40], space.name[:40])}--{self.fingerprint[:16]}"
-        return cache_folder() / "evaluations" / f"{name}-{space.fingerprint}.sqlite"
+        name = file_name(self.name[:40], space.name[:40])
+        # A user's fingerprint may be any text.
+        digest = hashlib.sha256(f"{self.fingerprint} {space.fingerprint}".encode()).hexdigest()
+        return cache_folder() / "evaluations" / f"{name}--{digest[:32]}.sqlite"
 
     def _open(self, space: SearchSpace) -> sqlite3.Connection:
         path = self.path(space)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,9 +18,8 @@ from mcu_nas_moo.contracts.metrics import METRICS, Metric
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
-    from mcu_nas_moo.common.arrays import Genotypes, IntArray
+    from mcu_nas_moo.common.arrays import FloatArray, Genotypes, IntArray
     from mcu_nas_moo.spaces import SearchSpace
 
 #: Spaces up to this size are compared with the table before anything is evaluated.
@@ -49,9 +49,9 @@ class TableEvaluator:
     """
 
     def __init__(
-        self, path: Path, space: SearchSpace, metrics: Sequence[Metric | str] | None = None
+        self, path: str | Path, space: SearchSpace, metrics: Sequence[Metric | str] | None = None
     ) -> None:
-        self.path = path
+        self.path = path = Path(path)
         self._space = space.fingerprint
         genes = [gene.name for gene in space.genes]
         table = _read(path, genes)
@@ -66,13 +66,18 @@ class TableEvaluator:
             for name in table.select_dtypes("number").columns
             if name not in genes and name != REASON
         ]
-        chosen = [_metric(name) for name in numbers] if metrics is None else [*metrics]
-        self.metrics = tuple(METRICS[m] if isinstance(m, str) else m for m in chosen)
+        chosen = numbers if metrics is None else metrics
+        self.metrics = tuple(self._metric(metric) for metric in chosen)
         for metric in self.metrics:
             if metric.name not in table:
-                raise InputError(f"{path} has no column {metric.name!r}")
+                raise InputError(
+                    f"{path} has no column {metric.name!r}; it has "
+                    f"{', '.join(map(str, table.columns[:20]))}"
+                )
         if not self.metrics:
-            raise InputError(f"{path} has no column of numbers beside the genes")
+            others = [str(name) for name in table if name not in genes and name != REASON]
+            first = f"; {_no_number(table, others[0])}" if others else ""
+            raise InputError(f"{path} has no column of numbers beside the genes{first}")
         X = self._genotypes(space, table)
         self._rows = {key: row for row, key in enumerate(_keys(X))}
         if len(self._rows) < len(X):
@@ -81,7 +86,7 @@ class TableEvaluator:
                 f"{path}: line {table.index[twice]} is the network of an earlier line, "
                 f"{space.decode(X[twice][None])[0]}"
             )
-        self._values = {m.name: table[m.name].to_numpy(np.float64) for m in self.metrics}
+        self._values = {metric.name: self._numbers(table, metric.name) for metric in self.metrics}
         self._reasons = self._reasons_of(table)
         if space.n_networks <= COMPARED and len(X) < space.n_networks:
             self._refuse_missing(space)
@@ -112,6 +117,29 @@ class TableEvaluator:
             for row in rows.tolist()
         ]
         return figures
+
+    def _metric(self, given: Metric | str) -> Metric:
+        """The metric of a column: a known one, or one of its own whose unit ends the name."""
+        if isinstance(given, Metric):
+            return given
+        stem, _, unit = given.rpartition("_")
+        try:
+            return METRICS.get(given) or Metric(given, unit=UNITS.get(unit, "") if stem else "")
+        except InputError as error:
+            raise InputError(f"{self.path}: column {given!r}: {error}") from None
+
+    def _numbers(self, table: pd.DataFrame, name: str) -> FloatArray:
+        column = table[name]
+        if not pd.api.types.is_numeric_dtype(column):
+            raise InputError(f"{self.path}: {_no_number(table, name)}")
+        values = column.to_numpy(np.float64)
+        if np.isinf(values).any():
+            line = table.index[int(np.isinf(values).argmax())]
+            raise InputError(
+                f"{self.path}: line {line}: {name} is infinite; leave it empty and say why in the "
+                f"column {REASON}"
+            )
+        return values
 
     def _genotypes(self, space: SearchSpace, table: pd.DataFrame) -> Genotypes:
         X = np.zeros((len(table), space.n_genes), dtype=np.int64)
@@ -180,15 +208,20 @@ def _read(path: Path, genes: Sequence[str]) -> pd.DataFrame:
     columns, rows = read_table(path)
     table = pd.DataFrame([*rows.values()], [*rows], columns).replace("", None)
     for name in columns:
-        numbers = pd.to_numeric(table[name], errors="coerce")
-        if name not in genes and (numbers.notna() | table[name].isna()).all():
-            table[name] = numbers
+        if name not in genes and name != REASON and not _texts(table[name]).any():
+            table[name] = pd.to_numeric(table[name], errors="coerce")
     return table
 
 
-def _metric(name: str) -> Metric:
-    stem, _, unit = name.rpartition("_")
-    return METRICS.get(name) or Metric(name, unit=UNITS.get(unit, "") if stem else "")
+def _texts(column: pd.Series[Any]) -> pd.Series[bool]:
+    """Which of its values are neither numbers nor empty."""
+    empty = column.isna() | column.map(lambda value: str(value).lower() == "nan")
+    return pd.to_numeric(column, errors="coerce").isna() & ~empty
+
+
+def _no_number(table: pd.DataFrame, name: str) -> str:
+    line = table.index[int(_texts(table[name]).to_numpy().argmax())]
+    return f"line {line}: {name} = {table[name][line]} is no number"
 
 
 def _keys(X: IntArray) -> list[bytes]:

@@ -206,6 +206,7 @@ class TrainedAccuracy:
         """
         import torch
 
+        from mcu_nas_moo.data.images import check_reads_pictures
         from mcu_nas_moo.training.supernet.evaluation import train_alone
         from mcu_nas_moo.training.supernet.supernet import accuracy
         from mcu_nas_moo.training.supernet.trainer import TrainingSettings
@@ -226,6 +227,7 @@ class TrainedAccuracy:
         values, reasons = [], []
         for x in X:
             layers = networks.network(x[None]).layers()
+            check_reads_pictures(layers, f"a network of space {space.name!r}")
             module = train_alone(layers, train, normalise, settings)
             finite = all(bool(torch.isfinite(p).all()) for p in module.parameters())
             values.append(accuracy(module, validation, normalise) if finite else float("nan"))

@@ -14,7 +14,13 @@ from torch.optim.swa_utils import AveragedModel
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import parsing, write_atomically
-from mcu_nas_moo.data.images import Normalisation, augment, calibration_images, resize
+from mcu_nas_moo.data.images import (
+    Normalisation,
+    augment,
+    calibration_images,
+    check_reads_pictures,
+    resize,
+)
 from mcu_nas_moo.networks.torch_module import SubnetModule
 from mcu_nas_moo.training.checkpoint import REMEDY, read_checkpoint
 from mcu_nas_moo.training.subnet.distillation import Teacher, distillation_loss
@@ -80,6 +86,7 @@ class Retrainer:
                 f"{len(images.train)} training images are less than one batch of "
                 f"{settings.batch_size}; give more images or a smaller --batch-size"
             )
+        check_reads_pictures(subnet.layers(), f"subnet {subnet.name!r}")
         needs_supernet = settings.start == "supernet" or settings.distil
         if needs_supernet and supernet is None:
             raise InputError("a supernet is needed to start from and to distil from")

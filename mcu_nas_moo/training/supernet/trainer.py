@@ -13,7 +13,13 @@ import torch.nn.functional as F
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import parsing, write_atomically
-from mcu_nas_moo.data.images import Images, Normalisation, augment, calibration_images
+from mcu_nas_moo.data.images import (
+    Images,
+    Normalisation,
+    augment,
+    calibration_images,
+    check_reads_pictures,
+)
 from mcu_nas_moo.spaces.abilities import classes_of
 from mcu_nas_moo.training.checkpoint import REMEDY, read_checkpoint
 from mcu_nas_moo.training.supernet.supernet import Supernet, accuracy, recalibrate
@@ -104,12 +110,8 @@ class SupernetTrainer:
                     f"networks of space {space.name!r} tell {classes_of(space)} classes apart, "
                     f"the images have {train.classes}; use load_space(name, classes=...)"
                 )
-            sides = space.input and {space.input.height, space.input.width}
-            if space.input is None or space.input.channels != 3 or len(sides or ()) != 1:
-                raise InputError(
-                    f"networks of space {space.name!r} are not for square colour images, the only "
-                    "ones that a supernet is trained on"
-                )
+        for layers in extremes[0]:
+            check_reads_pictures(layers, f"a network of space {spaces[0].name!r}")
         if len(train) < settings.batch_size:
             raise InputError(f"{len(train)} training images are less than one batch")
         self.spaces, self.settings, self.folder, self.device = spaces, settings, folder, device
