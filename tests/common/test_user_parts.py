@@ -150,9 +150,7 @@ def test_files_are_found_where_they_were_or_beside_what_names_them(tmp_path):
     beside.mkdir()
     path.rename(beside / "table.csv")
     assert known.find(beside) == beside / "table.csv"
-    with pytest.raises(
-        InputError, match=rf"{path} is missing; put that file there or in {tmp_path}"
-    ):
+    with pytest.raises(InputError, match=rf"{path} is missing; put that file there or in"):
         known.find(tmp_path)
     path.write_text("other\n")
     with pytest.raises(InputError, match=rf"{path} is not the file of then \(its SHA-256 differs"):
