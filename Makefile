@@ -7,7 +7,7 @@ SOURCES := $(shell find mcu_nas_moo constraint_profiles benchmarks/reference_fro
 	-not -path '*/__pycache__/*') setup.cfg pyproject.toml constraints.txt
 WORKERS ?= 2
 
-.PHONY: bench test lint types clean
+.PHONY: bench test lint types docs clean
 
 # Compare six algorithms on one chip; results go to bench-results/.
 bench: $(INSTALLED)
@@ -24,8 +24,12 @@ lint: $(INSTALLED)
 types: $(INSTALLED)
 	$(BIN)/mypy
 
+# The documentation as a site, in site/; it needs neither a server nor a network.
+docs: $(INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info bench-results
+	rm -rf $(VENV) build dist *.egg-info bench-results site
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

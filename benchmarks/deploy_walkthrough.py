@@ -18,7 +18,13 @@ import time
 from pathlib import Path
 
 PAGE = Path(__file__).parents[1] / "docs" / "deploy.md"
-_BLOCK = re.compile(r"(?<=^```console\n).*?(?=^```$)", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(
+    r"(?P<head>^```(?:console|\w+ title=\"(?P<file>[\w./-]+)\")\n)(?P<text>.*?)(?=^```$)",
+    re.MULTILINE | re.DOTALL,
+)
+
+#: What a pipe gets in the place of a bar that moves.
+_PROGRESS = re.compile(r"^.*, about [\d:]+\s+left\n|^.*\d+ of \d+ (?:runs|steps)\n", re.MULTILINE)
 
 
 def commands(text: str) -> list[str]:
@@ -48,7 +54,8 @@ def run(command: str, folder: Path) -> str:
         text=True,
         check=False,
     )
-    output = "\n".join(line.rstrip() for line in done.stdout.strip("\n").splitlines())
+    shown = _PROGRESS.sub("", done.stdout).strip("\n")
+    output = "\n".join(line.rstrip() for line in shown.splitlines())
     print(f"{output}\n[{time.perf_counter() - started:.0f} s]", flush=True)
     if done.returncode:
         raise RuntimeError(f"{command!r} ended with code {done.returncode}; the page is as it was")
@@ -56,11 +63,17 @@ def run(command: str, folder: Path) -> str:
 
 
 def remade(page: str, folder: Path) -> str:
-    """The page with the output of its commands as it is now."""
+    """The page with the output of its commands as it is now.
+
+    Blocks with a title are files that the commands find in ``folder``.
+    """
 
     def block(match: re.Match[str]) -> str:
-        parts = [f"$ {command}\n{run(command, folder)}" for command in commands(match.group())]
-        return "\n\n".join(part.rstrip() for part in parts) + "\n"
+        if match["file"]:
+            (folder / match["file"]).write_text(match["text"], "utf-8")
+            return match[0]
+        parts = [f"$ {command}\n{run(command, folder)}" for command in commands(match["text"])]
+        return match["head"] + "\n\n".join(part.rstrip() for part in parts) + "\n"
 
     return _BLOCK.sub(block, page)
 

@@ -21,10 +21,12 @@ def without_code(text):
 
 
 def anchors_of(page):
-    """Anchors that GitHub makes of a page's headings."""
-    headings = re.findall(r"^#+ (.*)$", without_code(page.read_text("utf-8")), flags=re.MULTILINE)
+    """Anchors that GitHub makes of a page's headings, and the site of the names described there."""
+    text = without_code(page.read_text("utf-8"))
+    headings = re.findall(r"^#+ (.*)$", text, flags=re.MULTILINE)
     plain = [re.sub(r"[^\w\- ]", "", heading).strip().lower() for heading in headings]
-    return {heading.replace(" ", "-") for heading in plain}
+    described = re.findall(r"^::: (\S+)$", text, flags=re.MULTILINE)
+    return {heading.replace(" ", "-") for heading in plain} | {*described}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
