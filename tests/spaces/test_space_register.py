@@ -190,5 +190,5 @@ def test_code_that_changed_and_spaces_of_programs_are_told(folder):
         pass
 
     local = Local("local", [Gene("a", (1, 2))])
-    with pytest.raises(InputError, match="'local' was made by a Python program; .* module:Name"):
+    with pytest.raises(InputError, match=r"'local' was made by a Python program; .* module:Name"):
         referred(local).search_space()

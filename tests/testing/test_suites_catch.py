@@ -330,6 +330,10 @@ class Counts:
     objectives = ("ones", "zeros")
     constraints = ("few",)
     shift = 0.0
+    reference_front = ((-5.0, 5.0), (0.0, 0.0))
+
+    def decode(self, X):
+        return ["".join(map(str, x)) for x in X]
 
     def evaluate(self, X):
         ones = (X == 1).sum(axis=1)
@@ -351,6 +355,16 @@ class Shifts(Counts):
         return super().evaluate(X)
 
 
+class Beaten(Counts):
+    def reference_front(self):
+        return [[0.0, 6.5]]
+
+
+class Mute(Counts):
+    def decode(self, X):
+        return X
+
+
 class Zeroes(Counts):
     def evaluate(self, X):
         X[:] = 0
@@ -364,6 +378,8 @@ class Zeroes(Counts):
         (Narrow, "test_a_row_for_each_genotype"),
         (Zeroes, "test_a_row_for_each_genotype"),
         (Narrow, "test_no_genotypes"),
+        (Beaten, "test_no_genotype_is_better_than_the_reference_front"),
+        (Mute, "test_decode_tells_what_each_genotype_means"),
         (Shifts, "test_a_genotype_has_the_same_values_in_any_batch"),
     ],
 )

@@ -92,7 +92,7 @@ class Traps(Bits):
 
     def evaluate(self, X: Any) -> Any:
         size = self.BLOCK
-        ones = X.reshape(len(X), -1, size).sum(axis=2)
+        ones = X.reshape(len(X), X.shape[1] // size, size).sum(axis=2)
         trap = np.where(ones == size, size, size - 1 - ones)
         inverse = np.where(ones == 0, size, ones - 1)
         return np.stack([(size - trap).sum(axis=1), (size - inverse).sum(axis=1)], axis=1)
