@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 
 from mcu_nas_moo.benchmark.references.reference import Reference
-from mcu_nas_moo.contracts.metrics import METRICS
+from mcu_nas_moo.contracts.metrics import METRICS, OBJECTIVES
 from mcu_nas_moo.problem.archive import feasible
 from mcu_nas_moo.problem.facts import ProblemFacts
 from mcu_nas_moo.problem.task import Evaluation
@@ -58,6 +58,7 @@ class ToyTask:
     learned_metrics = ()
     predictor = cost_model = problem = reference_front = None
     table = METRICS
+    told = frozenset(METRICS)
     device_name = property(lambda self: self.profile.name)
     reason = staticmethod(lambda x: None)
     _objective_metrics = property(lambda self: self.facts().objective_metrics)
@@ -76,6 +77,10 @@ class ToyTask:
     @property
     def n_choices(self):
         return self.space.n_choices
+
+    @property
+    def objective_metrics(self):
+        return tuple(OBJECTIVES[name] for name in self.objectives)
 
     @property
     def n_obj(self):

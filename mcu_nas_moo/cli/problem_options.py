@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass, field, fields
+from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 
-from mcu_nas_moo.cli.option_types import FOLDER, POSITIVE
+from mcu_nas_moo.cli.option_types import FILE, FOLDER, POSITIVE, RenamedOption
 from mcu_nas_moo.cli.program import leave_the_pipe
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.contracts.metrics import LIMITED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from rich.console import Console
@@ -27,12 +29,19 @@ Result = TypeVar("Result")
 
 DEFAULT_OBJECTIVES = "error,latency"
 
+PROFILES_HELP = "Devices: names or YAML files, with commas; all for those shipped."
 profile_option = click.option(
     "--profile", default="cortex-m7", help="Device: a name, or a YAML file."
 )
-space_option = click.option("--space", default="mbconv-stage", help="Search space.")
+space_option = click.option(
+    "--space",
+    default="mbconv-stage",
+    help="Search space: a name, a YAML file, or your own module:Name.",
+)
 objectives_option = click.option(
-    "--objectives", default=DEFAULT_OBJECTIVES, help="What to minimise, with commas; two at least."
+    "--objectives",
+    default=DEFAULT_OBJECTIVES,
+    help="What to minimise, with commas; two at least. Metrics of an --evaluator have their names.",
 )
 
 
@@ -58,6 +67,138 @@ def limit_options(command: Callable[Arguments, Result]) -> Callable[Arguments, R
         text = f"{metric.short[0].upper()}{metric.short[1:]} limit instead of the profile's."
         command = bound_option("limits", metric, f"--{metric.option}", text)(command)
     return command
+
+
+@dataclass(frozen=True)
+class ProblemOptions:
+    """What the options say of a problem.
+
+    Attributes:
+        space, profile, objectives, costs: as :class:`Task` takes them; profiles and objectives are
+            texts with commas.
+        limits: of the known metrics, by metric.
+        further_limits: texts ``NAME=VALUE``, in the unit in which the metric is shown.
+        accuracy: file of a predictor.
+        supernet: file of shared weights, or ``shipped``, to measure accuracies with.
+        data: the pictures for that.
+        evaluators: ``module:Name``, or tables.
+    """
+
+    space: str = "mbconv-stage"
+    profile: str | None = None
+    objectives: str = DEFAULT_OBJECTIVES
+    limits: dict[str, float] = field(default_factory=dict)
+    further_limits: tuple[str, ...] = ()
+    accuracy: Path | None = None
+    supernet: Path | None = None
+    data: Path | None = None
+    evaluators: tuple[str, ...] = ()
+    costs: str = "analytic"
+
+    @property
+    def profiles(self) -> list[str | None]:
+        """Names and files of all profiles; None for the usual one."""
+        return [None] if self.profile is None else [*profiles_in(self.profile)]
+
+    def task(self, profile: str | None = None) -> Task:
+        """The task that the options describe.
+
+        Args:
+            profile: one of several.
+
+        Raises:
+            InputError: for bad options, or fewer than two objectives.
+        """
+        from mcu_nas_moo.problem.named_parts import task_of_names
+
+        task = task_of_names(
+            self.space,
+            profile or self.profile,
+            names_in(self.objectives, "--objectives"),
+            limits=self.limits,
+            shown_limits=_figures(self.further_limits),
+            accuracy=self.accuracy,
+            supernet=self.supernet,
+            data=self.data,
+            evaluators=self.evaluators,
+            costs=self.costs,
+        )
+        if task.n_obj < 2:
+            raise InputError(
+                f"--objectives {self.objectives} has no trade-off; give two at least, "
+                f"such as {DEFAULT_OBJECTIVES}"
+            )
+        return task
+
+
+def problem_options(
+    *, several: bool = False, objectives: bool = True, profile: str | None = None
+) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
+    """All options that say what is searched; the command gets them as ``problem``.
+
+    Args:
+        several: whether there may be more than one profile.
+        objectives: whether there is ``--objectives``, or the command has an option of its own.
+        profile: that is taken without the option, instead of the usual one.
+    """
+    text = PROFILES_HELP if several else "Device: a name, or a YAML file."
+    usual = "  [default: cortex-m7, or none for a space without networks]"
+    options = (
+        click.option("--profile", default=profile, help=text + usual * (profile is None)),
+        space_option,
+        *((objectives_option,) if objectives else ()),
+        click.option(
+            "--accuracy",
+            type=FILE,
+            help="FILE of a predictor of accuracy, of `mcu-nas predictor fit`.  "
+            "[default: the one shipped]",
+        ),
+        click.option(
+            "--supernet",
+            type=FILE,
+            help="Measure accuracies with the shared weights in FILE, on --data, instead of "
+            "predicting them; shipped for those of CIFAR-10. A second or so per network.",
+        ),
+        click.option("--data", type=FILE, help="Pictures for --supernet: train/<class>/<picture>."),
+        click.option(
+            "--evaluator",
+            "evaluators",
+            multiple=True,
+            help="What tells further metrics, or the accuracy or costs in place of the usual: your "
+            "own module:Name, or a table, .csv or .parquet. Repeatable.",
+        ),
+        click.option(
+            "--costs",
+            cls=RenamedOption,
+            old=["--predictors"],
+            default="analytic",
+            help="What tells the costs: analytic; mlp, learned from it; or the FILE of learned "
+            "costs that `mcu-nas predictor fit-costs` made.",
+        ),
+        limit_options,
+        click.option(
+            "--limit",
+            "further_limits",
+            metavar="NAME=VALUE",
+            multiple=True,
+            help="Limit of any metric, in its unit: an upper one, or a lower one where larger is "
+            "better, such as accuracy=90. Repeatable.",
+        ),
+    )
+
+    def decorate(command: Callable[..., Result]) -> Callable[..., Result]:
+        @wraps(command)
+        def with_problem(*args: Any, **values: Any) -> Result:
+            names = [one.name for one in fields(ProblemOptions) if one.name in values]
+            own = {name: values.pop(name) for name in names}
+            return command(*args, problem=ProblemOptions(**own), **values)
+
+        decorated: Any = with_problem
+        for option in reversed(options):
+            decorated = option(decorated)
+        return decorated  # type: ignore[no-any-return]
+
+    return decorate
 
 
 def bound_option(argument: str, metric: Metric, option: str, text: str) -> Callable[[Any], Any]:
@@ -111,34 +252,39 @@ def names_in(text: str, option: str) -> list[str]:
     return names
 
 
+def profiles_in(text: str) -> list[str]:
+    """Names and files of profiles between commas; all shipped ones for ``all``."""
+    from mcu_nas_moo.hardware.profile import list_profiles
+
+    return list_profiles() if text == "all" else names_in(text, "--profile")
+
+
 def changed_limits_in_name(task: Task) -> str:
     """The limits that are other ones than the profile's, for names, as ``--sram-kib-20.5``."""
     changed = task.changed_limits.items()
     return "".join(f"--{name.replace('_', '-')}-{limit:.12g}" for name, limit in changed)
 
 
-def task_of_options(
-    space: str,
-    profile: str,
-    objectives: str,
-    limits: dict[str, float] | None = None,
-    predictors: str = "analytic",
-) -> Task:
-    """The task that the options of a command describe.
+def task_of_options(space: str, profile: str, objectives: str) -> Task:
+    """The task of these names and the usual limits and evaluators."""
+    return ProblemOptions(space=space, profile=profile, objectives=objectives).task()
 
-    Raises:
-        InputError: for bad options, or fewer than two objectives.
-    """
-    from mcu_nas_moo.problem.task import Task
 
-    names = names_in(objectives, "--objectives")
-    task = Task(space, profile, names, limits=limits, predictors=predictors)
-    if task.n_obj < 2:
-        raise InputError(
-            f"--objectives {objectives} has no trade-off; give two at least, "
-            f"such as {DEFAULT_OBJECTIVES}"
-        )
-    return task
+def _figures(texts: Sequence[str]) -> dict[str, float]:
+    """What ``--limit`` says, by metric."""
+    limits: dict[str, float] = {}
+    for text in texts:
+        name, _, value = (part.strip() for part in text.partition("="))
+        name = name.replace("-", "_")
+        if name in limits:
+            raise InputError(f"--limit {text}: the limit of {name} is given twice")
+        try:
+            limits[name] = float(value)
+        except ValueError:
+            raise InputError(
+                f"--limit {text}: expected NAME=VALUE with a number, such as energy_mj=2.5"
+            ) from None
+    return limits
 
 
 def fixed_reference(folder: Path, task: Task, console: Console) -> Reference:

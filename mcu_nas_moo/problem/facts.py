@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,8 +95,21 @@ class ProblemFacts(SpaceReference):
     @property
     def name(self) -> str:
         """For files, such as ``mbconv-stage--cortex-m7--error-latency``."""
-        names = [self.space, self.profile, "-".join(self.objectives)]
+        names = [self.space, self.profile, "-".join(self.objectives), self.own_parts]
         return file_name(*(name for name in names if name is not None))
+
+    @property
+    def own_parts(self) -> str | None:
+        """A short name for all that the user brought beside the profile; None if there is none."""
+        own = {
+            "space": self.space_facts or self.space_code,
+            "predictor": self.predictor,
+            "evaluators": self.evaluators or self.python_parts,
+        }
+        hashes = [self.fingerprints.get(name) for name, part in own.items() if part]
+        if not hashes:
+            return None
+        return "own-" + hashlib.sha256(" ".join(map(str, hashes)).encode()).hexdigest()[:8]
 
     @property
     def title(self) -> str:

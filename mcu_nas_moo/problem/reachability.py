@@ -102,9 +102,15 @@ def check_limits(task: Task) -> None:
     for metric in limited:
         smallest = metric.text(reach.smallest[metric.name])
         limit = metric.text(task.limits[metric.name])
-        parts.append(f"{metric.short} ≤ {limit} (smallest {smallest})")
-    alone = all(reach.smallest[metric] <= limit for metric, limit in task.limits.items())
+        sign, what = ("≤", "smallest") if metric.smaller_is_better else ("≥", "largest")
+        parts.append(f"{metric.short} {sign} {limit} ({what} {smallest})")
+    alone = all(
+        metric.excess(np.array(reach.smallest[metric.name]), task.limits[metric.name]) <= 0
+        for metric in limited
+    )
     together = "; each limit can be met, but not all together" if alone else ""
-    options = " or ".join(f"--{metric.option}" for metric in limited)
+    options = " or ".join(
+        f"--{metric.option}" if metric.limit else f"--limit {metric.name}=" for metric in limited
+    )
     remedy = "relax them" if task.problem is not None else f"relax them with {options}"
     raise InputError(f"no {whose}: {', '.join(parts)}{together}; {remedy}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import platform
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import chain, product
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -21,13 +22,14 @@ from mcu_nas_moo.common.yaml_files import Facts, Name, is_path, read_values, val
 from mcu_nas_moo.contracts.metrics import OBJECTIVES
 from mcu_nas_moo.hardware.profile import load_profile
 from mcu_nas_moo.optimisers import register
+from mcu_nas_moo.problem.evaluators.choice import TABLES
 from mcu_nas_moo.problem.named.register import check_problem
+from mcu_nas_moo.problem.named_parts import NO_PROFILE, SHIPPED, task_of_names
 from mcu_nas_moo.problem.task import Task
-from mcu_nas_moo.spaces import list_spaces
+from mcu_nas_moo.spaces import load_space
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping, Sequence
 
     from mcu_nas_moo.benchmark.references.reference import Reference
 
@@ -50,19 +52,14 @@ class _Fields(Facts):
         return values
 
 
-def _known(kind: str, known: Callable[[], Iterable[str]]) -> AfterValidator:
-    """Refuse names that are not among the known ones."""
-
-    def check(name: str) -> str:
-        if name not in known():
-            raise unknown_name(kind, name, known())
-        return name
-
-    return AfterValidator(check)
-
-
 def _profile(name: str) -> str:
-    load_profile(name)  # a file that is wrong, or an unknown name, is best refused here
+    if name != NO_PROFILE:
+        load_profile(name)  # a file that is wrong, or an unknown name, is best refused here
+    return name
+
+
+def _space(name: str) -> str:
+    load_space(name)
     return name
 
 
@@ -85,10 +82,10 @@ def _lists(value: Any) -> Any:
     return value
 
 
-Space = Annotated[str, _known("space", list_spaces)]
+Space = Annotated[str, AfterValidator(_space)]
 ProfileName = Annotated[str, AfterValidator(_profile)]
 Objectives = Annotated[
-    tuple[Annotated[str, _known("objective", lambda: OBJECTIVES)], ...],
+    tuple[str, ...],
     Field(min_length=2),
     AfterValidator(_different),
 ]
@@ -152,7 +149,21 @@ Algorithms = Annotated[tuple[Algorithm, ...], Field(min_length=1)]
 
 
 class Part(_Fields):
-    """Problems and algorithms of a suite; what is left out is that of the whole suite."""
+    """Problems and algorithms of a suite; what is left out is that of the whole suite.
+
+    Attributes:
+        spaces: names, YAML files or ``module:Name``.
+        profiles: names or YAML files, or ``none`` for networks on no device.
+        objectives: lists of two names or more.
+        problems: further ones, by name or ``module:Name``; without spaces, profiles and objectives
+            they are all there is.
+        budgets: numbers of evaluations at which runs are judged.
+        seeds: runs per algorithm, problem and budget; seeds 0, 1, ...
+        algorithms: names, or what :class:`AlgorithmChoice` holds.
+        accuracy, supernet, data, evaluators, costs: see
+            :func:`~mcu_nas_moo.problem.named_parts.task_of_names`.
+        limits: by metric, in the unit in which it is shown; instead of the profile's.
+    """
 
     spaces: Annotated[tuple[Space, ...], Field(min_length=1)] | None = None
     profiles: Annotated[tuple[ProfileName, ...], Field(min_length=1)] | None = None
@@ -165,8 +176,16 @@ class Part(_Fields):
     ) = None
     seeds: Seeds | None = None
     algorithms: Algorithms | None = None
+    accuracy: Path | None = None
+    supernet: Path | None = None
+    data: Path | None = None
+    evaluators: tuple[str, ...] = ()
+    costs: str = "analytic"
+    limits: dict[str, float] = Field(default_factory=dict)
 
 
+#: What networks are evaluated with, beside the profile.
+EVALUATION = ("accuracy", "supernet", "data", "evaluators", "costs")
 #: Fields whose combinations are problems of networks.
 NETWORKS = {"spaces", "profiles", "objectives"}
 
@@ -174,16 +193,11 @@ NETWORKS = {"spaces", "profiles", "objectives"}
 class SuiteFile(Part):
     """What a suite's file holds: every combination of spaces, profiles and objectives is a problem.
 
+    Its fields are those of :class:`Part`, for all parts, and its own. Files are seen from there.
+
     Attributes:
         name: of the suite; that of the file by default.
         description: one line.
-        spaces, profiles: names; a profile may be a YAML file, seen from the suite's folder.
-        objectives: lists of two names or more.
-        problems: further ones, by name or ``module:Name``; without spaces, profiles and objectives
-            they are all there is.
-        budgets: numbers of evaluations at which runs are judged.
-        seeds: runs per algorithm, problem and budget; seeds 0, 1, ...
-        algorithms: names, or what :class:`AlgorithmChoice` holds.
         parts: several such products where one is too coarse; each says what differs in it.
     """
 
@@ -195,13 +209,18 @@ class SuiteFile(Part):
     def _complete(self) -> SuiteFile:
         for number, part in enumerate(self.parts):
             given = {name for name in Part.model_fields if self.of(part, name) is not None}
-            needed = set(Part.model_fields) - {"problems"}
+            needed = NETWORKS | {"budgets", "seeds", "algorithms"}
             if "problems" in given and not given & NETWORKS:
                 needed -= NETWORKS
+            where = f"parts.{number}: " if self.parts != (Part(),) else ""
             for name in Part.model_fields:
                 if name in needed - given:
-                    where = f"parts.{number}: " if self.parts != (Part(),) else ""
                     raise InputError(f"{where}{name}: field required")
+            if not self.of(part, "evaluators"):  # which bring objectives of their own
+                for name in chain(*self.of(part, "objectives") or ()):
+                    if name not in OBJECTIVES:
+                        error = unknown_name("objective", name, OBJECTIVES)
+                        raise InputError(f"{where}objectives: {error}")
             names = [algorithm.name for algorithm in self.of(part, "algorithms")]
             if len(set(names)) < len(names):
                 twice = next(name for name in names if names.count(name) > 1)
@@ -210,8 +229,7 @@ class SuiteFile(Part):
 
     def of(self, part: Part, name: str) -> Any:
         """The field ``name`` of a part, or of the whole suite if the part leaves it out."""
-        own = getattr(part, name)
-        return getattr(self, name) if own is None else own
+        return getattr(part if name in part.model_fields_set else self, name)
 
 
 @dataclass
@@ -271,18 +289,24 @@ def load_suite(path: Path) -> SuiteFile:
 
 
 def _seen_from(folder: Path, values: Any) -> Any:
-    """The same values with files of profiles as seen from ``folder``."""
+    """The same values with the user's files as seen from ``folder``."""
     if isinstance(values, list):
         return [_seen_from(folder, value) for value in values]
     if not isinstance(values, dict):
         return values
     seen = {name: _seen_from(folder, value) for name, value in values.items()}
-    if isinstance(seen.get("profiles"), list):
-        seen["profiles"] = [
-            str(folder / name) if isinstance(name, str) and is_path(name) else name
-            for name in seen["profiles"]
-        ]
+    for key in ("spaces", "profiles", "evaluators"):
+        if isinstance(seen.get(key), list):
+            seen[key] = [str(folder / name) if _is_file(name) else name for name in seen[key]]
+    for key in ("accuracy", "supernet", "data", "costs"):
+        name = seen.get(key)
+        if isinstance(name, str) and name not in (SHIPPED, "analytic", "mlp"):
+            seen[key] = str(folder / name)
     return seen
+
+
+def _is_file(name: Any) -> bool:
+    return isinstance(name, str) and ":" not in name and (is_path(name) or name.endswith(TABLES))
 
 
 def plan(suite: SuiteFile, seeds: int | None = None) -> list[PlannedProblem]:
@@ -300,7 +324,7 @@ def plan(suite: SuiteFile, seeds: int | None = None) -> list[PlannedProblem]:
             if entry.task.fingerprint != task.fingerprint:
                 raise InputError(
                     f"suite {suite.name}: two different problems are called {task.name}; give one "
-                    "another name (attribute `name`)"
+                    "another name (attribute `name`), or a suite of its own"
                 )
             entry.counts = tuple(sorted({*entry.counts, *of["budgets"]}))
             for choice in chosen:
@@ -325,10 +349,11 @@ def plan(suite: SuiteFile, seeds: int | None = None) -> list[PlannedProblem]:
 def _tasks(of: Mapping[str, Any]) -> Iterator[tuple[Task, list[AlgorithmChoice]]]:
     """The problems of a part, with the algorithms that are to run on them."""
     if of["spaces"] is not None:
+        parts = {name: of[name] for name in EVALUATION} | {"shown_limits": of["limits"]}
         for names in product(of["objectives"], of["spaces"], of["profiles"]):
             objectives, space, profile = names
             chosen = [one for one in of["algorithms"] if one.takes(space, profile, objectives)]
-            yield Task(space, profile, objectives), chosen
+            yield task_of_names(space, profile, objectives, **parts), chosen
     for name in of["problems"] or ():
         yield Task.of_problem(name), [one for one in of["algorithms"] if one.takes_problem(name)]
 

@@ -16,17 +16,15 @@ from mcu_nas_moo.cli.bench.report import report, show_report
 from mcu_nas_moo.cli.bench.run_progress import Batch, Remark, finish, make_runs
 from mcu_nas_moo.cli.bench.suite import suite
 from mcu_nas_moo.cli.bench.tune import tune
-from mcu_nas_moo.cli.option_types import FOLDER, POSITIVE
+from mcu_nas_moo.cli.option_types import FOLDER, POSITIVE, RenamedOption
 from mcu_nas_moo.cli.problem_options import (
     DEFAULT_OBJECTIVES,
+    ProblemOptions,
     fixed_reference,
-    limit_options,
     names_in,
-    objectives_option,
+    problem_options,
     results_option,
-    space_option,
     start_computing,
-    task_of_options,
 )
 from mcu_nas_moo.cli.program import Program
 from mcu_nas_moo.common.errors import InputError
@@ -58,20 +56,7 @@ DEFAULT_ALGORITHMS = "random,local-search,ga,nsga2,nsga3,ppo"
     help="Algorithms, with commas; see --list. One of your own is module:Class, a file of the "
     "current folder or an installed package. tpe is slow, and slower the longer a run is.",
 )
-@click.option(
-    "--profile",
-    "profiles",
-    default="cortex-m7",
-    help="Device: a name, or a YAML file; several with commas, one after the other.",
-)
-@space_option
-@objectives_option
-@click.option(
-    "--predictors",
-    default="analytic",
-    help="What tells the costs: analytic; mlp, learned from it; or the FILE of learned costs that "
-    "`mcu-nas predictor fit-costs` made.",
-)
+@problem_options(several=True)
 @click.option(
     "--problem",
     "named",
@@ -83,11 +68,12 @@ DEFAULT_ALGORITHMS = "random,local-search,ga,nsga2,nsga3,ppo"
 @click.option("--seeds", type=POSITIVE, default=5, help="Runs per algorithm; seeds 0, 1, ...")
 # Counted below: commands behind this one have the option themselves.
 @click.option("--jobs", type=POSITIVE, show_default="one per core", help="Processes.")
-@limit_options
 @results_option
 @click.option(
-    "--config",
+    "--hyperparameters",
     "configs",
+    cls=RenamedOption,
+    old=["--config"],
     multiple=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="FILE of hyperparameters, such as the best_config.json of `tune`; repeatable.",
@@ -102,15 +88,11 @@ DEFAULT_ALGORITHMS = "random,local-search,ga,nsga2,nsga3,ppo"
 def main(
     context: click.Context,
     algos: str,
-    profiles: str,
-    space: str,
-    objectives: str,
-    predictors: str,
+    problem: ProblemOptions,
     named: str | None,
     budget: int,
     seeds: int,
     jobs: int | None,
-    limits: dict[str, float],
     out: Path | None,
     configs: tuple[Path, ...],
     tensorboard: Path | None,
@@ -147,11 +129,8 @@ def main(
     if named is not None:
         tasks = [_other_problem(context, named)]
     else:
-        with console.status("Learning the costs ...") if predictors == "mlp" else nullcontext():
-            tasks = [
-                task_of_options(space, profile, objectives, limits, predictors)
-                for profile in names_in(profiles, "--profile")
-            ]
+        with console.status("Learning the costs ...") if problem.costs == "mlp" else nullcontext():
+            tasks = [problem.task(profile) for profile in problem.profiles]
     for task in tasks:
         check_limits(task)
     runs = [Run(name, seed) for name in names for seed in range(seeds)]
@@ -160,7 +139,7 @@ def main(
     failures: list[Remark] = []
     batches: list[Batch] = []
     for task in tasks:
-        name = _study_name(task, limits, predictors, budget, hyperparameters)
+        name = _study_name(task, problem.costs, budget, hyperparameters)
         folder = out or Path("bench-results") / name
         if out is not None and len(tasks) > 1:
             folder = out / file_name(task.device_name)
@@ -217,7 +196,7 @@ def _hyperparameters(
     given = read_configs(configs)
     if given and not set(given) & set(algorithms):
         raise InputError(
-            f"--config is about {', '.join(given)}, --algos about {', '.join(algorithms)}"
+            f"--hyperparameters are about {', '.join(given)}, --algos about {', '.join(algorithms)}"
         )
     return {name: values for name, values in given.items() if name in algorithms and values}
 
@@ -239,8 +218,7 @@ def _check_tensorboard(algorithms: Sequence[str]) -> None:
 
 def _study_name(
     task: Task,
-    limits: dict[str, float],
-    predictors: str,
+    costs: str,
     budget: int,
     hyperparameters: dict[str, dict[str, object]],
 ) -> str:
@@ -255,9 +233,12 @@ def _study_name(
         parts.append(task.device_name)
     if task.problem is None and ",".join(task.objectives) != DEFAULT_OBJECTIVES:
         parts.append("-".join(task.objectives))
-    parts += [f"{name.replace('_', '-')}-{value:g}" for name, value in limits.items()]
+    for name, value in task.changed_limits.items():
+        parts.append(f"{name.replace('_', '-')}-{value:g}")
     if task.learned_metrics:
-        parts.append(f"learned-{Path(predictors).stem}")
+        parts.append(f"learned-{Path(costs).stem}")
+    if (own := task.facts().own_parts) is not None:
+        parts.append(own)
     if hyperparameters:
         text = json.dumps(hyperparameters, sort_keys=True)
         parts.append(f"config-{hashlib.sha256(text.encode()).hexdigest()[:8]}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -10,11 +11,11 @@ import click
 from mcu_nas_moo.cli.nas.subnet_options import torch_device
 from mcu_nas_moo.cli.option_types import FOLDER
 from mcu_nas_moo.cli.problem_options import (
+    ProblemOptions,
     changed_limits_in_name,
     jobs_option,
-    limit_options,
     names_in,
-    space_option,
+    problem_options,
     start_computing,
 )
 from mcu_nas_moo.cli.program import said_when_stopped
@@ -35,13 +36,7 @@ DEFAULT_OBJECTIVES = ("error,latency", "error,latency,sram,flash")
 
 
 @click.command(name="enumerate")
-@space_option
-@click.option(
-    "--profile",
-    "profiles",
-    default="cortex-m7",
-    help="Device: a name, or a YAML file; several with commas, in one pass; all for those shipped.",
-)
+@problem_options(several=True, objectives=False)
 @click.option(
     "--objectives",
     "lists",
@@ -50,7 +45,6 @@ DEFAULT_OBJECTIVES = ("error,latency", "error,latency,sram,flash")
     help="Objectives of a front, with commas: error and some of latency, sram, flash and energy. "
     "Repeatable.",
 )
-@limit_options
 @click.option(
     "--out",
     type=FOLDER,
@@ -63,10 +57,8 @@ DEFAULT_OBJECTIVES = ("error,latency", "error,latency,sram,flash")
     help="Where errors are predicted: cpu, cuda, or auto for cuda where there is one.",
 )
 def enumerate_command(
-    space: str,
-    profiles: str,
+    problem: ProblemOptions,
     lists: tuple[str, ...],
-    limits: dict[str, float],
     out: Path | None,
     jobs: int,
     device: str,
@@ -78,43 +70,75 @@ def enumerate_command(
     """
     console = start_computing()
     from mcu_nas_moo.benchmark.references.enumeration import Enumerator
-    from mcu_nas_moo.benchmark.references.reference import user_reference_path
-    from mcu_nas_moo.hardware.profile import list_profiles
-    from mcu_nas_moo.problem.task import Task
+    from mcu_nas_moo.benchmark.references.whole_space import is_small
 
     wanted = [names_in(text, "--objectives") for text in lists]
+    profiles = problem.profiles
+    first = replace(problem, objectives=lists[0]).task(profiles[0])
+    if is_small(first):
+        _enumerate_small(problem, lists, out, console)
+        return
+    if first.evaluators.own:
+        raise InputError(
+            f"{first.space.name} has {first.space.n_networks:.2g} networks, too many to ask "
+            f"{first.evaluators.own[0].name} about each; mcu-nas-bench pools a front from searches"
+        )
     for names in wanted:
         if "error" not in names or len(names) < 2:
             raise InputError(f"--objectives must hold error and a cost, got {','.join(names)}")
     # One pass for all of them: a front for fewer objectives is part of that for more.
     together = dict.fromkeys(["error", *(name for names in wanted for name in names)])
-    chosen = list_profiles() if profiles == "all" else names_in(profiles, "--profile")
-    tasks = [Task(space, profile, list(together), limits=limits) for profile in chosen]
+    tasks = [replace(problem, objectives=",".join(together)).task(name) for name in profiles]
     state = _state_path(tasks, out)
     device = torch_device(device)
     with console.status("Halves of all networks ..."):
         enumerator = Enumerator(tasks, state, device=None if device == "cpu" else device)
     _run(enumerator, jobs, state, console)
     references, empty = [], []
-    for found, profile in zip(enumerator.results(), chosen, strict=True):
+    for found, profile in zip(enumerator.results(), profiles, strict=True):
         if not found.feasible:
-            empty.append(profile)
+            empty.append(profile or found.task.device_name)
             continue
         for names in wanted:
             reference = found.reference(names)
-            path = user_reference_path(reference.problem)
-            if out is not None:
-                limits_in_name = changed_limits_in_name(found.task)
-                path = out / f"{reference.problem.name}{limits_in_name}.npz"
-            reference.save(path)
-            references.append((reference, path))
+            references.append((reference, _save(reference, found.task, out)))
     with suppress(FileNotFoundError):
         state.unlink()
     if references:
         _show([reference for reference, _ in references], console)
         console.print(f"Fronts are in {references[0][1].parent}")
     if empty:
-        raise InputError(f"no network of {space} meets the limits of {', '.join(empty)}; relax one")
+        raise InputError(
+            f"no network of {tasks[0].space.name} meets the limits of {', '.join(empty)}; relax one"
+        )
+
+
+def _enumerate_small(
+    problem: ProblemOptions, lists: Sequence[str], out: Path | None, console: Console
+) -> None:
+    """The fronts of a space whose networks can all be evaluated in some seconds."""
+    from mcu_nas_moo.benchmark.references.whole_space import exhaustive_reference
+
+    references = []
+    for profile in problem.profiles:
+        for objectives in lists:
+            task = replace(problem, objectives=objectives).task(profile)
+            with console.status(f"All networks of {task.title} ..."):
+                references.append(exhaustive_reference(task))
+            path = _save(references[-1], task, out)
+    _show(references, console)
+    console.print(f"Fronts are in {path.parent}")
+
+
+def _save(reference: Reference, task: Task, out: Path | None) -> Path:
+    """Write a reference to ``out``, or to where the benchmark finds it."""
+    from mcu_nas_moo.benchmark.references.reference import user_reference_path
+
+    path = user_reference_path(reference.problem)
+    if out is not None:
+        path = out / f"{reference.problem.name}{changed_limits_in_name(task)}.npz"
+    reference.save(path)
+    return path
 
 
 def _state_path(tasks: Sequence[Task], out: Path | None) -> Path:

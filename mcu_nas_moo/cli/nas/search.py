@@ -9,13 +9,10 @@ import click
 
 from mcu_nas_moo.cli.option_types import FILE, NOT_NEGATIVE, POSITIVE
 from mcu_nas_moo.cli.problem_options import (
+    ProblemOptions,
     changed_limits_in_name,
-    limit_options,
-    objectives_option,
-    profile_option,
-    space_option,
+    problem_options,
     start_computing,
-    task_of_options,
 )
 from mcu_nas_moo.cli.program import note
 
@@ -35,10 +32,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@profile_option
+@problem_options()
 @click.option("--algo", default="ppo", help="One of mcu-nas-bench --list, or your own module:name.")
-@space_option
-@objectives_option
 @click.option(
     "--trials",
     type=POSITIVE,
@@ -54,27 +49,17 @@ if TYPE_CHECKING:
     "[default: study.journal in the output folder]",
 )
 @click.option("--study-name", help="In that storage.  [default: names of the problem]")
-@limit_options
-@click.option(
-    "--predictors",
-    default="analytic",
-    help="What tells the costs: analytic, mlp, or a file of `mcu-nas predictor fit-costs`.",
-)
 @click.option(
     "--out", type=FILE, help="Folder of the results.  [default: search/ and names of the problem]"
 )
 def search(
-    profile: str,
+    problem: ProblemOptions,
     algo: str,
-    space: str,
-    objectives: str,
     trials: int,
     seed: int,
     jobs: int,
     storage: str | None,
     study_name: str | None,
-    limits: dict[str, float],
-    predictors: str,
     out: Path | None,
 ) -> None:
     """Search subnets for a device; started again, continue.
@@ -103,7 +88,7 @@ def search(
     from mcu_nas_moo.search.study_storage import storage_folder, storage_for_searching
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    task = task_of_options(space, profile, objectives, limits, predictors)
+    task = problem.task()
     check_algorithm(algo, task, trials, seed, jobs)  # bad input should leave nothing behind
     reference = known_reference(task)
     name = _name(task) if study_name is None else printable(study_name)

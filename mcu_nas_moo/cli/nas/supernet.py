@@ -186,7 +186,7 @@ def _images(data: Path, device: str, trained: TrainedSupernet) -> tuple[Images, 
     from mcu_nas_moo.data.images import calibration_images, split_validation
 
     train, validation = split_validation(read_images(data / "train"))
-    trained.check_classes(validation)
+    trained.check_classes(validation.classes)
     calibration = calibration_images(train)
     return train.to(device), calibration.to(device), validation.to(device)
 

@@ -14,6 +14,7 @@ from mcu_nas_moo.common.user_parts import Hash, UserFile
 from mcu_nas_moo.common.yaml_files import Facts
 from mcu_nas_moo.contracts.evaluator import REASON
 from mcu_nas_moo.spaces.abilities import HasNetworks, Nested, with_ability
+from mcu_nas_moo.spaces.register import list_spaces, load_space
 
 if TYPE_CHECKING:
     from typing import Any
@@ -138,8 +139,39 @@ class SupernetAccuracy:
         from mcu_nas_moo.data.images import calibration_images
 
         train, validation = _pictures(self._data, self._device)
-        self._supernet.check_classes(validation)
+        self._supernet.check_classes(validation.classes)
         return calibration_images(train), validation
+
+    def space_named(self, name: str) -> Nested:
+        """A space by its name or file, with the classes of the supernet if it is a shipped one.
+
+        Raises:
+            InputError: if there is none, or the supernet or the pictures are not for it.
+        """
+        space = load_space(name, self._supernet.classes if name in list_spaces() else None)
+        nested = self.check(space)
+        if "_images" not in vars(self):  # which are read when they are needed
+            from mcu_nas_moo.data.image_folders import ImageListing
+
+            self._supernet.check_classes(len(ImageListing.of(self._data / "train").class_names))
+        return nested
+
+    def check(self, space: SearchSpace) -> Nested:
+        """The same space, for which the supernet was trained.
+
+        Raises:
+            InputError: if it was not.
+        """
+        nested = with_ability(space, Nested, "share weights")
+        (known,) = self._supernet.spaces_named([space.name])
+        if known.facts != space.facts:
+            raise InputError(f"the supernet was trained for another space called {space.name!r}")
+        return nested
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what is read from files again, for other processes."""
+        read = ("_supernet", "_images")
+        return {name: value for name, value in vars(self).items() if name not in read}
 
     def evaluate(self, space: SearchSpace, X: Genotypes) -> dict[str, Any]:
         """Accuracy ``(N,)`` of the genotypes ``X`` ``(N, n_genes)``.
@@ -149,10 +181,7 @@ class SupernetAccuracy:
         """
         from mcu_nas_moo.training.supernet.supernet import accuracy, recalibrate
 
-        nested = with_ability(space, Nested, "share weights")
-        (known,) = self._supernet.spaces_named([space.name])
-        if known.facts != space.facts:
-            raise InputError(f"the supernet was trained for another space called {space.name!r}")
+        nested = self.check(space)
         calibration, validation = self._images
         values = []
         for x in X:

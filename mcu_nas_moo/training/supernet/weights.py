@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from mcu_nas_moo.data.images import Images
 
 #: The command that remakes the shipped weights.
 REMAKE = "mcu-nas supernet train --data DIR"
@@ -91,12 +90,10 @@ class TrainedSupernet:
         """That its networks tell apart."""
         return classes_of(self.spaces[0])
 
-    def check_classes(self, images: Images) -> None:
-        """Raise an InputError if the images have another number of classes than the supernet."""
-        if images.classes != self.classes:
-            raise InputError(
-                f"the images have {images.classes} classes, the supernet {self.classes}"
-            )
+    def check_classes(self, classes: int) -> None:
+        """Raise an InputError if images have another number of ``classes`` than the supernet."""
+        if classes != self.classes:
+            raise InputError(f"the images have {classes} classes, the supernet {self.classes}")
 
     def spaces_named(self, names: Sequence[str]) -> list[Nested]:
         """The spaces of those names; all if none are given.

@@ -97,7 +97,7 @@ def test_other_profiles_get_their_fronts_where_one_has_no_feasible_network(tmp_p
         (("--space", "mbconv-stag"), "mbconv-stage"),
         (("--profile", "cortex-m9"), "cortex-m7"),
         (("--objectives", "latency,sram"), "must hold error and a cost"),
-        (("--objectives", "error"), "must hold error and a cost"),
+        (("--objectives", "error"), "no trade-off"),
         (("--objectives", "error,speed"), "speed"),
         (("--objectives", "error,macs"), "enumeration is for error and some of"),
         (("--device", "foo"), "--device foo: choose cpu, cuda or auto"),

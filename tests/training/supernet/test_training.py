@@ -126,7 +126,7 @@ def test_other_number_of_classes(trained, image_folder, tmp_path):
     _, result = trained
     three = Images(torch.zeros(3, 3, 32, 32, dtype=torch.uint8), torch.arange(3))
     with pytest.raises(ValueError, match="the images have 3 classes, the supernet 2"):
-        result.check_classes(three)
+        result.check_classes(three.classes)
 
 
 def test_fewer_images_than_a_batch(tiny_space, image_folder, tmp_path):
