@@ -164,8 +164,8 @@ def metric_table(own: Iterable[Metric], accuracy_of: str) -> dict[str, Metric]:
 
 def objectives_in(table: dict[str, Metric]) -> dict[str, Metric]:
     """What can be minimised, by the name of the objective: a metric of one's own by its name."""
-    own = (metric for metric in table.values() if metric.name not in METRICS)
-    return OBJECTIVES | {metric.objective or metric.name: metric for metric in own}
+    own = (metric for metric in table.values() if metric.objective or metric.name not in METRICS)
+    return {metric.objective or metric.name: metric for metric in own}
 
 
 def limits_in(table: dict[str, Metric], limited: Iterable[str]) -> dict[str, Metric]:
