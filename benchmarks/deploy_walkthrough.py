@@ -24,7 +24,10 @@ _BLOCK = re.compile(
 )
 
 #: What a pipe gets in the place of a bar that moves.
-_PROGRESS = re.compile(r"^.*, about [\d:]+\s+left\n|^.*\d+ of \d+ (?:runs|steps)\n", re.MULTILINE)
+_PROGRESS = re.compile(
+    r"^(?:[^\n:]+: )?[\d,]+ of [\d,]+ (?:runs|steps|trials|subnets|networks)(?:, .*)?\n(?:left\n)?",
+    re.MULTILINE,
+)
 
 
 def commands(text: str) -> list[str]:
@@ -42,6 +45,7 @@ def run(command: str, folder: Path) -> str:
     started = time.perf_counter()
     environment = os.environ | {
         "COLUMNS": "100",
+        "PYTHONWARNINGS": "ignore",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
     done = subprocess.run(
