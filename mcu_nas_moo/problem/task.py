@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,14 +14,13 @@ import numpy as np
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import unknown_name
 from mcu_nas_moo.common.user_parts import UserCode, UserFile
-from mcu_nas_moo.common.workpool import cores
 from mcu_nas_moo.common.yaml_files import is_path
 from mcu_nas_moo.contracts.evaluator import COSTS as COST_ORDER
 from mcu_nas_moo.contracts.metrics import METRICS, limits_in, metric_table, objectives_in
 from mcu_nas_moo.hardware.profile import Profile, list_profiles, load_profile
 from mcu_nas_moo.problem.evaluators.accuracy_predictor import SHIPPED_ACCURACY, AccuracyPredictor
 from mcu_nas_moo.problem.evaluators.analytic_costs import COSTS, AnalyticCosts
-from mcu_nas_moo.problem.evaluators.asking import SPREAD
+from mcu_nas_moo.problem.evaluators.asking_all import ask_all, in_order
 from mcu_nas_moo.problem.evaluators.choice import chosen_evaluators, found_again
 from mcu_nas_moo.problem.facts import ProblemFacts, difference
 from mcu_nas_moo.problem.named.own_problem import OwnProblem
@@ -33,26 +31,13 @@ from mcu_nas_moo.spaces.register import SpaceReference
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from threadpoolctl import ThreadpoolController
-
-    from mcu_nas_moo.common.arrays import FloatArray, Genotypes, IntArray
+    from mcu_nas_moo.common.arrays import FloatArray, IntArray
     from mcu_nas_moo.contracts.evaluator import Cost, NetworkEvaluator
     from mcu_nas_moo.contracts.metrics import Metric
     from mcu_nas_moo.contracts.problem import DiscreteProblem
     from mcu_nas_moo.hardware.cost_model import CostModel
     from mcu_nas_moo.problem.evaluators.asking import Asked
     from mcu_nas_moo.problem.evaluators.cost_predictor import CostPredictor
-
-#: Networks that are evaluated together: their layer tables fit into the processor's cache.
-CHUNK = 2048
-
-
-@cache
-def _thread_pools() -> ThreadpoolController:
-    """Those of the libraries that numpy computes with; looked up once, which takes a moment."""
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()
 
 
 class Evaluation(NamedTuple):
@@ -418,38 +403,13 @@ class Task:
             of the limited costs. Networks that could not be evaluated are NaN throughout.
         """
         X = self.space.check(X)
-        fast = [asked for asked in self.evaluators.all if asked.thread_safe]
-        slow = [asked for asked in self.evaluators.all if not asked.thread_safe]
-        chunks = [X[start : start + CHUNK] for start in range(0, len(X), CHUNK)] or [X]
-        # Matrix products are small: threads of their own would wait for each other longer than they
-        # compute, most of all on a machine with other work.
-        with _thread_pools().limit(limits=1, user_api="blas"):
-            if len(chunks) == 1:
-                figures = _answers(fast, self.space, X)
-            else:
-                with ThreadPoolExecutor(cores()) as pool:
-                    parts = [*pool.map(lambda x: _answers(fast, self.space, x), chunks)]
-                figures = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
-        reasons: dict[int, str] = {}
-        for asked in slow:
-            answer = asked.ask(self.space, X)
-            figures.update(answer.values)
-            reasons = answer.reasons | reasons
-        if "accuracy" in figures and "error" not in figures:
-            figures["error"] = 1.0 - figures["accuracy"]
-        elif "error" in figures and "accuracy" not in figures:
-            figures["accuracy"] = 1.0 - figures["error"]
-        if reasons:
-            self._fail(X, figures, reasons)
-        return {name: figures[name] for name in _in_order(tuple(figures), tuple(self.table))}
-
-    def _fail(self, X: Genotypes, figures: dict[str, FloatArray], reasons: dict[int, str]) -> None:
-        rows = [*reasons]
-        for key, reason in zip(self.space.canonical(X[rows]), reasons.values(), strict=True):
-            self._reasons.setdefault(key.tobytes(), reason)
-        for name, values in figures.items():
-            figures[name] = values.copy()
-            figures[name][rows] = np.nan
+        answer = ask_all(self.evaluators.all, self.space, X)
+        if answer.reasons:
+            failed = self.space.canonical(X[[*answer.reasons]])
+            for x, reason in zip(failed, answer.reasons.values(), strict=True):
+                self._reasons.setdefault(x.tobytes(), reason)
+        names = in_order(tuple(answer.values), tuple(self.table))
+        return {name: answer.values[name] for name in names}
 
     def reason(self, x: Any) -> str | None:
         """Why the network ``x`` ``(n_genes,)`` could not be evaluated; None if it could."""
@@ -479,23 +439,6 @@ class Task:
             facts["learned"] = [learned.fingerprint, *learned.metrics]
         own = [[asked.fingerprint, *asked.metrics] for asked in self.evaluators.own]
         return facts | ({"evaluators": own} if own else {})
-
-
-def _answers(
-    evaluators: Sequence[Asked], space: SearchSpace, X: Genotypes
-) -> dict[str, FloatArray]:
-    figures: dict[str, FloatArray] = {}
-    for asked in evaluators:
-        figures.update(asked.ask(space, X).values)
-    return figures
-
-
-@cache
-def _in_order(figures: tuple[str, ...], table: tuple[str, ...]) -> list[str]:
-    """Names of figures in the order of a table; the spread of a metric behind it."""
-    places = {name: (place, 0) for place, name in enumerate(table)}
-    places |= {f"{name}{SPREAD}": (place, 1) for name, (place, _) in places.items()} | places
-    return sorted(figures, key=places.__getitem__)
 
 
 def _file_of(asked: Asked | None) -> UserFile | None:

@@ -20,7 +20,8 @@ from mcu_nas_moo.common.user_parts import (
 )
 from mcu_nas_moo.common.yaml_files import Facts, Name, is_path, names, read_values, validate
 from mcu_nas_moo.spaces.genes import Gene, SearchSpace, Value
-from mcu_nas_moo.spaces.mbconv import MBConvSpace, MBConvSpec
+from mcu_nas_moo.spaces.mbconv import MBConvSpace
+from mcu_nas_moo.spaces.mbconv_spec import MBConvSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
