@@ -116,7 +116,7 @@ def _command(command: click.Command, context: click.Context) -> Iterator[str]:
     rows = [record for record in records if record]
     if rows:
         yield "| option | meaning |\n| --- | --- |"
-        yield from (f"| `{names}` | {_cell(text)} |" for names, text in rows)
+        yield from (f"| {_names(names)} | {_cell(text)} |" for names, text in rows)
         yield ""
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
@@ -128,8 +128,24 @@ def _command(command: click.Command, context: click.Context) -> Iterator[str]:
                 )
 
 
+def _names(text: str) -> str:
+    """The names of an option as code, and what it takes."""
+    return re.sub(r"(-{1,2}[\w-]+)", r"`\1`", _plain(text))
+
+
 def _cell(text: str) -> str:
+    return _with_options(_plain(text))
+
+
+def _plain(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+
+
+def _with_options(text: str) -> str:
+    """The same text with options that it mentions as code."""
+    parts = re.split(r"(`[^`]*`)", text)
+    parts[::2] = (re.sub(r"(?<![\w-])(--[a-z-]*[a-z])", r"`\1`", part) for part in parts[::2])
+    return "".join(parts)
 
 
 def _prose(text: str) -> Iterator[str]:
@@ -143,5 +159,4 @@ def _prose(text: str) -> Iterator[str]:
             yield f"{title.strip()}\n"
             yield "```sh\n" + "\n".join(line.strip() for line in examples) + "\n```\n"
         else:
-            text = " ".join(line.strip() for line in lines).replace("<", "&lt;")
-            yield re.sub(r"(?<![\w`-])(--[a-z-]*[a-z])", r"`\1`", text) + "\n"
+            yield _with_options(_plain("\n".join(lines))) + "\n"
