@@ -57,7 +57,7 @@ def test_abilities_are_those_that_are_there():
     [
         (GENES, HasNetworks, "it tells no networks (its class has no method `network`)"),
         (GENES, Nested, "it has no largest and smallest network"),
-        (Written(LAYERS), Splittable, "its genes and layers belong to no segments"),
+        (Written(LAYERS), Splittable, "it tells no parts and stages"),
     ],
 )
 def test_what_is_lacking_is_told_with_what_it_is_needed_for(space, ability, message):
