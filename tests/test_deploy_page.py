@@ -71,6 +71,19 @@ def test_the_script_puts_output_under_its_command(tmp_path):
     assert deploy_walkthrough.remade(expected, tmp_path) == expected
 
 
+def test_blocks_with_a_title_are_files_for_the_commands(tmp_path):
+    page = '```python title="one.py"\nprint(6 * 7)\n```\n\n```console\n$ python one.py\n```\n'
+    remade = deploy_walkthrough.remade(page, tmp_path)
+    assert remade == page.replace("one.py\n```", "one.py\n42\n```")
+
+
+def test_progress_is_no_output(tmp_path):
+    lines = ["ppo: 5 of 9 trials, 2 feasible, about 0:00:11", "left", "0 of 9 runs", "9 of 9 equal"]
+    page = "```console\n$ printf '" + "\\n".join(lines) + "\\n'\n```\n"
+    remade = deploy_walkthrough.remade(page, tmp_path)
+    assert remade == page.replace("'\n```", "'\n9 of 9 equal\n```")
+
+
 def test_a_command_that_fails_ends_the_script(tmp_path):
     with pytest.raises(RuntimeError, match="'exit 3' ended with code 3"):
         deploy_walkthrough.remade("```console\n$ exit 3\n```\n", tmp_path)
