@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class PublicProblem(Problem):  # type: ignore[misc]
-    """A problem of the package as one of pymoo; variables are bits where all genes have two options.
+    """A problem of the package as one of pymoo, of bits where all genes have two options.
 
     Args:
         problem: tells ``worst`` and its exact front beside what all problems tell.

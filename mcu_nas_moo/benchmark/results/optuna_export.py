@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from mcu_nas_moo.benchmark.runs.run import PACKAGES
 from mcu_nas_moo.common.errors import InputError
@@ -91,28 +93,33 @@ def export_run(history: History, task: Task, storage: BaseStorage, name: str) ->
 
 
 def _trials(history: History, task: Task) -> list[FrozenTrial]:
-    from optuna.trial import create_trial
+    from optuna.trial import TrialState, create_trial
 
     genes = task.space.genes
     distributions = {gene.name: distribution(gene) for gene in genes}
     metrics = {name: values.tolist() for name, values in task.metrics(history.X).items()}
-    rows = zip(
-        history.X.tolist(),
-        history.F.tolist(),
-        history.G.tolist(),
-        task.space.decode(history.X),
-        strict=True,
-    )
-    return [
-        create_trial(
-            values=F,
-            params={gene.name: gene.options[index] for gene, index in zip(genes, x, strict=True)},
-            distributions=distributions,
-            constraints=dict(zip(task.constraint_names, G, strict=True)),
-            user_attrs={
-                "subnet": dict(subnet.values),
-                **{name: values[number] for name, values in metrics.items()},
-            },
+    subnets = task.space.decode(history.X)
+    failed = np.isnan(history.F).any(axis=1) | np.isnan(history.G).any(axis=1)
+    trials = []
+    for number, x in enumerate(history.X):
+        about: dict[str, Any] = {
+            "params": {gene.name: gene.options[i] for gene, i in zip(genes, x, strict=True)},
+            "distributions": distributions,
+        }
+        subnet = dict(subnets[number].values)
+        if failed[number]:
+            reason = {"subnet": subnet, "reason": task.reason(x) or "not known"}
+            trials.append(create_trial(state=TrialState.FAIL, user_attrs=reason, **about))
+            continue
+        figures = {name: values[number] for name, values in metrics.items()}
+        trials.append(
+            create_trial(
+                values=history.F[number].tolist(),
+                constraints=dict(
+                    zip(task.constraint_names, history.G[number].tolist(), strict=True)
+                ),
+                user_attrs={"subnet": subnet, **figures},
+                **about,
+            )
         )
-        for number, (x, F, G, subnet) in enumerate(rows)
-    ]
+    return trials

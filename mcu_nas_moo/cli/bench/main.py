@@ -231,10 +231,11 @@ def _study_name(
     parts = [task.space.name]
     if task.profile is not None:
         parts.append(task.device_name)
-    if task.problem is None and ",".join(task.objectives) != DEFAULT_OBJECTIVES:
-        parts.append("-".join(task.objectives))
-    for name, value in task.changed_limits.items():
-        parts.append(f"{name.replace('_', '-')}-{value:g}")
+    if task.problem is None:  # which settles these
+        if ",".join(task.objectives) != DEFAULT_OBJECTIVES:
+            parts.append("-".join(task.objectives))
+        for name, value in task.changed_limits.items():
+            parts.append(f"{name.replace('_', '-')}-{value:g}")
     if task.learned_metrics:
         parts.append(f"learned-{Path(costs).stem}")
     if (own := task.facts().own_parts) is not None:

@@ -210,3 +210,47 @@ def test_full_has_every_algorithm_on_every_profile_with_seeds_for_a_claim():
     runs = {run for entry in planned for own in entry.runs.values() for run in own}
     assert {name for name, _ in runs} == set(list_optimisers()) - {"exhaustive"}
     assert {seed for _, seed in runs} == set(range(21))
+
+
+def test_problems_by_name_stand_beside_networks(tmp_path):
+    path = write(
+        tmp_path / "small.yaml",
+        problems=["lotz", "reliability"],
+        budgets=[20],
+        seeds=1,
+        algorithms=["random", {"name": "nsga2", "problems": ["lotz"]}],
+    )
+    assert runs_of(plan(load_suite(path))) == {
+        ("mbconv-stage--cortex-m7--error-latency", 20): [("nsga2", 0), ("random", 0)],
+        ("lotz--lacking_leading_ones-lacking_trailing_zeros", 20): [("nsga2", 0), ("random", 0)],
+        ("reliability--failure_probability-system_cost", 20): [("random", 0)],
+    }
+    alone = {"spaces": None, "profiles": None, "objectives": None}
+    path = write(tmp_path / "small.yaml", problems=["lotz"], **alone)
+    assert [entry.title for entry in plan(load_suite(path))] == ["lotz, 2 objectives"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"problems": ["lotzz"]}, "problems.0: unknown problem 'lotzz'; did you mean 'lotz'"),
+        ({"problems": ["lotz", "lotz"]}, "problems: lotz is given twice"),
+        ({"problems": []}, "problems: the list should have at least 1 item"),
+        ({"problems": ["lotz"], "spaces": None, "objectives": None}, "spaces: field required"),
+        ({"spaces": None, "profiles": None, "objectives": None}, "field required"),
+    ],
+)
+def test_problems_that_make_no_suite(tmp_path, changes, message):
+    with pytest.raises(ValueError, match=message):
+        load_suite(write(tmp_path / "small.yaml", **changes))
+
+
+def test_two_problems_of_one_name_are_refused(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    code = "from mcu_nas_moo.problem.named.bit_strings import Lotz\n"
+    code += "class One(Lotz):\n    name = 'same'\n\nclass Two(Lotz):\n    name = 'same'\n"
+    (tmp_path / "problems_of_one_name.py").write_text(code, encoding="utf-8")
+    names = ["problems_of_one_name:One", "problems_of_one_name:Two"]
+    suite = load_suite(write(tmp_path / "small.yaml", problems=names))
+    with pytest.raises(ValueError, match="two different problems are called same--"):
+        plan(suite)

@@ -29,7 +29,8 @@ class Crates:
 
 def test_a_problem_is_a_task_of_its_options():
     task = Task.of_problem(Crates())
-    assert (task.name, task.title) == ("Crates--cost-weight", "Crates")
+    assert task.name.startswith("Crates--cost-weight")
+    assert task.title == "Crates"
     assert task.n_choices.tolist() == [4, 4, 3]
     assert [gene.name for gene in task.space.genes] == ["x1", "x2", "x3"]
     assert (task.objectives, task.constraint_names) == (("cost", "weight"), ("budget",))
