@@ -99,7 +99,7 @@ def _trials(history: History, task: Task) -> list[FrozenTrial]:
     distributions = {gene.name: distribution(gene) for gene in genes}
     metrics = {name: values.tolist() for name, values in task.metrics(history.X).items()}
     subnets = task.space.decode(history.X)
-    failed = np.isnan(history.F).any(axis=1) | np.isnan(history.G).any(axis=1)
+    failed = np.isnan(np.concatenate([history.F, history.G], axis=1)).any(axis=1).tolist()
     trials = []
     for number, x in enumerate(history.X):
         about: dict[str, Any] = {

@@ -147,7 +147,7 @@ def test_a_profile_file_is_seen_from_the_folder_of_the_suite(tmp_path, monkeypat
         ({"spaces": ["mbconv-stages"]}, "spaces.0: unknown space 'mbconv-stages'; did you mean"),
         ({"profiles": ["cortex-m8"]}, "profiles.0: unknown profile 'cortex-m8'; did you mean"),
         ({"profiles": ["none.yaml"]}, "none.yaml: expected a profile file"),
-        ({"objectives": [["error", "laten"]]}, "objectives.0.1: unknown objective 'laten'"),
+        ({"objectives": [["error", "laten"]]}, "objectives: unknown objective 'laten'"),
         ({"objectives": [["error"]]}, "objectives.0: the list should have at least 2 items, not 1"),
         ({"objectives": [["error", "error"]]}, "objectives.0: error is given twice"),
         (
