@@ -8,8 +8,8 @@ evaluated, relative to that of the exact front. The full study, about half an ho
 
     python benchmarks/public_problems.py --seeds 21 --budget 5000 --jobs 2
 
-It writes ``public_problems.csv`` (one row per run and number of evaluations), ``.md`` (the table)
-and ``public_problems_fronts.csv`` (the exact fronts, kept since they take minutes) into ``--out``.
+It writes ``public_problems.csv`` (one row per run and number of evaluations) and ``.md`` (the
+table) into ``--out``. The exact fronts are kept in the package, since they take minutes.
 """
 
 from __future__ import annotations
@@ -158,24 +158,6 @@ def run(problem: str, algorithm: str, seed: int, budget: int, front: FloatArray)
     return rows
 
 
-def load_fronts(path: Path, names: Sequence[str]) -> dict[str, FloatArray]:
-    """The exact fronts, from the file or, where it lacks one, computed and added to it."""
-    from rich.console import Console
-
-    fronts: dict[str, list[list[float]]] = {}
-    if path.exists():
-        with path.open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                fronts.setdefault(row["problem"], []).append([float(row["f1"]), float(row["f2"])])
-    for name in names:
-        if name not in fronts:
-            with Console(stderr=True).status(f"exact front of {name} (minutes) ..."):
-                fronts[name] = PROBLEMS[name]().pareto_front().tolist()
-            rows = [(one, *point) for one, points in fronts.items() for point in points]
-            write_csv(path, ("problem", "f1", "f2"), rows)
-    return {name: np.array(points) for name, points in fronts.items()}
-
-
 def write_csv(path: Path, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Write a table, whole or not at all."""
 
@@ -249,7 +231,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error("--seeds, --budget and --jobs must be at least 1")
 
     options.out.mkdir(parents=True, exist_ok=True)
-    fronts = load_fronts(options.out / f"{NAME}_fronts.csv", names)
+    fronts = {name: PROBLEMS[name]().pareto_front() for name in names}
     runs = [
         (problem, algorithm, seed, options.budget, fronts[problem])
         for seed in range(options.seeds)
