@@ -201,7 +201,9 @@ def problem_options(
     return decorate
 
 
-def bound_option(argument: str, metric: Metric, option: str, text: str) -> Callable[[Any], Any]:
+def bound_option(
+    argument: str, metric: Metric, option: str, text: str, old: Sequence[str] = ()
+) -> Callable[[Any], Any]:
     """An option for a bound of a metric, given in its unit.
 
     The command gets all bounds of one ``argument`` together: stored values by metric, without
@@ -213,7 +215,15 @@ def bound_option(argument: str, metric: Metric, option: str, text: str) -> Calla
         if value is not None:
             bounds[metric.name] = value / metric.factor
 
-    return click.option(option, type=float, help=text, expose_value=False, callback=keep)
+    return click.option(
+        option,
+        cls=RenamedOption,
+        old=old,
+        type=float,
+        help=text,
+        expose_value=False,
+        callback=keep,
+    )
 
 
 def start_computing() -> Console:

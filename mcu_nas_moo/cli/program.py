@@ -33,10 +33,15 @@ _OF_THE_USER = frozenset(
 
 
 class Program(click.Group):
-    """The commands of a program; whatever ends one of them early ends it with one line."""
+    """The commands of a program; whatever ends one of them early ends it with one line.
+
+    Args:
+        args, settings: as of any group.
+    """
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
+        self._stages: dict[str, list[click.Command]] = {}
         self.context_settings["show_default"] = True
         self.params.append(
             click.Option(
@@ -47,6 +52,22 @@ class Program(click.Group):
                 help="Show where in the program a fault of its own happened.",
             )
         )
+
+    def add_stage(self, stage: str, *commands: click.Command) -> None:
+        """Add commands under a heading of the help text."""
+        self._stages[stage] = list(commands)
+        for command in commands:
+            self.add_command(command)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the summaries, which are short enough for a line each, stage by stage."""
+        commands = [command for stage in self._stages.values() for command in stage]
+        widest = max((len(str(command.name)) for command in commands), default=0)
+        for stage, own in self._stages.items():
+            with formatter.section(stage):
+                formatter.write_dl(
+                    [(f"{one.name:{widest}}", one.get_short_help_str(limit=100)) for one in own]
+                )
 
     def invoke(self, ctx: click.Context) -> Any:
         from mcu_nas_moo.common.processes import stopped_by_signals

@@ -111,7 +111,7 @@ def nothing_feasible(subnets: Subnets) -> str:
             over.append(f"{metric.short} by {share} ({metric.text(value)} of {metric.text(limit)})")
     return (
         f"none of {len(subnets):,} subnets is feasible: the nearest one, {subnets.names[row]}, "
-        f"exceeds {' and '.join(over)}; search longer with --trials, or relax that limit"
+        f"exceeds {' and '.join(over)}; search longer with --budget, or relax that limit"
     )
 
 

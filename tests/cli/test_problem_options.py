@@ -134,7 +134,7 @@ def test_networks_on_no_device_have_what_their_evaluator_tells():
     ("words", "says"),
     [
         (("--space", "none.yaml"), "none.yaml"),
-        (("--space", "mine:Space"), "cannot import 'mine'"),
+        (("--space", "no_such_module:Space"), "cannot import 'no_such_module'"),
         (("--space", "grey.yaml"), "nothing tells"),
         (("--evaluator", "own_fails"), "write module:Name"),
         (("--evaluator", "own_fails:Fail"), "did you mean 'Fails'"),

@@ -23,6 +23,11 @@ RESULTS = Path("bench-results")
 def compare(first: str, second: str, folders: tuple[Path, ...], jobs: int) -> None:
     """Compare algorithms A and B on every problem in the DIRs (bench-results by default).
 
+    \b
+    Examples:
+      mcu-nas-bench compare ppo nsga2 bench-results
+      mcu-nas-bench compare results-old results-new
+
     If A and B are folders of results, every algorithm of A is compared with itself in B: results
     of yesterday with those of today.
 
@@ -30,7 +35,7 @@ def compare(first: str, second: str, folders: tuple[Path, ...], jobs: int) -> No
     95 %, the p-value of the Mann-Whitney test (Holm's correction over all rows), and A12, the
     chance that a run of A is better than one of B. The rows "to 99 %" do the same for the
     evaluations that it takes to 99 % of the reference hypervolume; there, fewer are better.
-    """
+    """  # noqa: D301
     console = start_computing()
     from mcu_nas_moo.benchmark.analysis.head_to_head import (
         compare_algorithms,

@@ -98,14 +98,19 @@ def main(
     tensorboard: Path | None,
     listing: bool,
 ) -> None:
-    """Compare optimisers on the constrained search for networks that fit a microcontroller.
+    """Compare optimisers on the search for microcontroller networks.
+
+    \b
+    Examples:
+      mcu-nas-bench --algos ga,nsga3,ppo --profile cortex-m7
+      mcu-nas-bench --space mine.yaml --evaluator mine:Accuracy --budget 500
 
     Every algorithm gets the same number of evaluations per run. All that a run evaluated is kept
     and scored by the hypervolume of its feasible part, relative to a reference front that was
     fixed before. Prints a ranking; the results folder gets tables, pictures and full histories.
 
     The commands below do more: suites of many problems, reports with statistics, comparisons.
-    """
+    """  # noqa: D301
     if context.invoked_subcommand is not None:
         _refuse_options_before(context)
         return
@@ -306,8 +311,8 @@ def _show_distance(front: CommonFront, console: Console) -> None:
     )
 
 
-for command in (suite, report, compare, export, tune):
-    main.add_command(command)
+main.add_stage("Runs", suite, tune)
+main.add_stage("Results", report, compare, export)
 
 
 if __name__ == "__main__":

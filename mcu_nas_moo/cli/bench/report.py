@@ -36,11 +36,15 @@ folders_argument = click.argument("folders", nargs=-1, required=True, type=FILE,
 def report(folders: tuple[Path, ...], out: Path | None, jobs: int) -> None:
     """Score the runs in all DIRs against today's reference fronts and report them together.
 
+    \b
+    Example:
+      mcu-nas-bench report bench-results
+
     A DIR is a folder of `suite` or of the plain command, a folder above such ones, or the compact
     form that `export` makes. Results of the same problem must have been made with the same
     predictor, cost model and limits as they are today. What was not, or does not hold what the
     task computes, is damaged or something else, is left out, with a warning.
-    """
+    """  # noqa: D301
     console = start_computing()
     folder = out or _folder_of_runs(folders) or Path("bench-results") / "report"
     import shlex

@@ -80,14 +80,18 @@ def tune(
 ) -> None:
     """Tune the hyperparameters of an algorithm in two stages.
 
+    \b
+    Example:
+      mcu-nas-bench tune --algo nsga2 --trials 30
+
     Stage 1 tunes how the algorithm searches. Stage 2 keeps the best of these values and tunes the
     reward; an evolutionary algorithm has none, so its crossover and mutation are tuned instead.
     The score is the mean hypervolume ratio at 25 %, 50 % and 100 % of the budget, over the seeds.
     The algorithm's own values are the first trial, and the effort is the same for all algorithms.
 
-    The folder gets stage1.json, stage2.json and best_config.json; the option --config of the
-    benchmark takes the latter.
-    """
+    The folder gets stage1.json, stage2.json and best_config.json; the benchmark takes the latter as
+    --hyperparameters.
+    """  # noqa: D301
     console = start_computing()
     from mcu_nas_moo.benchmark.tuning.tuning import Tuning
     from mcu_nas_moo.common.naming import file_name
@@ -170,5 +174,6 @@ def _show_result(tuning: Tuning, path: Path, console: Console) -> None:
         "many trials looks better than it is; a comparison on other seeds tells."
     )
     console.print(
-        f"To compare with these values: mcu-nas-bench --algos {tuning.algorithm} --config {path}"
+        f"To compare with these values: mcu-nas-bench --algos {tuning.algorithm} "
+        f"--hyperparameters {path}"
     )

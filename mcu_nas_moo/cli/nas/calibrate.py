@@ -37,7 +37,11 @@ def calibrate(
     out: Path | None,
     plot: Path | None,
 ) -> None:
-    """Fit runtimes to measurements, and say how wrong they are on networks they have not seen.
+    """Fit runtimes to measurements, and say how wrong they are.
+
+    \b
+    Example:
+      mcu-nas calibrate mine.csv --base cmsis-nn --out my-runtime.yaml
 
     Without arguments, the shipped runtimes are fitted to the published measurements that come with
     the package. With MEASUREMENTS, a table of your own board, the runtime --base is refitted as far
@@ -45,7 +49,7 @@ def calibrate(
 
     MEASUREMENTS is a CSV file with the column network (the path of an ONNX file, or the name of a
     shipped network) and any of latency_ms, sram_kib and flash_kib.
-    """
+    """  # noqa: D301
     console = plain_console()
     if measurements is None:
         if base is not None:

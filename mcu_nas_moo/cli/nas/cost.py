@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mcu_nas_moo.cli.option_types import FILE
-from mcu_nas_moo.cli.problem_options import limit_options, plain_console
+from mcu_nas_moo.cli.problem_options import PROFILES_HELP, limit_options, plain_console, profiles_in
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.tables import new_table
 from mcu_nas_moo.contracts.metrics import LIMITED, METRICS
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rich.table import Table
+    from rich.text import Text
 
     from mcu_nas_moo.contracts.metrics import Metric
     from mcu_nas_moo.hardware.cost_model.estimate import CostEstimate, LayerEstimate
@@ -32,7 +33,7 @@ _NAME_WIDTH = 16
     "--profile",
     "profile_name",
     default="cortex-m7",
-    help="Device, runtime and limits: a name, or a YAML file.",
+    help=f"{PROFILES_HELP} Several give one table over boards.",
 )
 @click.option(
     "--input-shape", help="Shape of the input where the file leaves it open, such as 3,96,96."
@@ -57,21 +58,33 @@ def cost(
     as_json: bool,
     plot: Path | None,
 ) -> None:
-    """Flash, SRAM, latency and energy of ONNX networks, as if deployed in int8.
+    """Costs of ONNX networks on boards, as if deployed in int8.
+
+    \b
+    Examples:
+      mcu-nas cost model.onnx --profile cortex-m4 --per-layer
+      mcu-nas cost model.onnx --profile all
+
+    Flash, SRAM, latency and energy, with what is known of their errors, against the limits.
 
     Ends with 0 if all limits of the profile hold, with 1 if not, and with 2 for bad input.
-    """
+    """  # noqa: D301
     if not models:
         raise InputError("no model given; say which, as in: mcu-nas cost model.onnx")
+    names = profiles_in(profile_name)
+    if len(names) > 1 and (per_layer or plot is not None):
+        raise InputError("--per-layer and --plot show one board; give one --profile")
     if plot is not None:
         _check_plot(plot, models)
     shape = _shape(input_shape)
     from mcu_nas_moo.hardware.cost_model.estimate import estimate_cost
     from mcu_nas_moo.hardware.profile import load_profile
 
-    profile = load_profile(profile_name).with_limits(**limits)
+    profiles = [load_profile(name).with_limits(**limits) for name in names]
     # All before any output: bad input leaves nothing behind.
-    estimates = [estimate_cost(model, profile, input_shape=shape) for model in models]
+    estimates = [
+        estimate_cost(model, profile, input_shape=shape) for model in models for profile in profiles
+    ]
     if plot is not None:
         from mcu_nas_moo.hardware.cost_model.cost_pictures import draw_memory
 
@@ -83,7 +96,7 @@ def cost(
 
         click.echo(json.dumps(whole, indent=2, allow_nan=False))
     else:
-        _show(estimates, per_layer)
+        _show(estimates, per_layer) if len(profiles) == 1 else _show_boards(estimates)
         if plot is not None:
             click.echo(f"picture: {plot}")
     failed = [estimate for estimate in estimates if not estimate.fits]
@@ -141,6 +154,28 @@ def _show(estimates: Sequence[CostEstimate], per_layer: bool) -> None:
             console.print(f"{estimate.model} {estimate.verdict}", style="bold")
 
 
+def _show_boards(estimates: Sequence[CostEstimate]) -> None:
+    """Networks on several boards: a row each."""
+    from rich.table import Column
+
+    console = plain_console(widest=_WIDTH)
+    models = dict.fromkeys(estimate.model for estimate in estimates)
+    metrics = [*LIMITED.values(), *_unlimited(estimates[0])]
+    names = [Column("profile", no_wrap=True)]
+    if len(models) > 1:
+        names.append(Column("model", overflow="ellipsis", no_wrap=True))
+    title = f"{estimates[0].model if len(models) == 1 else f'{len(models)} networks'} on boards"
+    table = new_table(
+        names, [metric.heading for metric in metrics], title=title, collapse_padding=True
+    )
+    table.add_column("verdict")
+    for estimate in estimates:
+        model = [estimate.model] if len(models) > 1 else []
+        table.add_row(estimate.profile.name, *model, *_figures(estimate, metrics))
+    console.print(table)
+    console.print("Limits and errors: mcu-nas cost with one --profile.")
+
+
 def _totals(estimate: CostEstimate) -> Table:
     """Each metric with its limit and what is known about its error."""
     from rich.text import Text
@@ -176,7 +211,6 @@ def _unlimited(estimate: CostEstimate) -> list[Metric]:
 def _comparison(estimates: Sequence[CostEstimate]) -> Table:
     """A row per network under a row with the limits."""
     from rich.table import Column
-    from rich.text import Text
 
     metrics = [*LIMITED.values(), *_unlimited(estimates[0])]
     model = Column("model", overflow="ellipsis", no_wrap=True)
@@ -184,15 +218,17 @@ def _comparison(estimates: Sequence[CostEstimate]) -> Table:
     table.add_column("verdict")
     table.add_row("limit", *(m.number(estimates[0].limits[m.name]) for m in LIMITED.values()))
     for estimate in estimates:
-        exceeded = ", ".join(METRICS[name].short for name in estimate.excess)
-        table.add_row(
-            estimate.model,
-            *(metric.number(getattr(estimate, metric.name)) for metric in metrics),
-            Text(
-                f"exceeds {exceeded}" if exceeded else "fits", "bold red" if exceeded else "green"
-            ),
-        )
+        table.add_row(estimate.model, *_figures(estimate, metrics))
     return table
+
+
+def _figures(estimate: CostEstimate, metrics: Sequence[Metric]) -> list[str | Text]:
+    """Cells with the figures of a network, and the verdict."""
+    from rich.text import Text
+
+    exceeded = ", ".join(METRICS[name].short for name in estimate.excess)
+    verdict = Text(f"exceeds {exceeded}", "bold red") if exceeded else Text("fits", "green")
+    return [*(metric.number(getattr(estimate, metric.name)) for metric in metrics), verdict]
 
 
 def _layers(estimate: CostEstimate, width: int) -> Table:

@@ -63,11 +63,16 @@ def enumerate_command(
     jobs: int,
     device: str,
 ) -> None:
-    """Look at every network of a space and keep the exact feasible Pareto fronts.
+    """Keep the exact front of a space, of all of its networks.
+
+    \b
+    Examples:
+      mcu-nas enumerate --profile cortex-m4
+      mcu-nas enumerate --space mine.yaml --evaluator mine:Accuracy --objectives error,sram
 
     A search can then be measured against the truth. Takes about a minute for mbconv-stage on two
     cores. Interrupted, the same command continues.
-    """
+    """  # noqa: D301
     console = start_computing()
     from mcu_nas_moo.benchmark.references.enumeration import Enumerator
     from mcu_nas_moo.benchmark.references.whole_space import is_small

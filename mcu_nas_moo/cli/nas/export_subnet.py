@@ -7,19 +7,22 @@ from typing import TYPE_CHECKING
 import click
 
 from mcu_nas_moo.cli.nas.subnet_options import data_option, folder_option, subnet_argument
-from mcu_nas_moo.cli.option_types import FILE, NOT_NEGATIVE, POSITIVE
+from mcu_nas_moo.cli.option_types import FILE, NOT_NEGATIVE, POSITIVE, RenamedOption
 from mcu_nas_moo.cli.problem_options import plain_console
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-@click.command(short_help="A subnet as float and int8 ONNX, checked against torch.")
+@click.command()
 @subnet_argument
 @data_option
 @folder_option("; files go to its subfolder export")
 @click.option(
-    "--weights",
+    "--subnet-weights",
+    "weights",
+    cls=RenamedOption,
+    old=["--weights"],
     type=FILE,
     help="Retrained weights.  [default: those that `mcu-nas retrain` left in the folder]",
 )
@@ -41,12 +44,16 @@ def export(
     tflite: bool,
     seed: int,
 ) -> None:
-    """Write SUBNET as float.onnx and int8.onnx and report what they compute on real images.
+    """Write SUBNET as float and int8 ONNX, checked on real images.
+
+    \b
+    Example:
+      mcu-nas export chosen.yaml --data images/
 
     SUBNET is a subnet file, see `mcu-nas front`. Retrained weights are used if there are any, else
     the supernet's with recalibrated batch norms. Weights from quantisation-aware training bring the
     ranges of the activations along; otherwise training images show them.
-    """
+    """  # noqa: D301
     from mcu_nas_moo.deployment.export.subnet_export import ExportSettings, export_subnet
     from mcu_nas_moo.deployment.folder import DeploymentFolder
     from mcu_nas_moo.spaces.subnet_file import read_subnet

@@ -50,7 +50,11 @@ class NotBuilt(click.ClickException):
 def firmware(
     subnet: Path, profile: str | None, out: Path | None, toolchain: str, memory_map: Path | None
 ) -> None:
-    """Make C code, build files and firmware images of SUBNET for the chip of a profile.
+    """Make C code and firmware of SUBNET for the chip of a profile.
+
+    \b
+    Example:
+      mcu-nas firmware chosen.yaml --profile cortex-m4
 
     Takes the int8 network that `mcu-nas export` wrote. The folder firmware/PROFILE gets the C
     sources with their API (mcu_nas.h), a CMake project, the linker script of the chip, an image
@@ -58,7 +62,7 @@ def firmware(
 
     Ends with 0 if the image fits the chip, with 1 if it does not; the limits of the profile, which
     may be lower, are judged by `mcu-nas verify`.
-    """
+    """  # noqa: D301
     from mcu_nas_moo.common.extras import require
     from mcu_nas_moo.deployment.firmware.package import FirmwareRequest, build_firmware
     from mcu_nas_moo.deployment.firmware.toolchain import (

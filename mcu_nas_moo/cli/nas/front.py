@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
+    from mcu_nas_moo.contracts.metrics import Metric
     from mcu_nas_moo.search.subnets import Subnets
     from mcu_nas_moo.spaces.subnet_file import SubnetFile
 
@@ -35,6 +36,12 @@ Result = TypeVar("Result")
 
 #: What can be bounded. Where the front of all these objectives is known, it answers for any bound.
 _BOUNDED = {name: metric for name, metric in OBJECTIVES.items() if metric.limit or name == "error"}
+
+
+def _option_of(metric: Metric) -> str:
+    """Named like the limits of a search."""
+    return f"--{metric.option}" if metric.limit else f"--max-{metric.option}"
+
 
 _SOURCE = (
     click.option(
@@ -63,8 +70,9 @@ _FILTERS = tuple(
     bound_option(
         "at_most",
         metric,
-        f"--max-{metric.option}",
+        _option_of(metric),
         f"Only subnets with at most this {metric.short}, in {metric.unit}.",
+        old=[f"--max-{metric.option}"],
     )
     for metric in _BOUNDED.values()
 )
@@ -80,8 +88,13 @@ def source_and_filters(command: Callable[Arguments, Result]) -> Callable[Argumen
 def front() -> None:
     """List the subnets of a front, and pick one.
 
+    \b
+    Examples:
+      mcu-nas front list
+      mcu-nas front pick --knee
+
     By default of the search that was run last.
-    """
+    """  # noqa: D301
 
 
 @front.command("list")
@@ -95,7 +108,7 @@ def list_command(sort: str | None, rows: int, **options: Any) -> None:
 
     \b
     Examples:
-      mcu-nas front list --max-latency-ms 15 --max-sram-kib 40
+      mcu-nas front list --latency-ms 15 --sram-kib 40
       mcu-nas front list --exact --profile cortex-m4 --sort error
 
     Limits apply before the front is taken, so that a subnet that only heavier ones dominate is
@@ -135,12 +148,12 @@ def pick(
     out: Path | None,
     **options: Any,
 ) -> None:
-    """Write the file of one SUBNET: by its name or number in the list, or by a rule.
+    """Write the file of one SUBNET, by name, number or a rule.
 
     \b
     Examples:
       mcu-nas front pick --knee
-      mcu-nas front pick --best error --max-latency-ms 15
+      mcu-nas front pick --best error --latency-ms 15
       mcu-nas front pick 7 --out chosen.yaml
 
     Numbers are those of `mcu-nas front list` with the same limits. The knee is the compromise
@@ -215,7 +228,7 @@ def _chosen_front(
     """The front that the options describe, and a title for it."""
     for name, limit in at_most.items():
         if math.isnan(limit):
-            raise InputError(f"--max-{METRICS[name].option} must be a number, not nan")
+            raise InputError(f"{_option_of(METRICS[name])} must be a number, not nan")
     if (folder is not None) + (storage is not None) + exact > 1:
         raise InputError("give one of --from, --storage and --exact")
     if study_name is not None and storage is None:

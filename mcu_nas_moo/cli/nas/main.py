@@ -25,13 +25,25 @@ from mcu_nas_moo.cli.program import Program
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="mcu-nas-moo")
 def main() -> None:
-    """Search networks for microcontrollers and take them to a chip; costs, supernet, predictors."""
+    """Search networks for microcontrollers and take them to a chip.
+
+    \b
+    Examples:
+      mcu-nas search --profile cortex-m7
+      mcu-nas front pick --knee --out chosen.yaml
+      mcu-nas cost model.onnx --profile all
+    """  # noqa: D301
 
 
-@main.command("model-card")
+@click.command("model-card")
 @click.option("--out", type=FILE, default=Path("MODEL_CARD.md"))
 def model_card(out: Path) -> None:
-    """Write the model card of the shipped weights, labels and predictor from their figures."""
+    """Write the model card of the shipped weights and predictor.
+
+    \b
+    Example:
+      mcu-nas model-card --out MODEL_CARD.md
+    """  # noqa: D301
     from mcu_nas_moo.common.files import write_text_atomically
     from mcu_nas_moo.problem.evaluators.model_card import render_model_card
 
@@ -39,8 +51,8 @@ def model_card(out: Path) -> None:
     click.echo(f"model card: {out}")
 
 
-for command in (
-    *(search, front, retrain, export, firmware, verify, cost, profile, calibrate),
-    *(enumerate_command, supernet, predictor),
-):
-    main.add_command(command)
+main.add_stage("Search", search, front, enumerate_command)
+main.add_stage("Train", retrain, supernet, predictor)
+main.add_stage("Deploy", export, firmware, verify)
+main.add_stage("Boards and costs", cost, profile, calibrate)
+main.add_stage("About", model_card)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcu_nas_moo.cli.nas.supernet import SEED, WEIGHTS
+from mcu_nas_moo.cli.nas.supernet import SEED, SUPERNET
 from mcu_nas_moo.cli.option_types import FILE, POSITIVE
 from mcu_nas_moo.cli.problem_options import plain_console, profile_option, space_option
 from mcu_nas_moo.common.errors import InputError
@@ -23,16 +23,26 @@ if TYPE_CHECKING:
 
 @click.group()
 def predictor() -> None:
-    """Fit predictors: of accuracy, and of costs in place of the analytic model."""
+    """Fit predictors of accuracy and of costs.
+
+    \b
+    Example:
+      mcu-nas predictor fit --labels labels.csv
+    """  # noqa: D301
 
 
 @predictor.command()
 @click.option("--labels", "labels_file", type=FILE, help="Default: shipped.")
-@WEIGHTS
+@SUPERNET
 @click.option("--out", type=FILE, default=Path("predictor.safetensors"))
 @SEED
 def fit(labels_file: Path | None, weights: Path | None, out: Path, seed: int) -> None:
-    """Fit the predictor to labels and report its quality by 5-fold cross-validation."""
+    """Fit an accuracy predictor to labels, cross-validated.
+
+    \b
+    Example:
+      mcu-nas predictor fit --labels labels.csv --supernet supernet/supernet.safetensors
+    """  # noqa: D301
     from mcu_nas_moo.problem.evaluators.accuracy_fit import fit_and_judge
     from mcu_nas_moo.problem.evaluators.perceptrons import FOLDS
     from mcu_nas_moo.training.supernet.labels import Labels
@@ -62,11 +72,15 @@ def fit(labels_file: Path | None, weights: Path | None, out: Path, seed: int) ->
 @click.option("--out", type=FILE, default=Path("costs.csv"))
 @SEED
 def label_costs(profile: str, space: str, samples: int, out: Path, seed: int) -> None:
-    """Sample subnets and write their genes and analytic costs to a CSV file.
+    """Write sampled subnets with their costs to a CSV file.
+
+    \b
+    Example:
+      mcu-nas predictor label-costs --samples 2000 --out costs.csv
 
     Measure the subnets on a board, put what was measured in the place of the costs, remove the
     other cost columns, and give the file to fit-costs.
-    """
+    """  # noqa: D301
     from mcu_nas_moo.hardware.profile import load_profile
     from mcu_nas_moo.problem.evaluators.cost_labels import analytic_labels
     from mcu_nas_moo.spaces import load_space
@@ -103,12 +117,16 @@ def fit_costs(
     out: Path,
     seed: int,
 ) -> None:
-    """Learn costs with an MLP, say how far it is off, and write a file for --predictors.
+    """Learn costs with an MLP, for --costs, and say how far off.
+
+    \b
+    Example:
+      mcu-nas predictor fit-costs --labels measured.csv --out costs.safetensors
 
     Learned from analytic labels, it is compared with the analytic model on subnets it has not
     seen. Learned from measurements, both are compared with the measurements, each of them
     predicted by an MLP fitted without it.
-    """
+    """  # noqa: D301
     from mcu_nas_moo.hardware.cost_model import Costs
     from mcu_nas_moo.hardware.profile import load_profile
     from mcu_nas_moo.problem.evaluators import cost_fit as fitting

@@ -21,12 +21,23 @@ if TYPE_CHECKING:
 
 @click.group()
 def profile() -> None:
-    """Boards, runtimes and limits: show what there is, and make your own."""
+    """Show boards, runtimes and limits, and make your own.
+
+    \b
+    Examples:
+      mcu-nas profile list
+      mcu-nas profile new my-board.yaml
+    """  # noqa: D301
 
 
 @profile.command("list")
 def list_() -> None:
-    """The shipped profiles."""
+    """List the shipped profiles.
+
+    \b
+    Example:
+      mcu-nas profile list
+    """  # noqa: D301
     from mcu_nas_moo.hardware.profile import list_profiles, load_profile
 
     table = new_table(
@@ -46,7 +57,12 @@ def list_() -> None:
 @profile.command()
 @click.option("--markdown", is_flag=True, help="The devices with their sources, in Markdown.")
 def devices(markdown: bool) -> None:
-    """The devices and runtimes that a profile can name."""
+    """List the devices and runtimes that a profile can name.
+
+    \b
+    Example:
+      mcu-nas profile devices
+    """  # noqa: D301
     from mcu_nas_moo.hardware.device import device_table, list_devices, load_device
     from mcu_nas_moo.hardware.runtime import list_runtimes, load_runtime
 
@@ -82,7 +98,13 @@ def devices(markdown: bool) -> None:
 @profile.command()
 @click.argument("name")
 def show(name: str) -> None:
-    """What the profile NAME holds (or a profile file), with the source of each figure."""
+    """Show the profile NAME, with the source of each figure.
+
+    \b
+    Examples:
+      mcu-nas profile show cortex-m7
+      mcu-nas profile show my-board.yaml
+    """  # noqa: D301
     from rich.table import Column
 
     from mcu_nas_moo.hardware.profile import load_profile
@@ -121,8 +143,12 @@ def new(
 ) -> None:
     """Write a commented profile to FILE, to start from.
 
+    \b
+    Example:
+      mcu-nas profile new my-board.yaml --device nucleo-h7a3zi-q
+
     Without --from, the network gets half of the memory of the device, and 100 ms.
-    """
+    """  # noqa: D301
     from mcu_nas_moo.hardware.profile_template import write_profile
 
     write_profile(file, device, runtime, start, overwrite=force)

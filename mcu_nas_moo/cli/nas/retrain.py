@@ -14,14 +14,14 @@ from mcu_nas_moo.cli.nas.subnet_options import (
     start_torch,
     subnet_argument,
 )
-from mcu_nas_moo.cli.option_types import FILE, NOT_NEGATIVE, POSITIVE
+from mcu_nas_moo.cli.option_types import FILE, NOT_NEGATIVE, POSITIVE, RenamedOption
 from mcu_nas_moo.cli.problem_options import plain_console
-from mcu_nas_moo.cli.program import said_when_stopped
+from mcu_nas_moo.cli.program import note, said_when_stopped
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.training.subnet.settings import LEARNING_RATES, RetrainingSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from rich.console import Console
@@ -31,6 +31,13 @@ if TYPE_CHECKING:
     from mcu_nas_moo.training.supernet.weights import TrainedSupernet
 
 _DEFAULTS = RetrainingSettings()
+#: Classes of the pictures that the shipped predictor and supernet are of.
+_CIFAR_10 = (
+    *("airplane", "automobile", "bird", "cat", "deer"),
+    *("dog", "frog", "horse", "ship", "truck"),
+)
+#: Names of classes in a message.
+_SHOWN = 5
 
 
 def _setting(
@@ -53,7 +60,12 @@ def _setting(
     help="Weights to start from.",
 )
 @click.option(
-    "--weights", type=FILE, help="Supernet to start and distil from.  [default: the one shipped]"
+    "--supernet",
+    "weights",
+    cls=RenamedOption,
+    old=["--weights"],
+    type=FILE,
+    help="File of shared weights to start and distil from.  [default: those shipped]",
 )
 @_setting("--epochs", POSITIVE)
 @_setting("--qat-epochs", NOT_NEGATIVE, "Epochs of quantisation-aware fine-tuning after those.")
@@ -82,8 +94,12 @@ def retrain(
 ) -> None:
     """Train a subnet on its own, then for int8 arithmetic.
 
+    \b
+    Example:
+      mcu-nas retrain chosen.yaml --data images/ --epochs 40
+
     SUBNET is a subnet file, see mcu-nas front pick. Stopped, the same command continues.
-    """
+    """  # noqa: D301
     from mcu_nas_moo.deployment.folder import DeploymentFolder
     from mcu_nas_moo.spaces.subnet_file import read_subnet
 
@@ -95,10 +111,24 @@ def retrain(
     from mcu_nas_moo.training.supernet.weights import TrainedSupernet
 
     if weights is not None and start == "scratch" and not settings.distil:
-        raise InputError("--weights has no effect with --from scratch and --no-distil")
+        raise InputError("--supernet has no effect with --from scratch and --no-distil")
     supernet = TrainedSupernet.load(weights, device)
     supernet.spaces_named([chosen.space])  # other spaces should not wait for the images
     _train(chosen, data, settings, folder, device, supernet, plain_console())
+
+
+def _warn_of_other_data(subnet: SubnetFile, class_names: Sequence[str], folder: str) -> None:
+    """Say that the accuracy in the subnet's file is none of these pictures."""
+    if subnet.data is None:
+        return
+    data = subnet.data.rpartition(" (")[0]
+    same = tuple(class_names) == _CIFAR_10 if data == "CIFAR-10" else folder == data
+    if not same:
+        note(
+            f"the accuracy that {subnet.name} was chosen by is of {subnet.data}; these pictures, "
+            f"{folder}, have the classes {', '.join(class_names[:_SHOWN])}"
+            f"{', ...' * (len(class_names) > _SHOWN)}, so expect another one"
+        )
 
 
 def _train(
@@ -119,6 +149,7 @@ def _train(
         images = ImageFolder.read(data).to(device)
     trainer = training.Retrainer(subnet, images, settings, folder.retrained, device, supernet)
     known = supernet.classes
+    _warn_of_other_data(subnet, images.class_names, data.absolute().name)
     if settings.start == "supernet" and known != len(images.class_names):
         console.print(
             f"The supernet tells {known} classes apart, the images have "

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcu_nas_moo.cli.option_types import FILE, NOT_NEGATIVE, POSITIVE
+from mcu_nas_moo.cli.option_types import FILE, NOT_NEGATIVE, POSITIVE, RenamedOption
 from mcu_nas_moo.cli.problem_options import (
     ProblemOptions,
     changed_limits_in_name,
@@ -35,10 +35,13 @@ if TYPE_CHECKING:
 @problem_options()
 @click.option("--algo", default="ppo", help="One of mcu-nas-bench --list, or your own module:name.")
 @click.option(
-    "--trials",
+    "--budget",
+    "trials",
+    cls=RenamedOption,
+    old=["--trials"],
     type=POSITIVE,
     default=1000,
-    help="Finished trials of the whole study, those of earlier starts included.",
+    help="Evaluations: finished trials of the whole study, those of earlier starts included.",
 )
 @click.option("--seed", type=NOT_NEGATIVE, default=0)
 @click.option("--jobs", type=POSITIVE, default=1, help="Processes.")
@@ -67,7 +70,7 @@ def search(
     \b
     Examples:
       mcu-nas search --profile cortex-m7 --algo ppo
-      mcu-nas search --profile cortex-m4 --trials 3000 --seed 1
+      mcu-nas search --profile cortex-m4 --budget 3000 --seed 1
       mcu-nas search --latency-ms 10 --objectives error,latency,sram
 
     The search is an Optuna study; optuna-dashboard opens it while it runs. The results are

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mcu_nas_moo.cli.nas.subnet_options import data_option, device_option, start_torch
-from mcu_nas_moo.cli.option_types import FILE, POSITIVE
+from mcu_nas_moo.cli.option_types import FILE, POSITIVE, RenamedOption
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -17,13 +17,25 @@ if TYPE_CHECKING:
     from mcu_nas_moo.data.images import Images
     from mcu_nas_moo.training.supernet.weights import TrainedSupernet
 
-WEIGHTS = click.option("--weights", type=FILE, help="Supernet weights (default: shipped).")
+SUPERNET = click.option(
+    "--supernet",
+    "weights",
+    cls=RenamedOption,
+    old=["--weights"],
+    type=FILE,
+    help="File of shared weights.  [default: those shipped]",
+)
 SEED = click.option("--seed", default=0)
 
 
 @click.group()
 def supernet() -> None:
-    """Train a supernet and evaluate its subnets."""
+    """Train a supernet and evaluate its subnets.
+
+    \b
+    Example:
+      mcu-nas supernet train --data images/
+    """  # noqa: D301
 
 
 @supernet.command()
@@ -52,7 +64,12 @@ def train(
     seed: int,
     device: str,
 ) -> None:
-    """Train a supernet; started again with the same --out, continue."""
+    """Train a supernet; started again, continue.
+
+    \b
+    Example:
+      mcu-nas supernet train --data images/ --space mbconv-stage --out supernet
+    """  # noqa: D301
     device = start_torch(device)
     from mcu_nas_moo.data.image_folders import read_images
     from mcu_nas_moo.data.images import split_validation
@@ -90,12 +107,12 @@ def train(
     trained.save(out / "supernet.safetensors")
     weights = out / "supernet.safetensors"
     click.echo(f"weights: {weights}")
-    click.echo(f"Next: mcu-nas supernet label --data {data} --weights {weights} --out labels.csv")
+    click.echo(f"Next: mcu-nas supernet label --data {data} --supernet {weights} --out labels.csv")
 
 
 @supernet.command()
 @data_option
-@WEIGHTS
+@SUPERNET
 @click.option("--out", type=FILE, default=Path("labels.csv"))
 @click.option("--subnets", type=POSITIVE, default=650, help="Labels per space.")
 @click.option("--space", "spaces", multiple=True, help="Spaces to label (default: the supernet's).")
@@ -110,7 +127,12 @@ def label(
     seed: int,
     device: str,
 ) -> None:
-    """Evaluate sampled subnets on the validation images; started again, continue."""
+    """Label sampled subnets with accuracies; again, continue.
+
+    \b
+    Example:
+      mcu-nas supernet label --data images/ --supernet supernet/supernet.safetensors
+    """  # noqa: D301
     device = start_torch(device)
     from mcu_nas_moo.training.supernet.labels import label_subnets, sample_for_labels
     from mcu_nas_moo.training.supernet.shipped_files import register
@@ -124,13 +146,13 @@ def label(
         labels = label_subnets(trained, samples, calibration, validation, out, advance=advance)
     register(out)
     click.echo(f"{len(labels)} labels: {out}")
-    own = f" --weights {weights}" if weights else ""
+    own = f" --supernet {weights}" if weights else ""
     click.echo(f"Next: mcu-nas predictor fit --labels {out}{own} --out predictor.safetensors")
 
 
 @supernet.command()
 @data_option
-@WEIGHTS
+@SUPERNET
 @click.option("--out", type=FILE, default=Path("evaluation.csv"))
 @click.option("--random", "random_subnets", default=8, help="Random subnets.")
 @SEED
@@ -138,7 +160,12 @@ def label(
 def evaluate(
     data: Path, weights: Path | None, out: Path, random_subnets: int, seed: int, device: str
 ) -> None:
-    """Accuracy of the smallest, the largest and random subnets on validation and test images."""
+    """Measure the smallest, the largest and random subnets.
+
+    \b
+    Example:
+      mcu-nas supernet evaluate --data images/
+    """  # noqa: D301
     device = start_torch(device)
     from mcu_nas_moo.data.image_folders import read_images
     from mcu_nas_moo.training.supernet.evaluation import evaluate_subnets
@@ -153,7 +180,7 @@ def evaluate(
 
 @supernet.command()
 @data_option
-@WEIGHTS
+@SUPERNET
 @click.option("--out", type=FILE, default=Path("ranking.csv"))
 @click.option("--subnets", type=POSITIVE, default=6, help="Subnets to train alone.")
 @click.option("--epochs", type=POSITIVE, default=3, help="Epochs of each.")
@@ -162,7 +189,12 @@ def evaluate(
 def rank(
     data: Path, weights: Path | None, out: Path, subnets: int, epochs: int, seed: int, device: str
 ) -> None:
-    """Train some subnets alone and compare their order with that of shared weights."""
+    """Compare the order of subnets trained alone and shared.
+
+    \b
+    Example:
+      mcu-nas supernet rank --data images/ --subnets 6
+    """  # noqa: D301
     device = start_torch(device)
     from mcu_nas_moo.training.supernet.evaluation import compare_rankings
     from mcu_nas_moo.training.supernet.trainer import TrainingSettings

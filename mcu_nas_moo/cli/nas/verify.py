@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from mcu_nas_moo.deployment.export.int8_model import Int8Model
 
 
-@click.command(short_help="Run firmware on an emulated core and compare it with its model.")
+@click.command()
 @subnet_argument
 @profile_option
 @data_option
@@ -61,13 +61,17 @@ def verify(
     emulator_name: str,
     seed: int,
 ) -> None:
-    """Run the firmware of SUBNET on test images and compare it with its int8 ONNX model.
+    """Run firmware on an emulated core, compare it with its model.
+
+    \b
+    Example:
+      mcu-nas verify chosen.yaml --profile cortex-m4 --data images/
 
     SUBNET is a subnet file, see `mcu-nas front`; `mcu-nas firmware` builds its firmware. Outputs
     have to be those of onnxruntime, bit by bit, and Flash and RAM within the limits of the profile.
 
     Ends with 0 if so, with 1 if not or if the firmware faults, and with 2 for bad input.
-    """
+    """  # noqa: D301
     from mcu_nas_moo.common.progress import Bars
     from mcu_nas_moo.data.image_folders import ImageListing
     from mcu_nas_moo.deployment.emulation.emulators import choose_emulator

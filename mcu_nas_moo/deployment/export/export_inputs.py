@@ -108,7 +108,7 @@ def weights_file(
         InputError: if a file is given and shared weights are asked for.
     """
     if shared and weights is not None:
-        raise InputError("--weights and --shared exclude each other; leave one of them out")
+        raise InputError("--subnet-weights and --shared exclude each other; leave one of them out")
     if weights is None and not shared and folder.weights.is_file():
         return folder.weights
     return weights

@@ -33,7 +33,7 @@ class Teacher:
 
     def __init__(self, trained: TrainedSupernet, calibration: Images, validation: Images) -> None:
         known, wanted = trained.classes, validation.classes
-        remedy = "use --no-distil, or --weights of a supernet trained on these images"
+        remedy = "use --no-distil, or --supernet with a supernet trained on these images"
         if known != wanted:
             raise InputError(
                 f"the supernet tells {known} classes apart, the images have {wanted}, so its "

@@ -139,7 +139,7 @@ def supernet_part(trained: TrainedSupernet, subnet: SubnetFile, classes: int) ->
     known = classes_of(space)
     if space.facts != subnet.search_space(known).facts:
         raise InputError(
-            f"the supernet was trained for another space called {subnet.space!r}; give --weights "
+            f"the supernet was trained for another space called {subnet.space!r}; give --supernet "
             "of a supernet trained with this version"
         )
     module = trained.supernet.subnet(subnet.layers(known))

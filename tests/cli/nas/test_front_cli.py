@@ -151,7 +151,7 @@ def test_a_study_in_a_storage_gives_the_same_list():
         (["list", "--profile", "cortex-m4"], "run `mcu-nas search --profile cortex-m4` first"),
         (["list", "--storage", "sqlite:///none.db"], "no storage"),
         (["list", "--max-latency-ms", "0.1"], "no feasible subnet has latency of at most 0.1 ms"),
-        (["list", "--max-latency-ms", "nan"], "--max-latency-ms must be a number"),
+        (["list", "--max-latency-ms", "nan"], "--latency-ms must be a number"),
         (["list", "--exact", "--max-error", "nan"], "--max-error must be a number"),
         (["list", "--profile", "none.yaml"], "expected a profile file"),
         (["list", "--sort", "speed"], "unknown objective"),

@@ -162,4 +162,4 @@ def test_wrong_options(subnet, image_folder, tmp_path):
     weights.write_bytes(b"nothing")
     refused(run(subnet, "--data", image_folder, "--weights", weights), "is damaged")
     unused = ("--from", "scratch", "--no-distil", "--weights", weights)
-    refused(run(subnet, "--data", image_folder, *unused), "--weights has no effect")
+    refused(run(subnet, "--data", image_folder, *unused), "--supernet has no effect")

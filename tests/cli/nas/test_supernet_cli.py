@@ -98,6 +98,6 @@ def test_model_card_holds_the_figures_of_the_files(folder):
     assert f"{len(labels)} subnets, each evaluated on the 12 validation images" in card
     assert "on 108 images" in card
     details = AccuracyPredictor.load(out / "predictor.safetensors").details
-    for row in details.values():
+    for row in filter(lambda row: isinstance(row, dict), details.values()):
         assert f"| {row['kendall_tau']:.3f} |" in card
     assert "{" not in card
