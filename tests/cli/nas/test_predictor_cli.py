@@ -128,7 +128,7 @@ def test_runs_in_other_processes_use_the_same_costs(tmp_path):
 @pytest.mark.parametrize(
     ("value", "says"),
     [
-        ("mpl", "unknown predictors 'mpl'; choose analytic, mlp, or a file"),
+        ("mpl", "unknown costs 'mpl'; choose analytic, mlp, or a file"),
         ("none.safetensors", "none.safetensors is missing; make it with"),
     ],
 )

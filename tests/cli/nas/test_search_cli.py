@@ -221,7 +221,7 @@ def test_without_a_feasible_subnet_the_nearest_limit_is_said():
         (["--space", "mbconv"], "unknown space"),
         (["--objectives", "error"], "has no trade-off"),
         (["--objectives", "error,speed"], "unknown objective"),
-        (["--trials", "0"], "trials"),
+        (["--trials", "0"], "--budget"),
         (["--latency-ms", "-3"], "latency_ms"),
         (["--storage", "sqlite:////no/such/folder/x.db"], "cannot open the storage"),
         (["--storage", "nonsense://x"], "cannot open the storage"),
