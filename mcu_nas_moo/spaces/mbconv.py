@@ -247,7 +247,7 @@ class MBConvSpace(SearchSpace):
         """Slot numbers of each part of the blocks, in the order of the block places."""
         names = [slot.name for slot in self.topology.slots]
         return {
-            part: np.array([c for c, name in enumerate(names) if name.endswith(f".{part}")])
+            part: np.array([c for c, name in enumerate(names) if name.endswith(f".{part}")], int)
             for part in ("expand", "depthwise", "project", "add")
         }
 

@@ -57,6 +57,15 @@ def test_different_canonical_forms_have_different_layers():
     assert len({tuple(table.layers(row)) for row in range(len(X))}) == len(X)
 
 
+def test_stages_of_one_block_each_have_no_shortcuts():
+    stages = [stage | {"depth": [1]} for stage in SMALL["stages"]]
+    for granularity in ("stage", "block"):
+        space = small_space(stages=stages, granularity=granularity)
+        layers = space.network(space.largest).layers()
+        assert [layer.name for layer in layers if ".add" in layer.name] == []
+        assert len(layers) == 1 + 2 * 3 + 3
+
+
 def test_options_with_step():
     by_step = small_space(resolution={"min": 8, "max": 16, "step": 4})
     assert by_step.genes[0].options == (8, 12, 16)

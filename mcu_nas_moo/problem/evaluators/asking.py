@@ -210,6 +210,6 @@ class Asked:
             if not np.array_equal(now[name], value, equal_nan=True):
                 raise InputError(
                     f"evaluator {self.name} says to be deterministic, but told {name} "
-                    f"{value[0]:g} and then {now[name][0]:g} of one network; round figures that "
+                    f"{value[0]!s} and then {now[name][0]!s} of one network; round figures that "
                     "depend on the batch, or set deterministic = False"
                 )

@@ -100,7 +100,10 @@ def test_an_input_error_of_the_evaluator_passes_as_it_is():
 def test_values_that_depend_on_the_batch_are_refused_at_once():
     evaluator = asked(lambda X: X[:, 1] - X[:, 1].mean())
     text = refusal(lambda: evaluator.ask(SPACE, X))
-    assert "told error -1 and then 0 of one network; round figures that depend on the batch" in text
+    assert (
+        "told error -1.0 and then 0.0 of one network; round figures that depend on the batch"
+        in text
+    )
     assert "deterministic = False" in text
 
 
@@ -116,7 +119,7 @@ def test_values_that_change_later_are_found_at_calls_1_2_4_8():
         evaluator.ask(SPACE, X)
     assert calls == [3, 1, 3, 1, 3, 3, 1, 3, 3, 3]
     text = refusal(lambda: evaluator.ask(SPACE, X))
-    assert "says to be deterministic, but told error 0 and then 1 of one network" in text
+    assert "says to be deterministic, but told error 0.0 and then 1.0 of one network" in text
 
 
 def test_one_that_measures_is_not_compared():
