@@ -26,7 +26,7 @@ head: [16]
 
 
 def make_pictures(folder, each=40):
-    """``train/<class>/<picture>`` and ``test/<class>/<picture>``: noise with bars that lie or stand."""
+    """``train/<class>/<picture>`` and ``test/<class>/<picture>``: bars that lie or stand."""
     rng = np.random.default_rng(0)
     for split in ("train", "test"):
         for kind in ("lying", "standing"):

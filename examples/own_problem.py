@@ -8,6 +8,8 @@ import itertools
 
 import numpy as np
 
+HOURS = [0, 1, 2, 4, 6, 8]
+
 
 class Mine:
     """Hours of five subjects: little work and much learned, in at most 20 hours.
@@ -15,14 +17,14 @@ class Mine:
     Needs nothing of the package. ``reference_front`` may be left out, and so may ``decode``.
     """
 
-    genes = {name: [0, 1, 2, 4, 6, 8] for name in ("maths", "music", "sports", "crafts", "texts")}
+    genes = dict.fromkeys(("maths", "music", "sports", "crafts", "texts"), HOURS)
     objectives = ("tiredness", "ignorance")
     constraints = ("week",)
     EFFORT = np.array([1.5, 0.6, 0.9, 0.7, 1.2])
     GAIN = np.array([3.0, 1.1, 1.0, 1.4, 2.6])
 
     def evaluate(self, X):
-        hours = np.array([0, 1, 2, 4, 6, 8])[X]
+        hours = np.array(HOURS)[X]
         tiredness = hours @ self.EFFORT + 0.02 * (hours**2).sum(axis=1)
         learned = np.sqrt(hours) @ self.GAIN
         return np.stack([tiredness, 30 - learned], axis=1), hours.sum(axis=1)[:, None] / 20 - 1
@@ -37,7 +39,7 @@ class Mine:
 
     def decode(self, X):
         names = list(self.genes)
-        return [dict(zip(names, map(int, np.array([0, 1, 2, 4, 6, 8])[x]))) for x in X]
+        return [dict(zip(names, map(int, np.array(HOURS)[x]))) for x in X]
 
 
 if __name__ == "__main__":

@@ -10,15 +10,10 @@ from mcu_nas_moo import Gene, SearchSpace
 from mcu_nas_moo.contracts.network_io import InputSpec, OutputSpec
 from mcu_nas_moo.networks.layer_table import LayerTable, Op, Slot, Topology
 
-TOPOLOGY = Topology(
-    (
-        Slot("first", Op.CONV, (0,), relu=True),
-        Slot("second", Op.CONV, (1,), relu=True),
-        Slot("third", Op.CONV, (2,), relu=True),  # left out where the depth is 2
-        Slot("pool", Op.GLOBAL_POOL, (3,)),
-        Slot("classifier", Op.DENSE, (4,)),
-    )
-)
+KINDS = {"first": Op.CONV, "second": Op.CONV, "third": Op.CONV}
+KINDS |= {"pool": Op.GLOBAL_POOL, "classifier": Op.DENSE}
+# Each reads what the one before it wrote.
+SLOTS = [Slot(name, op, (n,), op is Op.CONV) for n, (name, op) in enumerate(KINDS.items())]
 
 
 class MySpace(SearchSpace):
@@ -26,15 +21,12 @@ class MySpace(SearchSpace):
 
     input = InputSpec(channels=1, height=24, width=48)
     output = OutputSpec(classes=4)
+    n_networks = 4 * 4 * 2 * (1 + 3)
 
     def __init__(self):
         genes = {"width1": (4, 8, 12, 16), "width2": (8, 16, 24, 32), "kernel": (3, 5)}
         genes |= {"depth": (2, 3), "last_kernel": (1, 3, 5)}
         super().__init__("ladder", [Gene(name, options) for name, options in genes.items()])
-
-    @property
-    def n_networks(self):
-        return 4 * 4 * 2 * (1 + 3)
 
     def active(self, X):
         mask = super().active(X)
@@ -44,21 +36,23 @@ class MySpace(SearchSpace):
     def network(self, X):
         X = self.check(X)
         a, b, k, depth, last = (np.array(g.options)[x] for g, x in zip(self.genes, X.T))
-        one = np.ones_like(a)
-        read, written = [one, a, b, b, b], [a, b, b, b, 4 * one]
-        kernel, stride = [k, k, last, one, one], [2 * one, 2 * one, one, one, one]
-        high, wide = (
-            [n * one for n in sizes] for sizes in ((24, 12, 6, 6, 1), (48, 24, 12, 12, 1))
+        columns = zip(  # channels in and out, kernel, stride, height in and out
+            (1, a, k, 2, 24, 12),
+            (a, b, k, 2, 12, 6),
+            (b, b, last, 1, 6, 6),
+            (b, b, 1, 1, 6, 1),
+            (b, 4, 1, 1, 1, 1),
         )
-        columns = [read, written, kernel, kernel, stride, stride]
-        columns += [high, wide, [*high[1:3], *high[3:], one], [*wide[1:3], *wide[3:], one]]
-        active = np.stack([one, one, depth == 3, one, one], axis=1).astype(bool)
-        return LayerTable(TOPOLOGY, active, *(np.stack(c, axis=1) for c in columns))
+        read, written, kernel, stride, high, low = (
+            np.stack([np.broadcast_to(x, len(X)) for x in column], axis=1) for column in columns
+        )
+        sides = [high, np.where(high > 1, 2 * high, 1), low, np.where(low > 1, 2 * low, 1)]
+        active = (depth[:, None] == 3) | (np.arange(5) != 2)
+        topology = Topology(tuple(SLOTS))
+        return LayerTable(topology, active, read, written, kernel, kernel, stride, stride, *sides)
 
 
 if __name__ == "__main__":
-    space = MySpace()
-    X = space.sample(5, np.random.default_rng(0))
-    table = space.network(X)
-    for row, subnet in enumerate(space.decode(X)):
-        print(f"{table.macs[row].sum() / 1e6:.2f} million MACs: {subnet}")
+    X = MySpace().sample(5, np.random.default_rng(0))
+    for macs, subnet in zip(MySpace().network(X).macs.sum(axis=1), MySpace().decode(X)):
+        print(f"{macs / 1e6:.2f} million MACs: {subnet}")
