@@ -10,10 +10,16 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
     path
-    for place in ("*.md", "docs/**/*.md", "benchmarks/**/*.md", "mcu_nas_moo/**/*.md")
+    for place in (
+        "*.md",
+        "docs/**/*.md",
+        "benchmarks/**/*.md",
+        "examples/*.md",
+        "mcu_nas_moo/**/*.md",
+    )
     for path in ROOT.glob(place)
 )
-TOP = "|".join(["mcu_nas_moo", "benchmarks", "constraint_profiles", "docs", "tests"])
+TOP = "|".join(["mcu_nas_moo", "benchmarks", "constraint_profiles", "docs", "examples", "tests"])
 
 
 def without_code(text):
