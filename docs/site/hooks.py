@@ -65,7 +65,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
             return f"]({os.path.relpath(to, place.parent)}{match[2] or ''})"
         if not target.exists():
             return match[0]  # MkDocs says that it leads nowhere
-        return f']({_NOWHERE} "{target.relative_to(ROOT).as_posix()} in the repository")'
+        return f']({_NOWHERE} "{target.relative_to(ROOT).as_posix()}")'
 
     kept: list[str] = []
     markdown = _CODE.sub(lambda match: kept.append(match[0]) or f"\0{len(kept) - 1}\0", markdown)
