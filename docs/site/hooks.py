@@ -29,6 +29,7 @@ ELSEWHERE = {
     "README.md": "overview.md",
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
+    "examples/README.md": "examples.md",
     "benchmarks/README.md": "measurements/index.md",
     "mcu_nas_moo/training/supernet/artifacts/MODEL_CARD.md": "reference/model-card.md",
 } | {
