@@ -59,6 +59,8 @@ class ToyTask:
     predictor = cost_model = problem = reference_front = None
     table = METRICS
     told = frozenset(METRICS)
+    cost = "microseconds"
+    problem = None
     device_name = property(lambda self: self.profile.name)
     reason = staticmethod(lambda x: None)
     _objective_metrics = property(lambda self: self.facts().objective_metrics)

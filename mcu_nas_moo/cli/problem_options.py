@@ -342,6 +342,7 @@ def reference_of(task: Task, console: Console) -> Reference:
 
 def _reference_without_search(task: Task, console: Console) -> Reference:
     from mcu_nas_moo.benchmark.references.whole_space import (
+        FEW,
         exhaustive_reference,
         is_small,
         sampled_reference,
@@ -350,7 +351,7 @@ def _reference_without_search(task: Task, console: Console) -> Reference:
 
     small = is_small(task)
     with Bars("networks") as bars:
-        bar = bars.add_task("reference front", total=None)
+        bar = bars.add_task("reference front", total=task.space.n_networks if small else FEW)
         make = exhaustive_reference if small else sampled_reference
         reference = make(task, lambda count: bars.advance(bar, count))
     evaluated = reference.origin["evaluations"]

@@ -19,6 +19,7 @@ from mcu_nas_moo.common.npz_files import FACTS, FIGURES, INDICES, read_npz, writ
 from mcu_nas_moo.common.yaml_files import Facts, validate
 from mcu_nas_moo.problem.facts import ProblemFacts, changed_parts, problem_facts
 from mcu_nas_moo.spaces.abilities import Splittable
+from mcu_nas_moo.spaces.register import list_spaces
 
 if TYPE_CHECKING:
     from mcu_nas_moo.common.arrays import FloatArray, Genotypes
@@ -210,8 +211,11 @@ def remake_command(task: Task) -> str:
     """The command that makes the exact reference of a task, or the pooled one of a large space."""
     if not can_enumerate(task):
         return "python benchmarks/make_references.py"
-    names = shlex.quote(task.space.name), shlex.quote(task.device_name)
-    parts = ["mcu-nas enumerate --space {} --profile {}".format(*names)]
+    space = task.space.name
+    names = space if space in list_spaces() else f"{space}.yaml", task.device_name
+    parts = ["mcu-nas enumerate --space {} --profile {}".format(*map(shlex.quote, names))]
+    if (predictor := task.facts().predictor) is not None:
+        parts.append(f"--accuracy {shlex.quote(predictor.file)}")
     parts.append(f"--objectives {','.join(task.objectives)}")
     changed = task.changed_limits.items()
     return " ".join(parts + [f"--{name.replace('_', '-')} {limit:g}" for name, limit in changed])

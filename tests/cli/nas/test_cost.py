@@ -17,6 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 import mcu_nas_moo
 from mcu_nas_moo import estimate_cost
 from mcu_nas_moo.cli.nas.main import main
+from mcu_nas_moo.hardware.profile import list_profiles
 
 GENEROUS = ("--flash-kib", 1000, "--sram-kib", 1000, "--latency-ms", 1000)
 
@@ -188,6 +189,19 @@ def test_several_models_are_compared(model, tmp_path):
     assert [document["fits"] for document in documents] == [True, False]
 
 
+def test_one_table_over_boards(model):
+    result = cost(model, "--profile", "all", "--latency-ms", 1e-6)
+    assert result.exit_code == 1
+    rows = {line.split()[0]: line.split() for line in result.stdout.splitlines() if line.split()}
+    for name in list_profiles():
+        estimate = estimate_cost(model, name)
+        assert rows[name][1:3] == [f"{estimate.flash_kib:.4g}", f"{estimate.sram_kib:.4g}"]
+        assert rows[name][-2:] == ["exceeds", "latency"]
+        assert f"does not fit {name}" in result.stderr
+    documents = json.loads(cost(model, "--profile", "cortex-m4,cortex-m7", "--json").stdout)
+    assert [document["profile"] for document in documents] == ["cortex-m4", "cortex-m7"]
+
+
 @pytest.mark.parametrize(("name", "start"), [("m.png", b"\x89PNG"), ("m.SVG", b"<?xml")])
 def test_the_picture_is_written_whether_it_fits_or_not(model, tmp_path, name, start):
     for options, code in ((GENEROUS, 0), (("--sram-kib", 1), 1)):
@@ -228,6 +242,8 @@ def test_open_sizes_are_given(tmp_path):
         (("small.onnx", "--plot", "folder.png"), "this is a folder"),
         (("small.onnx", "small.onnx", "--plot", "m.png"), "2 models"),
         (("missing.onnx", "--plot", "m.png"), "missing.onnx"),
+        (("small.onnx", "--profile", "all", "--per-layer"), "show one board"),
+        (("small.onnx", "--profile", "cortex-m4,m8"), "unknown profile 'm8'"),
     ],
 )
 def test_bad_input_is_one_line_and_writes_nothing(model, tmp_path, arguments, says):

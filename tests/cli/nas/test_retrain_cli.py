@@ -152,6 +152,20 @@ def test_wrong_subnet_files(subnet, image_folder, tmp_path):
     refused(run(subnet, "--data", image_folder), "stem = 9")
 
 
+@pytest.mark.parametrize(
+    ("data", "warns"),
+    [("CIFAR-10 (predicted)", True), ("{} (predicted)", False), (None, False)],
+)
+def test_pictures_that_the_accuracy_is_not_of_are_told(subnet, image_folder, data, warns):
+    chosen = read_subnet(subnet)
+    data = data and data.format(image_folder.name)
+    write_subnet(chosen.model_copy(update={"data": data}), subnet)
+    result = run(subnet, "--data", image_folder, "--no-distil", *QUICK)
+    assert result.exit_code == 0, result.output
+    note = "is of CIFAR-10 (predicted); these pictures, images, have the classes blue, red"
+    assert (note.replace("images", image_folder.name) in result.stderr) is warns
+
+
 def test_wrong_options(subnet, image_folder, tmp_path):
     assert run(subnet, "--data", image_folder, "--epochs", 0).exit_code == 2
     refused(run(subnet, "--data", image_folder, "--learning-rate", -1), "learning rate", "above 0")
