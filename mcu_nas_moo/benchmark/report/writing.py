@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -97,7 +99,7 @@ def make_report(
     # A process that has the largest problem left at the end would keep the others waiting.
     order = sorted(range(steps), key=lambda n: -getattr(sources[n], "size", 0.0))
     made = pool.map(
-        report_problem, [sources[n] for n in order], lambda done: watch(done, 2 * steps + 1)
+        _report_problem, [sources[n] for n in order], lambda done: watch(done, 2 * steps + 1)
     )
     prepared = [made[order.index(n)] for n in range(steps)]
     shown = [one for one, _ in prepared if one is not None]
@@ -116,6 +118,14 @@ def make_report(
     _write_page(page, shown, ranks, runtimes, look, told, command, records)
     _write_frames(analyses, folder)
     return Report(page, shown, told)
+
+
+def _report_problem(source: Source) -> tuple[ProblemReport | None, Sequence[str]]:
+    """:func:`report_problem`; what the runs took of memory is then given back to the system."""
+    made = report_problem(source)
+    with suppress(AttributeError, OSError, TypeError):  # where the C library has no such function
+        ctypes.CDLL(None).malloc_trim(0)
+    return made
 
 
 def _write_page(
