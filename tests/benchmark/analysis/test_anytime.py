@@ -103,7 +103,12 @@ def test_runtime_targets_are_gaps_from_a_fifth_to_a_thousandth():
 
 
 @settings(max_examples=40)
-@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.sampled_from([1, 5, 12, 400]), st.integers(2, 4))
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(1, 12),
+    st.sampled_from([1, 5, 12, 400]),
+    st.integers(2, 4),
+)
 def test_distances_by_their_definitions(seed, n, m, n_obj):
     rng = np.random.default_rng(seed)
     archive, front = (
