@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 #: Shares of the reference hypervolume whose first attainment is reported.
 TARGETS = (0.90, 0.95, 0.99, 0.999)
-#: Points of a front, about, whose distances are computed together: few points of an archive are
-#: near them.
+#: Points of a front, about, that are taken together: few points of an archive are near them.
 BOX = 150
 #: Targets of the distribution of runtimes: gaps to the reference hypervolume that shrink by the
 #: same factor from 10^-0.1 to 10^-3, in the manner of COCO (Hansen et al. 2016, "COCO:
@@ -48,9 +47,6 @@ class AnyTimeCurve:
 
         Args:
             evaluations: at least 1, any shape.
-
-        Returns:
-            the same shape.
 
         Raises:
             InputError: if a number is below 1.

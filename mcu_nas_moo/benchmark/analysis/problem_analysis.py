@@ -191,10 +191,8 @@ def _scores(
     second_whole = reference.hypervolume_of(reference.F, SECOND_MARGIN)
     judged = [(run, count) for run, counts in runs.items() for count in counts]
     archives = [run.archive(count) for run, count in judged]
-    rows = []
-    for (run, count), archive, far in zip(
-        judged, archives, distances(archives, reference), strict=True
-    ):
+    rows, away = [], distances(archives, reference)
+    for (run, count), archive, far in zip(judged, archives, away, strict=True):
         curve = curves.get(run)
         if curve is None:
             volume = reference.hypervolume_of(archive)

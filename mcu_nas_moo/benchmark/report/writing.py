@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from contextlib import suppress
 from functools import partial
+from operator import call
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mcu_nas_moo.benchmark.report.problem_report import ProblemReport, draw, report_problem
@@ -113,7 +114,7 @@ def make_report(
     runtimes = runtime_distribution([one.runtimes for one in analyses])
     drawings = [partial(draw, one, look, folder / "figures") for one in shown]
     drawings.insert(0, partial(_draw_overview, ranks, runtimes, look, folder / "figures"))
-    pool.map(_call, drawings, lambda done: watch(steps + done, steps + len(drawings)))
+    pool.map(call, drawings, lambda done: watch(steps + done, steps + len(drawings)))
     page = folder / "report.html"
     _write_page(page, shown, ranks, runtimes, look, told, command, records)
     _write_frames(analyses, folder)
@@ -207,7 +208,3 @@ def _draw_overview(
         pictures.save_ranks(folder / "ranks", ranks, look)
     if runtimes.shares:
         pictures.save_runtimes(folder / "targets", runtimes, look)
-
-
-def _call(drawing: Callable[[], None]) -> None:
-    drawing()

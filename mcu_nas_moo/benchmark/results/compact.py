@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 #: Takes a message for the reader of the results.
 Warn: TypeAlias = Callable[[str], object]
-#: Networks that are evaluated together, about; more would take memory and save no time.
-TOGETHER = 2**15
 #: Of the files, counted up when older ones can no longer be read.
 FORMAT = 1
 #: Facts of a run that stand in its file, beside its rows and metadata.
@@ -227,10 +225,10 @@ def trajectories_of(file: CompactFile, task: Task) -> tuple[Trajectory, ...]:
     with parsing(file.source, kind=KIND):
         # All are natural numbers: the largest of each gene tells.
         task.space.check(X.max(axis=0, initial=0, keepdims=True))
-    # Runs find the same networks again and again; each is computed once, some at a time.
+    # Runs find the same networks again and again; each is computed once. All at a time would
+    # take much memory.
     unique, _, place = distinct_rows(X)
-    parts = np.array_split(unique, len(unique) // TOGETHER + 1)
-    F = np.concatenate([task.evaluate(part).F for part in parts])[place]
+    F = np.concatenate([task.evaluate(part).F for part in np.array_split(unique, 8)])[place]
     runs, start = [], 0
     for run in facts["runs"]:
         rows = slice(start, start := start + run["rows"])
