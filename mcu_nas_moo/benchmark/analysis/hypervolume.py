@@ -49,15 +49,7 @@ def growing_hypervolume(points: FloatArray, reference_point: FloatArray) -> Floa
 
 
 def share_of(volumes: npt.ArrayLike, whole: float) -> FloatArray:
-    """Hypervolumes as shares of that of a front, rounded to :data:`RATIO_DIGITS`.
-
-    Args:
-        volumes: any shape.
-        whole: hypervolume of the front, positive.
-
-    Returns:
-        the same shape.
-    """
+    """Hypervolumes as shares of that of a front, rounded to :data:`RATIO_DIGITS`; any shape."""
     ratios: FloatArray = np.round(np.asarray(volumes, dtype=np.float64) / whole, RATIO_DIGITS)
     return ratios
 

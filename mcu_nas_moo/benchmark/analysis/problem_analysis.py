@@ -189,31 +189,32 @@ def _scores(
 ) -> list[dict[str, Any]]:
     """A row per run and judged number of evaluations; a curve, where there is one, saves work."""
     second_whole = reference.hypervolume_of(reference.F, SECOND_MARGIN)
-    rows = []
-    for run, counts in runs.items():
-        for count in counts:
-            archive, curve = run.archive(count), curves.get(run)
-            if curve is None:
-                volume = reference.hypervolume_of(archive)
-                ratio = float(share_of(volume, reference.hypervolume))
-                area = area_under_curve(run, reference, count) if count > 1 else ratio
-            else:
-                ratio, area = float(curve.after(count)), curve.area(count)
-            second = reference.hypervolume_of(archive, SECOND_MARGIN)
-            first = np.inf if run.first_feasible is None else run.first_feasible
-            rows.append(
-                {
-                    "algorithm": run.algorithm,
-                    "seed": run.seed,
-                    "evaluations": count,
-                    "hypervolume_ratio": ratio,
-                    **distances(archive, reference)._asdict(),
-                    "area": area,
-                    "second_ratio": float(share_of(second, second_whole)),
-                    "first_feasible": first if first <= count else np.inf,
-                    **{name: getattr(run, name) for name in WHOLE_RUN},
-                }
-            )
+    judged = [(run, count) for run, counts in runs.items() for count in counts]
+    archives = [run.archive(count) for run, count in judged]
+    rows, away = [], distances(archives, reference)
+    for (run, count), archive, far in zip(judged, archives, away, strict=True):
+        curve = curves.get(run)
+        if curve is None:
+            volume = reference.hypervolume_of(archive)
+            ratio = float(share_of(volume, reference.hypervolume))
+            area = area_under_curve(run, reference, count) if count > 1 else ratio
+        else:
+            ratio, area = float(curve.after(count)), curve.area(count)
+        second = reference.hypervolume_of(archive, SECOND_MARGIN)
+        first = np.inf if run.first_feasible is None else run.first_feasible
+        rows.append(
+            {
+                "algorithm": run.algorithm,
+                "seed": run.seed,
+                "evaluations": count,
+                "hypervolume_ratio": ratio,
+                **far._asdict(),
+                "area": area,
+                "second_ratio": float(share_of(second, second_whole)),
+                "first_feasible": first if first <= count else np.inf,
+                **{name: getattr(run, name) for name in WHOLE_RUN},
+            }
+        )
     return rows
 
 

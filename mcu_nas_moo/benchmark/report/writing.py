@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+from contextlib import suppress
 from functools import partial
+from operator import call
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mcu_nas_moo.benchmark.report.problem_report import ProblemReport, draw, report_problem
@@ -97,7 +100,7 @@ def make_report(
     # A process that has the largest problem left at the end would keep the others waiting.
     order = sorted(range(steps), key=lambda n: -getattr(sources[n], "size", 0.0))
     made = pool.map(
-        report_problem, [sources[n] for n in order], lambda done: watch(done, 2 * steps + 1)
+        _report_problem, [sources[n] for n in order], lambda done: watch(done, 2 * steps + 1)
     )
     prepared = [made[order.index(n)] for n in range(steps)]
     shown = [one for one, _ in prepared if one is not None]
@@ -111,11 +114,19 @@ def make_report(
     runtimes = runtime_distribution([one.runtimes for one in analyses])
     drawings = [partial(draw, one, look, folder / "figures") for one in shown]
     drawings.insert(0, partial(_draw_overview, ranks, runtimes, look, folder / "figures"))
-    pool.map(_call, drawings, lambda done: watch(steps + done, steps + len(drawings)))
+    pool.map(call, drawings, lambda done: watch(steps + done, steps + len(drawings)))
     page = folder / "report.html"
     _write_page(page, shown, ranks, runtimes, look, told, command, records)
     _write_frames(analyses, folder)
     return Report(page, shown, told)
+
+
+def _report_problem(source: Source) -> tuple[ProblemReport | None, Sequence[str]]:
+    """:func:`report_problem`; what the runs took of memory is then given back to the system."""
+    made = report_problem(source)
+    with suppress(AttributeError, OSError, TypeError):  # where the C library has no such function
+        ctypes.CDLL(None).malloc_trim(0)
+    return made
 
 
 def _write_page(
@@ -197,7 +208,3 @@ def _draw_overview(
         pictures.save_ranks(folder / "ranks", ranks, look)
     if runtimes.shares:
         pictures.save_runtimes(folder / "targets", runtimes, look)
-
-
-def _call(drawing: Callable[[], None]) -> None:
-    drawing()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binom, bootstrap
+from scipy.stats import binom, bootstrap, mannwhitneyu
 
 from mcu_nas_moo.benchmark.analysis.statistics import (
     AHEAD,
@@ -57,6 +57,17 @@ def test_mann_whitney_p_is_that_of_all_permutations(seed):
     everything = [distance(chosen) for chosen in combinations(values, 5)]
     expected = np.mean(np.array(everything) >= distance(tuple(first)))
     assert mann_whitney(first, second).p == pytest.approx(expected)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 25), st.integers(1, 25), st.integers(1, 40))
+def test_mann_whitney_is_that_of_scipy(seed, n, m, values):
+    rng = np.random.default_rng(seed)
+    # Few different values give ties; many, none.
+    first, second = rng.integers(0, values**2, n) / 7, rng.integers(0, values**2, m) / 7
+    expected = mannwhitneyu(first, second)
+    found = mann_whitney(first, second)
+    assert found.p == pytest.approx(expected.pvalue, rel=1e-12)
+    assert found.a12 == pytest.approx(expected.statistic / n / m, rel=1e-12)
 
 
 def test_mann_whitney_is_the_same_from_both_sides():

@@ -404,6 +404,23 @@ def test_a_damaged_front_in_the_cache_costs_one_warning(folder, tmp_path, monkey
     assert len(results.problems[0].trajectories) == 6
 
 
+def test_a_damaged_shipped_front_costs_one_warning(folder, tmp_path, monkeypatch):
+    shipped = tmp_path / "shipped"
+    monkeypatch.setattr(
+        "mcu_nas_moo.benchmark.references.reference.shipped_folder", lambda: shipped
+    )
+    shipped.mkdir()
+    (shipped / f"{PROBLEM}.npz").write_bytes(b"half a fro")
+    results = load_results([folder])
+    (warning,) = results.warnings
+    assert f"left out: {shipped / PROBLEM}.npz is damaged" in warning
+    assert "install the package again" in warning
+    # The front that the runs keep is used.
+    kept = load_reference(folder / "long" / "reference.npz")
+    assert (results.problems[0].reference.F == kept.F).all()
+    assert len(results.problems[0].trajectories) == 6
+
+
 def test_a_damaged_record_of_a_suite_is_named_once(folder):
     (folder / "suite.json").write_text("{")
     (warning,) = load_results([folder]).warnings
