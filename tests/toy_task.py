@@ -60,7 +60,6 @@ class ToyTask:
     table = METRICS
     told = frozenset(METRICS)
     cost = "microseconds"
-    problem = None
     device_name = property(lambda self: self.profile.name)
     reason = staticmethod(lambda x: None)
     _objective_metrics = property(lambda self: self.facts().objective_metrics)

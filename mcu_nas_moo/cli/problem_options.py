@@ -131,6 +131,39 @@ class ProblemOptions:
         return task
 
 
+#: What networks are evaluated with, beside the profile.
+evaluation_options = (
+    click.option(
+        "--accuracy",
+        type=FILE,
+        help="FILE of a predictor of accuracy, of `mcu-nas predictor fit`.  "
+        "[default: the one shipped]",
+    ),
+    click.option(
+        "--supernet",
+        type=FILE,
+        help="Measure accuracies with the shared weights in FILE, on --data, instead of "
+        "predicting them; shipped for those of CIFAR-10. A second or so per network.",
+    ),
+    click.option("--data", type=FILE, help="Pictures for --supernet: train/<class>/<picture>."),
+    click.option(
+        "--evaluator",
+        "evaluators",
+        multiple=True,
+        help="What tells further metrics, or the accuracy or costs in place of the usual: your "
+        "own module:Name, or a table, .csv or .parquet. Repeatable.",
+    ),
+    click.option(
+        "--costs",
+        cls=RenamedOption,
+        old=["--predictors"],
+        default="analytic",
+        help="What tells the costs: analytic; mlp, learned from it; or the FILE of learned "
+        "costs that `mcu-nas predictor fit-costs` made.",
+    ),
+)
+
+
 def problem_options(
     *, several: bool = False, objectives: bool = True, profile: str | None = None
 ) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
@@ -147,34 +180,7 @@ def problem_options(
         click.option("--profile", default=profile, help=text + usual * (profile is None)),
         space_option,
         *((objectives_option,) if objectives else ()),
-        click.option(
-            "--accuracy",
-            type=FILE,
-            help="FILE of a predictor of accuracy, of `mcu-nas predictor fit`.  "
-            "[default: the one shipped]",
-        ),
-        click.option(
-            "--supernet",
-            type=FILE,
-            help="Measure accuracies with the shared weights in FILE, on --data, instead of "
-            "predicting them; shipped for those of CIFAR-10. A second or so per network.",
-        ),
-        click.option("--data", type=FILE, help="Pictures for --supernet: train/<class>/<picture>."),
-        click.option(
-            "--evaluator",
-            "evaluators",
-            multiple=True,
-            help="What tells further metrics, or the accuracy or costs in place of the usual: your "
-            "own module:Name, or a table, .csv or .parquet. Repeatable.",
-        ),
-        click.option(
-            "--costs",
-            cls=RenamedOption,
-            old=["--predictors"],
-            default="analytic",
-            help="What tells the costs: analytic; mlp, learned from it; or the FILE of learned "
-            "costs that `mcu-nas predictor fit-costs` made.",
-        ),
+        *evaluation_options,
         limit_options,
         click.option(
             "--limit",
@@ -273,11 +279,6 @@ def changed_limits_in_name(task: Task) -> str:
     """The limits that are other ones than the profile's, for names, as ``--sram-kib-20.5``."""
     changed = task.changed_limits.items()
     return "".join(f"--{name.replace('_', '-')}-{limit:.12g}" for name, limit in changed)
-
-
-def task_of_options(space: str, profile: str, objectives: str) -> Task:
-    """The task of these names and the usual limits and evaluators."""
-    return ProblemOptions(space=space, profile=profile, objectives=objectives).task()
 
 
 def _figures(texts: Sequence[str]) -> dict[str, float]:

@@ -202,3 +202,17 @@ def test_a_wrong_suite_is_one_line(own, change, says):
     )
     Path("own.yaml").write_text(text.replace(*change))
     assert says in refused(bench, "suite", "own.yaml")
+
+
+def test_the_exact_front_of_an_own_problem_is_listed():
+    own = (*OWN, "--objectives", "error,wow_mb")
+    line = refused(nas, "front", "list", "--exact", *own)
+    assert "no reference front is known for grey on cortex-m7" in line
+    assert run(nas, "enumerate", *own).exit_code == 0
+    result = run(nas, "front", "list", "--exact", *own)
+    assert result.exit_code == 0, result.output
+    assert "the exact reference front" in result.output
+    assert "Error on data of evaluator Fails" in result.output
+    assert "--exact and --storage" in refused(
+        nas, "front", "list", "--evaluator", "own_fails:Fails"
+    )

@@ -9,11 +9,11 @@ import click
 
 from mcu_nas_moo.cli.option_types import FOLDER, POSITIVE
 from mcu_nas_moo.cli.problem_options import (
+    ProblemOptions,
     fixed_reference,
     objectives_option,
     space_option,
     start_computing,
-    task_of_options,
 )
 from mcu_nas_moo.cli.program import said_when_stopped
 from mcu_nas_moo.common.tables import new_table
@@ -99,7 +99,7 @@ def tune(
     from mcu_nas_moo.problem.reachability import check_limits
 
     tunable(algo)  # bad names are said before the work begins
-    task = task_of_options(space, profile, objectives)
+    task = ProblemOptions(space=space, profile=profile, objectives=objectives).task()
     check_limits(task)
     folder = out or Path("tuning") / file_name(algo)
     tuning = Tuning(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -11,11 +12,11 @@ import click
 
 from mcu_nas_moo.cli.option_types import FILE, NOT_NEGATIVE
 from mcu_nas_moo.cli.problem_options import (
-    DEFAULT_OBJECTIVES,
+    ProblemOptions,
     bound_option,
+    evaluation_options,
     names_in,
     start_computing,
-    task_of_options,
 )
 from mcu_nas_moo.cli.program import note
 from mcu_nas_moo.common.errors import InputError
@@ -63,6 +64,7 @@ _SOURCE = (
     ),
     click.option("--space", help="Which space's search or reference front."),
     click.option("--objectives", help="Which objectives' search or reference front."),
+    *evaluation_options,
 )
 #: What two files of the same subnet have in common; figures may differ.
 _IDENTITY = ("name", "space", "classes", "genes")
@@ -224,8 +226,9 @@ def _chosen_front(
     space: str | None,
     objectives: str | None,
     at_most: dict[str, float],
+    **parts: Any,
 ) -> tuple[Subnets, str]:
-    """The front that the options describe, and a title for it."""
+    """The front that the options describe, and a title for it; ``parts`` evaluate networks."""
     for name, limit in at_most.items():
         if math.isnan(limit):
             raise InputError(f"{_option_of(METRICS[name])} must be a number, not nan")
@@ -236,12 +239,15 @@ def _chosen_front(
     if folder is not None and [profile, space, objectives] != [None, None, None]:
         raise InputError("--from names a search; leave out --profile, --space and --objectives")
     names = None if objectives is None else names_in(objectives, "--objectives")
+    problem = _problem(profile, space, objectives, parts)
+    if problem != _problem(profile, space, objectives, {}) and not exact and storage is None:
+        raise InputError("a search knows what evaluated it; that is for --exact and --storage")
     from mcu_nas_moo.search.front import front_of
 
     if exact:
-        everything, source = _reference_front(profile, space, objectives, at_most)
+        everything, source = _reference_front(problem, at_most)
     elif storage is not None:
-        everything, source = _of_storage(storage, study_name, profile, space, objectives)
+        everything, source = _of_storage(storage, study_name, problem)
     else:
         from mcu_nas_moo.search.search_folder import SEARCHES, SearchFolder, find_search
 
@@ -259,12 +265,16 @@ def _chosen_front(
     return chosen, "\n".join(lines)
 
 
+def _problem(
+    profile: str | None, space: str | None, objectives: str | None, parts: dict[str, Any]
+) -> ProblemOptions:
+    """What the options say of a problem, with the usual values of those left out."""
+    given = {"profile": profile, "space": space, "objectives": objectives, **parts}
+    return ProblemOptions(**{name: value for name, value in given.items() if value is not None})
+
+
 def _of_storage(
-    storage: str,
-    study_name: str | None,
-    profile: str | None,
-    space: str | None,
-    objectives: str | None,
+    storage: str, study_name: str | None, problem: ProblemOptions
 ) -> tuple[Subnets, str]:
     """The subnets of any study; one that does not say what it searches is evaluated anew."""
     from mcu_nas_moo.problem.adapters.optuna_objective import PROBLEM
@@ -273,24 +283,20 @@ def _of_storage(
 
     study = load_study(storage_for_reading(storage), study_name)
     if PROBLEM in study.user_attrs:
-        if [profile, space, objectives] != [None, None, None]:
+        if problem != ProblemOptions():
             raise InputError(
                 f"study {study.study_name} says what it searches; leave out --profile, --space and "
                 "--objectives"
             )
         return subnets_of(study), f"study {study.study_name}"
-    task = task_of_options(
-        space or "mbconv-stage", profile or "cortex-m7", objectives or DEFAULT_OBJECTIVES
-    )
+    task = problem.task()
     found, others = decoded_subnets(study, task)
     left_out = f"; {others:,} trials are none of {task.space.name}" if others else ""
     return found, f"study {study.study_name}, by {task.title}{left_out}"
 
 
-def _reference_front(
-    profile: str | None, space: str | None, objectives: str | None, at_most: Mapping[str, float]
-) -> tuple[Subnets, str]:
-    """A known reference front, by options of which those left out have their usual values.
+def _reference_front(problem: ProblemOptions, at_most: Mapping[str, float]) -> tuple[Subnets, str]:
+    """The known reference front of a problem.
 
     With limits on costs that are no objectives, the front of all four objectives is taken, which
     holds what is best under each limit.
@@ -298,13 +304,11 @@ def _reference_front(
     from mcu_nas_moo.benchmark.references.reference import known_reference, remake_command
     from mcu_nas_moo.search.subnets import Subnets
 
-    task = task_of_options(
-        space or "mbconv-stage", profile or "cortex-m7", objectives or DEFAULT_OBJECTIVES
-    )
+    task = problem.task()
     bounded = {name for name, metric in _BOUNDED.items() if metric.name in at_most}
     wider = task
     if not bounded <= set(task.objectives) and set(task.objectives) <= set(_BOUNDED):
-        wider = task_of_options(task.space.name, profile or "cortex-m7", ",".join(_BOUNDED))
+        wider = replace(problem, objectives=",".join(_BOUNDED)).task()
     reference = known_reference(wider)
     if reference is None:
         raise InputError(
