@@ -334,9 +334,10 @@ def reference_of(task: Task, console: Console) -> Reference:
             reference = pooled_reference(
                 task, say=lambda what: status.update(f"{text}: {what} ...")
             )
+        points = "subnets" if task.problem is None else "points"
         console.print(
             f"No reference front is known for this problem; made one of {len(reference.F)} "
-            f"subnets from {reference.origin['evaluations']:,} evaluations of searches."
+            f"{points} from {reference.origin['evaluations']:,} evaluations of searches."
         )
     return reference
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Group
 
     from mcu_nas_moo.benchmark.analysis.problem_analysis import Analysis
+    from mcu_nas_moo.problem.task import Task
 
 #: Most numbers of evaluations in a table of 100 columns.
 SHOWN = 5
@@ -29,7 +30,7 @@ MISSING = "–"
 
 
 def overall_tables(analyses: Sequence[Analysis]) -> list[Group]:
-    """One table per set of objectives, of at most 100 columns.
+    """One table per set of objectives, of at most 100 columns; problems by name share theirs.
 
     Its rows are algorithms: their mean rank over the problems, and after each number of
     evaluations the mean over the problems of the median hypervolume ratio. Ranks are taken at the
@@ -41,7 +42,7 @@ def overall_tables(analyses: Sequence[Analysis]) -> list[Group]:
     """
     sets: dict[str, dict[int, dict[str, dict[str, float]]]] = {}
     for analysis in analyses:
-        by_count = sets.setdefault(" and ".join(analysis.results.task.objectives), {})
+        by_count = sets.setdefault(_heading(analysis.results.task), {})
         medians = analysis.medians
         rows = zip(medians["algorithm"], medians["evaluations"], medians["median"], strict=True)
         for algorithm, count, median in rows:
@@ -51,6 +52,13 @@ def overall_tables(analyses: Sequence[Analysis]) -> list[Group]:
         _table(objectives, {count: by_count[count] for count in sorted(by_count)})
         for objectives, by_count in sets.items()
     ]
+
+
+def _heading(task: Task) -> str:
+    """What stands above a task's table: problems by name have objectives of their own."""
+    if task.problem is not None:
+        return f"{task.n_obj} objectives"
+    return " and ".join(task.objectives)
 
 
 def _table(objectives: str, medians: dict[int, dict[str, dict[str, float]]]) -> Group:

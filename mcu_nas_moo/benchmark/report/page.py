@@ -249,7 +249,7 @@ def _tasks(problems: Sequence[ProblemResults]) -> str:
         rows.append(
             f'<tr><th scope="row" class="left">{escape(results.title)}</th>'
             f"<td>{escape(limits)}</td><td><code>{escape(task.fingerprint)}</code></td>"
-            f"<td>{escape(reference.kind)}, {len(reference.F):,} networks, of task "
+            f"<td>{escape(reference.kind)}, {len(reference.F):,} points, of task "
             f"<code>{escape(reference.problem.fingerprint)}</code></td><td>{origin}</td></tr>"
         )
     heads = ("problem", "limits", "fingerprint of the task", "reference", "origin of the reference")

@@ -71,9 +71,10 @@ def problem_data(
     factors = np.array([axis.factor for axis in axes])
     kind = reference.kind
     known = reference.F[np.argsort(reference.F[:, -1], kind="stable")]
+    noun = "network" if task.problem is None else "solution"
     note = (
         f"All seeds together after {fronts.evaluations:,} evaluations, beside the {kind} front of "
-        f"{len(reference.F):,} networks (grey). Point at a mark to see the network."
+        f"{len(reference.F):,} {noun}s (grey). Point at a mark to see the {noun}."
     )
     if fronts.left_out:
         note += (
