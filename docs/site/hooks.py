@@ -36,6 +36,11 @@ ELSEWHERE = {
     path.relative_to(ROOT).as_posix(): f"measurements/{path.name}"
     for path in sorted((ROOT / "benchmarks" / "results").glob("*.md"))
 }
+ELSEWHERE |= {
+    f"examples/{path.name}": f"examples/{path.name}"
+    for path in sorted((ROOT / "examples").glob("own_*"))
+    if path.is_file()
+}
 _LINK = re.compile(r"\]\((?![a-z]+:|#)([^)\s#]+)(#[^)\s]*)?\)")
 _ROLE = re.compile(r":(?:class|func|meth|mod|attr|data):<code>~?([^<]*)</code>")
 _CODE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
