@@ -15,14 +15,15 @@ from mcu_nas_moo.contracts.metrics import LIMITED, METRICS, OBJECTIVES
 from mcu_nas_moo.hardware.profile import Limits
 
 PACKAGE = Path(mcu_nas_moo.__file__).parent
-#: Modules in which a group of metrics is the subject: the table, and what computes, fits or limits
-#: the costs one by one.
+#: Modules in which a group of metrics is the subject: the table, what computes, fits or limits the
+#: costs one by one, and the figures of the toy task.
 ABOUT_METRICS = {
     "contracts/metrics.py",
     "hardware/calibration/board_refit.py",
     "hardware/profile_template.py",
     "hardware/runtime.py",
-    "problem/task.py",
+    "testing/optimiser_suite.py",
+    "testing/toy_task.py",
 }
 
 
@@ -163,7 +164,7 @@ def test_a_new_metric_is_in_options_tables_and_pages_without_another_edit():
     for command in ("search", "cost", "enumerate", "bench"):
         assert "--memory-mb" in found["options"][command], command
         assert "Memory limit instead of the profile's." in found["options"][command]
-    assert "--max-memory-mb" in found["options"]["front"]
+    assert "--memory-mb" in found["options"]["front"]
     assert "error, latency, sram, flash, energy, macs, memory" in " ".join(
         found["options"]["front"].split()
     )

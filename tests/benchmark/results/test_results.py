@@ -221,7 +221,7 @@ def test_damaged_and_foreign_files_are_left_out_with_their_names(folder):
     assert "nsga2-s0.npz is damaged" in said
     assert "nsga2-s7.npz: budget: expected 60, that of its folder, got 40" in said
     assert "other.npz is damaged or not a file of results (field 'facts' is missing" in said
-    assert "broken/study.json: profile: field required" in said
+    assert "broken/study.json: objectives: field required" in said
 
 
 def test_points_outside_the_space_are_left_out(folder):
