@@ -324,7 +324,9 @@ def _reference_front(problem: ProblemOptions, at_most: Mapping[str, float]) -> t
 def _table(chosen: Subnets, rows: Sequence[int]) -> Table:
     from rich.table import Column
 
-    texts = Column("#", justify="right"), Column("name", no_wrap=True, overflow="ellipsis")
+    # A number and some of the name are there, however many metrics stand beside them.
+    number = Column("#", justify="right", no_wrap=True, min_width=len(str(len(chosen))))
+    texts = number, Column("name", no_wrap=True, overflow="ellipsis", min_width=12)
     known = chosen.problem.objectives_known.values()
     metrics = [metric for metric in known if metric.name in chosen.metrics]
     table = new_table(texts, [metric.heading for metric in metrics])

@@ -49,6 +49,8 @@ def fit(labels_file: Path | None, weights: Path | None, out: Path, seed: int) ->
     from mcu_nas_moo.training.supernet.shipped_files import register
     from mcu_nas_moo.training.supernet.weights import TrainedSupernet
 
+    from mcu_nas_moo.spaces import list_spaces
+
     labels = Labels.load(labels_file)
     trained = TrainedSupernet.load(weights)
     fitted = fit_and_judge(trained.spaces, labels, seed, data=trained.data)
@@ -62,7 +64,9 @@ def fit(labels_file: Path | None, weights: Path | None, out: Path, seed: int) ->
                 f"points on {row['labels']} labels"
             )
     click.echo(f"predictor: {out}")
-    click.echo(f"Next: mcu-nas search --space {trained.spaces[0].name} --accuracy {out}")
+    name = trained.spaces[0].name
+    space = name if name in list_spaces() else "FILE"
+    click.echo(f"Next: mcu-nas search --space {space} --accuracy {out}")
 
 
 @predictor.command("label-costs")
