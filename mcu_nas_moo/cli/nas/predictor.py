@@ -45,11 +45,10 @@ def fit(labels_file: Path | None, weights: Path | None, out: Path, seed: int) ->
     """  # noqa: D301
     from mcu_nas_moo.problem.evaluators.accuracy_fit import fit_and_judge
     from mcu_nas_moo.problem.evaluators.perceptrons import FOLDS
+    from mcu_nas_moo.spaces import list_spaces
     from mcu_nas_moo.training.supernet.labels import Labels
     from mcu_nas_moo.training.supernet.shipped_files import register
     from mcu_nas_moo.training.supernet.weights import TrainedSupernet
-
-    from mcu_nas_moo.spaces import list_spaces
 
     labels = Labels.load(labels_file)
     trained = TrainedSupernet.load(weights)
