@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from mcu_nas_moo.problem.evaluators.cost_predictor import LearnedCosts
 
 
+#: Kendall's tau below which a search by a predictor finds little; the shipped one has 0.93.
+LEAST_TAU = 0.5
+
+
 @click.group()
 def predictor() -> None:
     """Fit predictors of accuracy and of costs.
@@ -63,6 +67,11 @@ def fit(labels_file: Path | None, weights: Path | None, out: Path, seed: int) ->
                 f"points on {row['labels']} labels"
             )
     click.echo(f"predictor: {out}")
+    if fitted.details["all"]["kendall_tau"] < LEAST_TAU:
+        click.echo(
+            f"It hardly tells good networks from bad ones (Kendall's tau below {LEAST_TAU:g}): train "
+            "the supernet longer, with more pictures, or label more subnets."
+        )
     name = trained.spaces[0].name
     space = name if name in list_spaces() else "FILE"
     click.echo(f"Next: mcu-nas search --space {space} --accuracy {out}")
