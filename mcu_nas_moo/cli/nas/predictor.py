@@ -67,10 +67,10 @@ def fit(labels_file: Path | None, weights: Path | None, out: Path, seed: int) ->
                 f"points on {row['labels']} labels"
             )
     click.echo(f"predictor: {out}")
-    if fitted.details["all"]["kendall_tau"] < LEAST_TAU:
+    if not fitted.details["all"]["kendall_tau"] >= LEAST_TAU:  # nan, too
         click.echo(
-            f"It hardly tells good networks from bad ones (Kendall's tau below {LEAST_TAU:g}): train "
-            "the supernet longer, with more pictures, or label more subnets."
+            f"It hardly tells good networks from bad ones (Kendall's tau below {LEAST_TAU:g}): "
+            "train the supernet longer, with more pictures, or label more subnets."
         )
     name = trained.spaces[0].name
     space = name if name in list_spaces() else "FILE"
