@@ -3,7 +3,7 @@
 import pytest
 
 from mcu_nas_moo.data.image_folders import ImageFolder
-from mcu_nas_moo.spaces import MBConvSpace, MBConvSpec, load_space, subnet_file
+from mcu_nas_moo.spaces import MBConvSpace, MBConvSpec
 from mcu_nas_moo.spaces.subnet_file import SubnetFile
 from mcu_nas_moo.training.supernet.trainer import SupernetTrainer, TrainingSettings, train_supernet
 
@@ -11,16 +11,7 @@ from mcu_nas_moo.training.supernet.trainer import SupernetTrainer, TrainingSetti
 @pytest.fixture(scope="session")
 def small_space(small_spec):
     facts = {"name": "small", "granularity": "stage", "classes": 2}
-    spec = small_spec | facts
-
-    def load(name, classes=None):
-        if name != "small":
-            return load_space(name, classes)
-        return MBConvSpace(MBConvSpec.model_validate(spec | {"classes": classes or 2}))
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(subnet_file, "load_space", load)
-        yield load("small")
+    return MBConvSpace(MBConvSpec.model_validate(small_spec | facts))
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +19,7 @@ def subnet(small_space):
     """One of two blocks in a stage, so that there is an addition, at half the resolution."""
     genes = {gene.name: gene.options[-1] for gene in small_space.genes}
     genes |= {"resolution": 16, "stem": 4}
-    return SubnetFile(name="chosen", space="small", genes=genes, classes=2)
+    return SubnetFile(name="chosen", genes=genes, **SubnetFile.fields_of(small_space))
 
 
 @pytest.fixture(scope="session")
