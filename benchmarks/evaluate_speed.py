@@ -15,7 +15,7 @@ from rich.table import Table
 
 from mcu_nas_moo import Task, list_spaces
 from mcu_nas_moo.common.workpool import cores
-from mcu_nas_moo.problem.evaluators.asking_all import CHUNK
+from mcu_nas_moo.problem.evaluators.evaluate_all import CHUNK
 
 if TYPE_CHECKING:
     from collections.abc import Callable

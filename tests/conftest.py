@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import shutil
+import sys
 
 # Tests run in several processes; threads of each on top would wait for one another. Set before
 # torch or numpy are imported.
@@ -16,6 +18,7 @@ from hypothesis import settings
 from PIL import Image
 from toy_task import ToyTask, brute_force_reference
 
+from mcu_nas_moo.common import user_parts
 from mcu_nas_moo.spaces import MBConvSpace, MBConvSpec, load_space
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -23,6 +26,36 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 # Examples may take long on a busy machine; that is no failure.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
+
+
+@pytest.fixture
+def user_module(tmp_path, monkeypatch):
+    """Writes a module of a user's into a new current folder, which is returned."""
+
+    def write(name, text):
+        (tmp_path / f"{name}.py").write_text(text)
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "path", [*sys.path])
+        monkeypatch.delitem(sys.modules, name, raising=False)
+        return tmp_path
+
+    return write
+
+
+@pytest.fixture
+def announce(monkeypatch):
+    """Lets entry points be those of installed packages."""
+
+    def as_installed(*points):
+        monkeypatch.setattr(
+            importlib.metadata,
+            "entry_points",
+            lambda group: [point for point in points if point.group == group],
+        )
+        user_parts.announced.cache_clear()
+
+    yield as_installed
+    user_parts.announced.cache_clear()
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ import traceback
 from difflib import get_close_matches
 from functools import cache
 from importlib import import_module, invalidate_caches
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -37,6 +36,8 @@ Hash = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 @cache
 def announced(group: str) -> dict[str, EntryPoint]:
     """What installed packages announce under ``mcu_nas_moo.<group>``, by name."""
+    from importlib.metadata import entry_points  # takes a while to load
+
     return {point.name: point for point in entry_points(group=f"mcu_nas_moo.{group}")}
 
 

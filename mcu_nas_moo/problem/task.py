@@ -16,15 +16,12 @@ from mcu_nas_moo.common.naming import unknown_name
 from mcu_nas_moo.common.user_parts import UserCode, UserFile
 from mcu_nas_moo.common.yaml_files import is_path
 from mcu_nas_moo.contracts.evaluator import COSTS as COST_ORDER
-from mcu_nas_moo.contracts.metrics import METRICS, limits_in, metric_table, objectives_in
+from mcu_nas_moo.contracts.metrics import METRICS, limits_in, objectives_in
 from mcu_nas_moo.hardware.profile import Profile, list_profiles, load_profile
-from mcu_nas_moo.problem.evaluators.accuracy_predictor import SHIPPED_ACCURACY, AccuracyPredictor
-from mcu_nas_moo.problem.evaluators.analytic_costs import COSTS, AnalyticCosts
-from mcu_nas_moo.problem.evaluators.asking_all import ask_all, in_order
-from mcu_nas_moo.problem.evaluators.choice import chosen_evaluators, found_again
+from mcu_nas_moo.problem.evaluators.evaluate_all import evaluate_all, in_order
+from mcu_nas_moo.problem.evaluators.task_evaluators import chosen_evaluators
 from mcu_nas_moo.problem.facts import ProblemFacts, difference
-from mcu_nas_moo.problem.named.own_problem import OwnProblem
-from mcu_nas_moo.problem.named.register import find_problem, problem_name
+from mcu_nas_moo.problem.stored_task import arguments_of
 from mcu_nas_moo.spaces import SearchSpace, load_space
 from mcu_nas_moo.spaces.register import SpaceReference
 
@@ -33,11 +30,12 @@ if TYPE_CHECKING:
 
     from mcu_nas_moo.common.arrays import FloatArray, IntArray
     from mcu_nas_moo.contracts.evaluator import Cost, NetworkEvaluator
-    from mcu_nas_moo.contracts.metrics import Metric
     from mcu_nas_moo.contracts.problem import DiscreteProblem
     from mcu_nas_moo.hardware.cost_model import CostModel
-    from mcu_nas_moo.problem.evaluators.asking import Asked
+    from mcu_nas_moo.problem.evaluators.accuracy_predictor import AccuracyPredictor
+    from mcu_nas_moo.problem.evaluators.checked_evaluator import CheckedEvaluator
     from mcu_nas_moo.problem.evaluators.cost_predictor import CostPredictor
+    from mcu_nas_moo.problem.named.problem_evaluator import ProblemEvaluator
 
 
 class Evaluation(NamedTuple):
@@ -84,7 +82,7 @@ class Task:
             evaluator tells, a metric that two tell, or learned costs of another space or device.
     """
 
-    problem: OwnProblem | None = None
+    problem: ProblemEvaluator | None = None
     source: str | UserCode | None = None
 
     def __init__(
@@ -127,19 +125,13 @@ class Task:
         self.profile = profile and profile.with_limits(**of_profile)
         self.evaluators = chosen_evaluators(self.space, self.profile, accuracy, costs, evaluators)
         #: All metrics that can be told of a network, by name.
-        self.table = metric_table(
-            (metric for asked in self.evaluators.all for metric in asked.metrics.values()),
-            self.accuracy_of,
-        )
-        told = {name for asked in self.evaluators.all for name in asked.metrics}
-        #: Names of the metrics that evaluators tell, and of an error or accuracy that follows.
-        self.told = told | ({"accuracy", "error"} if told & {"accuracy", "error"} else set())
+        self.table = self.evaluators.table
         self.objectives = tuple(objectives)
         known = objectives_in(self.table)
         for name in objectives:
             if name not in known:
                 raise unknown_name("objective", name, list(known))
-            self._check_told(known[name], "objective", name)
+            self.evaluators.check_told(known[name], f"objective {name}", self.space)
         #: What the objectives minimise, or minus of it where larger is better.
         self.objective_metrics = tuple(known[name] for name in objectives)
         self._set_limits(limits or {})
@@ -150,13 +142,13 @@ class Task:
         usual = {} if self.profile is None else self.profile.limits.model_dump()
         known = [name for name in self.table if name in usual or name not in METRICS]
         for name, limit in given.items():
-            if name not in known and name not in self.told:
+            if name not in known and name not in self.evaluators.told:
                 raise unknown_name("limit", name, known)
-            self._check_told(self.table[name], "limit", name)
+            self.evaluators.check_told(self.table[name], f"limit {name}", self.space)
             if not (0 < limit < np.inf or (limit == 0 and name not in METRICS)):
                 raise InputError(f"the limit of {name} must be a positive number, got {limit}")
         limits = usual | dict(given)
-        limited = limits_in(self.table, (name for name in limits if name in self.told))
+        limited = limits_in(self.table, (name for name in limits if name in self.evaluators.told))
         self._limited_metrics = tuple(limited.values())
         self.constraint_names = tuple(limited)
         #: Upper limit of each constrained metric; a lower one where larger is better.
@@ -174,6 +166,9 @@ class Task:
         Raises:
             InputError: if there is none of that name, or it is no problem.
         """
+        from mcu_nas_moo.problem.named.problem_evaluator import ProblemEvaluator
+        from mcu_nas_moo.problem.named.register import find_problem
+
         found: Any = problem
         source = name = None
         if isinstance(problem, str):
@@ -182,7 +177,7 @@ class Task:
         if isinstance(found, Task):
             task = found
         else:
-            own = OwnProblem(found, name)
+            own = ProblemEvaluator(found, name)
             task = cls(own.space, None, own.objectives, limits=own.limits, evaluators=[own])
             task.problem = own
         if source is not None:
@@ -193,22 +188,6 @@ class Task:
     def reference_front(self) -> FloatArray | None:
         """Objectives ``(n, n_obj)`` of the true front, if the problem itself tells them."""
         return None if self.problem is None else self.problem.reference_front
-
-    def _check_told(self, metric: Metric, what: str, name: str) -> None:
-        if metric.name in self.told:
-            return
-        if metric.name in ("accuracy", "error"):
-            remedy = (
-                "the shipped predictor does not know this space; give an accuracy: the file of a "
-                "predictor (--accuracy), a supernet (--supernet) or an evaluator (--evaluator)"
-            )
-        elif self.profile is None:
-            remedy = "give a profile, or an evaluator that tells it (--evaluator)"
-        else:
-            remedy = "its networks are unknown; give an evaluator that tells it (--evaluator)"
-        raise InputError(
-            f"{what} {name}: nothing tells {metric.name} of {self.space.name}; {remedy}"
-        )
 
     @property
     def n_genes(self) -> int:
@@ -231,14 +210,6 @@ class Task:
         return len(self.limits)
 
     @property
-    def accuracy_of(self) -> str:
-        """What accuracy and error are measured on, and how they are known, in words."""
-        for asked in self.evaluators.all:
-            if {"accuracy", "error"} & set(asked.metrics):
-                return asked.accuracy_of
-        return SHIPPED_ACCURACY
-
-    @property
     def cost(self) -> Cost:
         """What one network takes, about: that of the slowest evaluator."""
         return max((asked.cost for asked in self.evaluators.all), key=COST_ORDER.index)
@@ -249,19 +220,19 @@ class Task:
         return "no device" if self.profile is None else self.profile.name
 
     @property
+    def told(self) -> set[str]:
+        """Names of the metrics that are told of a network."""
+        return self.evaluators.told
+
+    @property
     def predictor(self) -> AccuracyPredictor | None:
         """The accuracy predictor; None if something else tells the accuracy, or nothing."""
-        found = self.evaluators.accuracy and self.evaluators.accuracy.evaluator
-        return found if isinstance(found, AccuracyPredictor) else None
+        return self.evaluators.predictor
 
     @property
     def cost_model(self) -> CostModel | None:
         """The analytic cost model, if it is asked for a cost."""
-        analytic = self.evaluators.analytic
-        if analytic is None or not set(COSTS) & set(analytic.metrics):
-            return None
-        assert isinstance(analytic.evaluator, AnalyticCosts)
-        return analytic.evaluator.model
+        return self.evaluators.cost_model
 
     @property
     def learned_metrics(self) -> tuple[str, ...]:
@@ -307,7 +278,7 @@ class Task:
             python_parts=tuple(
                 asked.name for asked, source in zip(own, sources, strict=True) if source is None
             ),
-            accuracy_of=self.accuracy_of,
+            accuracy_of=self.evaluators.accuracy_of,
             own_metrics=tuple(m for m in self.table.values() if m.name not in METRICS),
         )
 
@@ -342,36 +313,16 @@ class Task:
     @classmethod
     def _found_again(cls, facts: ProblemFacts, folder: Path) -> Task:
         """The task of today that these facts, of a file in ``folder``, name."""
-        if facts.problem is not None:
-            task = cls.of_problem(problem_name(facts.problem))
-            if isinstance(facts.problem, UserCode) and task.source != facts.problem:
-                raise InputError(
-                    f"the code of problem {facts.problem.name!r} changed since then; leave it out, "
-                    "or make the runs again"
-                )
-            return task
-        if facts.python_parts:
+        if facts.problem is None:
+            return cls(**arguments_of(facts, folder))
+        named = facts.problem if isinstance(facts.problem, str) else facts.problem.name
+        task = cls.of_problem(named)
+        if isinstance(facts.problem, UserCode) and task.source != facts.problem:
             raise InputError(
-                f"evaluator {facts.python_parts[0]} was made by a Python program; to have it "
-                "found again, name it module:Name"
+                f"the code of problem {named!r} changed since then; leave it out, or make the runs "
+                "again"
             )
-        profile: Profile | None = facts.profile_facts
-        if profile is None and facts.profile is not None:
-            if facts.profile not in list_profiles():
-                raise unknown_name("profile", facts.profile, list_profiles())
-            profile = load_profile(facts.profile)
-        predictor, learned = facts.predictor, facts.learned_costs
-        return cls(
-            facts.search_space(),
-            profile,
-            facts.objectives,
-            limits=facts.limits,
-            accuracy=predictor.find(folder) if predictor else None,
-            costs=learned.find(folder)
-            if learned
-            else ("mlp" if facts.learned_metrics else "analytic"),
-            evaluators=[found_again(part, folder) for part in facts.evaluators],
-        )
+        return task
 
     def evaluate(self, X: Any) -> Evaluation:
         """Objectives and constraints of the genotypes ``X``, integers of shape ``(N, n_genes)``.
@@ -403,7 +354,7 @@ class Task:
             of the limited costs. Networks that could not be evaluated are NaN throughout.
         """
         X = self.space.check(X)
-        answer = ask_all(self.evaluators.all, self.space, X)
+        answer = evaluate_all(self.evaluators.all, self.space, X)
         if answer.reasons:
             failed = self.space.canonical(X[[*answer.reasons]])
             for x, reason in zip(failed, answer.reasons.values(), strict=True):
@@ -428,20 +379,15 @@ class Task:
 
     @property
     def _facts(self) -> dict[str, Any]:
-        accuracy, learned = self.evaluators.accuracy, self.evaluators.learned
-        facts: dict[str, Any] = {"space": self.space.facts}
-        if accuracy is not None:
-            facts["predictor"] = accuracy.fingerprint
-        if self.cost_model is not None:
-            facts["costs"] = self.cost_model.fingerprint
-        facts |= {"limits": self.limits, "objectives": self.objectives}
-        if learned is not None:
-            facts["learned"] = [learned.fingerprint, *learned.metrics]
-        own = [[asked.fingerprint, *asked.metrics] for asked in self.evaluators.own]
-        return facts | ({"evaluators": own} if own else {})
+        return {
+            "space": self.space.facts,
+            "limits": self.limits,
+            "objectives": self.objectives,
+            **self.evaluators.facts,
+        }
 
 
-def _file_of(asked: Asked | None) -> UserFile | None:
+def _file_of(asked: CheckedEvaluator | None) -> UserFile | None:
     source = None if asked is None else asked.source
     return source if isinstance(source, UserFile) else None
 

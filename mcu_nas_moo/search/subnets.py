@@ -14,7 +14,7 @@ import numpy as np
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.contracts.metrics import VIOLATION
 from mcu_nas_moo.problem.archive import feasible
-from mcu_nas_moo.problem.evaluators.asking import SPREAD
+from mcu_nas_moo.problem.evaluators.checked_evaluator import SPREAD
 from mcu_nas_moo.spaces.register import SpaceReference
 from mcu_nas_moo.spaces.subnet_file import SubnetFile
 

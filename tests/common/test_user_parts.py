@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 
-from mcu_nas_moo.common import user_parts
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.user_parts import (
     UserFile,
@@ -34,24 +32,8 @@ part = Part()
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    (tmp_path / "their_part.py").write_text(MODULE)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.delitem(sys.modules, "their_part", raising=False)
-    return tmp_path
-
-
-@pytest.fixture
-def announced(monkeypatch):
-    def announce(*points):
-        monkeypatch.setattr(
-            user_parts, "entry_points", lambda group: [p for p in points if p.group == group]
-        )
-        user_parts.announced.cache_clear()
-
-    yield announce
-    user_parts.announced.cache_clear()
+def folder(user_module):
+    return user_module("their_part", MODULE)
 
 
 def test_names_lead_to_objects_and_what_they_make(folder):
@@ -105,8 +87,8 @@ def test_what_cannot_be_made_is_told_with_its_line(folder):
     )
 
 
-def test_an_entry_point_that_does_not_import_is_told(folder, announced):
-    announced(
+def test_an_entry_point_that_does_not_import_is_told(folder, announce):
+    announce(
         EntryPoint("theirs", "their_part:Part", "mcu_nas_moo.things"),
         EntryPoint("gone", "their_package.gone:Part", "mcu_nas_moo.things"),
     )

@@ -10,7 +10,6 @@ from toy_task import ToyTask
 
 from mcu_nas_moo.benchmark.runs.run import run_optimiser
 from mcu_nas_moo.benchmark.runs.study import Run, Study
-from mcu_nas_moo.common import user_parts
 from mcu_nas_moo.optimisers import user_optimisers as own
 from mcu_nas_moo.optimisers.register import (
     check_hyperparameters,
@@ -156,17 +155,12 @@ def test_fingerprint_follows_the_source(tmp_path, monkeypatch):
     assert seen[0] != optimiser_fingerprint("own_algorithms:Tries")
 
 
-def test_packages_can_announce_optimisers(monkeypatch, exact):
+def test_packages_can_announce_optimisers(announce, exact):
     points = [
         EntryPoint("their-search", "own_algorithms:Tries", "mcu_nas_moo.optimisers"),
         EntryPoint("random", "own_algorithms:NoOptimiser", "mcu_nas_moo.optimisers"),
     ]
-    monkeypatch.setattr(
-        user_parts,
-        "entry_points",
-        lambda group: points if group == "mcu_nas_moo.optimisers" else [],
-    )
-    user_parts.announced.cache_clear()
+    announce(*points)
     own.user_entry.cache_clear()
     try:
         assert list_optimisers()["their-search"] == "own_algorithms:Tries"
@@ -177,7 +171,6 @@ def test_packages_can_announce_optimisers(monkeypatch, exact):
         with pytest.raises(ValueError, match="did you mean 'their-search'"):
             load_optimiser("their-serch")
     finally:
-        user_parts.announced.cache_clear()
         own.user_entry.cache_clear()
 
 

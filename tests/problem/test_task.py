@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mcu_nas_moo import Task
-from mcu_nas_moo.problem.evaluators.asking_all import CHUNK
+from mcu_nas_moo.problem.evaluators.evaluate_all import CHUNK
 
 
 @pytest.fixture(scope="module")

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from importlib.metadata import EntryPoint
 
 import pytest
 
 from mcu_nas_moo import Gene, InputError, SearchSpace, load_space
-from mcu_nas_moo.common import user_parts
 from mcu_nas_moo.spaces.register import SpaceReference, known_spaces, list_spaces
 
 MBCONV = """
@@ -39,12 +37,8 @@ def needs(size):
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    (tmp_path / "their_space.py").write_text(MINE)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.delitem(sys.modules, "their_space", raising=False)
-    return tmp_path
+def folder(user_module):
+    return user_module("their_space", MINE)
 
 
 def written(folder, text, name="filters.yaml"):
@@ -83,21 +77,12 @@ def test_modules_bring_classes_functions_and_objects(folder):
     assert load_space("their_space:Mine").source.name == "their_space:Mine"
 
 
-def test_packages_announce_spaces(folder, monkeypatch):
-    points = [
-        EntryPoint(name, "their_space:Mine", "mcu_nas_moo.spaces")
-        for name in ("theirs", "mbconv-stage")
-    ]
-    monkeypatch.setattr(
-        user_parts, "entry_points", lambda group: points if group == points[0].group else []
-    )
-    user_parts.announced.cache_clear()
-    try:
-        assert load_space("theirs").name == "mine"
-        assert known_spaces() == [*list_spaces(), "theirs"]
-        assert load_space("mbconv-stage").name == "mbconv-stage"  # a name of ours stays ours
-    finally:
-        user_parts.announced.cache_clear()
+def test_packages_announce_spaces(folder, announce):
+    names = ("theirs", "mbconv-stage")
+    announce(*(EntryPoint(name, "their_space:Mine", "mcu_nas_moo.spaces") for name in names))
+    assert load_space("theirs").name == "mine"
+    assert known_spaces() == [*list_spaces(), "theirs"]
+    assert load_space("mbconv-stage").name == "mbconv-stage"  # a name of ours stays ours
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from mcu_nas_moo.common.yaml_files import Facts, Name, is_path, read_values, val
 from mcu_nas_moo.contracts.metrics import OBJECTIVES
 from mcu_nas_moo.hardware.profile import load_profile
 from mcu_nas_moo.optimisers import register
-from mcu_nas_moo.problem.evaluators.choice import TABLES
+from mcu_nas_moo.problem.evaluators.task_evaluators import TABLES
 from mcu_nas_moo.problem.named.register import check_problem
 from mcu_nas_moo.problem.named_parts import NO_PROFILE, SHIPPED, task_of_names
 from mcu_nas_moo.problem.task import Task

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.problem.evaluators.asking import Asked
+from mcu_nas_moo.problem.evaluators.checked_evaluator import CheckedEvaluator
 from mcu_nas_moo.problem.evaluators.cost_predictor import COMMAND, CostPredictor, LearnedCosts
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mcu_nas_moo.spaces import SearchSpace
 
 
-def cost_evaluator(costs: Any, space: SearchSpace, profile: Profile) -> Asked | None:
+def cost_evaluator(costs: Any, space: SearchSpace, profile: Profile) -> CheckedEvaluator | None:
     """What tells the costs of a task; None for the analytic model.
 
     Args:
@@ -51,7 +51,7 @@ def cost_evaluator(costs: Any, space: SearchSpace, profile: Profile) -> Asked | 
             f"{type(costs).__name__}"
         )
     costs.check(space, profile)
-    return Asked(_Evaluator(costs), getattr(costs, "file", None))
+    return CheckedEvaluator(_Evaluator(costs), getattr(costs, "file", None))
 
 
 class _Evaluator:

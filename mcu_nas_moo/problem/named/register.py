@@ -58,11 +58,6 @@ def list_problems() -> list[str]:
     return list(PROBLEMS)
 
 
-def problem_name(source: str | UserCode) -> str:
-    """The name by which :func:`find_problem` finds what ``source`` refers to."""
-    return source if isinstance(source, str) else source.name
-
-
 def check_problem(name: str) -> str:
     """The same name, if it could be one of a problem; imports nothing of the user's.
 

@@ -40,7 +40,7 @@ def installed(monkeypatch):
         (("qemu", "unicorn"), "cortex-m3", "auto", Unicorn),  # the board is taken for the M0+
     ],
 )
-def test_choice(installed, there, core, wanted, chosen):
+def test_task_evaluators(installed, there, core, wanted, chosen):
     installed(*there)
     assert isinstance(choose_emulator(core, wanted), chosen)
 

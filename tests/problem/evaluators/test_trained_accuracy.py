@@ -82,7 +82,7 @@ def test_a_training_that_diverges_is_a_failure_with_its_reason(pictures, tiny_sp
 
 def test_figures_are_kept_and_the_data_is_named(pictures, tiny_space, monkeypatch):
     task = Task(tiny_space, "cortex-m7", accuracy=TrainedAccuracy(pictures, 1))
-    assert task.accuracy_of == "pets (1 epochs)"
+    assert task.evaluators.accuracy_of == "pets (1 epochs)"
     assert task.table["error"].label == "error on pets (1 epochs), %"
     before = task.evaluate(tiny_space.smallest).F
     monkeypatch.setattr(TrainedAccuracy, "evaluate", lambda *arguments: 1 / 0)
@@ -109,7 +109,7 @@ def test_a_task_returns_from_its_facts_wherever_the_pictures_lie(pictures, weigh
         facts = problem_facts(task.facts().plain(pictures.parent), "study.json")
         again = Task.from_facts(facts, pictures.parent / "study.json")
         assert again.fingerprint == task.fingerprint
-        assert again.accuracy_of == task.accuracy_of
+        assert again.evaluators.accuracy_of == task.evaluators.accuracy_of
     moved = pictures.rename(pictures.parent / "elsewhere")
     with pytest.raises(InputError, match=rf"{pictures} is missing; put the pictures there or at"):
         Task.from_facts(facts, pictures.parent / "study.json")

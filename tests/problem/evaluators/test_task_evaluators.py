@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from importlib.metadata import EntryPoint
 
 import numpy as np
@@ -11,8 +10,7 @@ from small_space import random_predictor
 from small_space import small_space as of_mbconv
 
 from mcu_nas_moo import FunctionEvaluator, Gene, InputError, Metric, SearchSpace, Task
-from mcu_nas_moo.common import user_parts
-from mcu_nas_moo.problem.evaluators.kept_values import Kept
+from mcu_nas_moo.problem.evaluators.cached_evaluator import CachedEvaluator
 from mcu_nas_moo.problem.facts import problem_facts
 
 GENES = SearchSpace("s", [Gene("a", (1, 2)), Gene("b", (1, 2, 3))])
@@ -45,13 +43,10 @@ def telling(*metrics, value=1.0):
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    (tmp_path / "their_evaluator.py").write_text(MINE)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.delitem(sys.modules, "their_evaluator", raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path
+def folder(user_module, monkeypatch):
+    folder = user_module("their_evaluator", MINE)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    return folder
 
 
 def kinds(task):
@@ -90,7 +85,9 @@ def test_a_space_without_networks_has_only_what_is_told(folder):
     F, G = task.evaluate(np.array([[1, 2], [0, 0]]))
     assert F.tolist() == [[0.5, 3.0], [0.0, 1.0]]
     assert G.shape == (2, 0)
-    with pytest.raises(InputError, match=r"objective sram: nothing tells sram_kib of s; give a p"):
+    with pytest.raises(InputError, match="nothing tells sram_kib of s; its networks are unknown"):
+        InputError, match=r"objective sram: nothing tells sram_kib of s; its networks are unknown"
+    ):
         Task(GENES, None, ("error", "sram"), evaluators=["their_evaluator:mine"])
     on_board = Task(GENES, "cortex-m4", evaluators=["their_evaluator:mine"])
     assert on_board.constraint_names == ("latency",)
@@ -102,9 +99,9 @@ def test_a_space_without_networks_has_only_what_is_told(folder):
 
 def test_what_measures_is_kept(folder):
     (noisy,) = Task(GENES, None, evaluators=["their_evaluator:Noisy"]).evaluators.all
-    assert isinstance(noisy, Kept)
+    assert isinstance(noisy, CachedEvaluator)
     (sure,) = Task(GENES, None, evaluators=["their_evaluator:Mine"]).evaluators.all
-    assert not isinstance(sure, Kept)
+    assert not isinstance(sure, CachedEvaluator)
 
 
 @pytest.mark.parametrize(
@@ -158,16 +155,9 @@ def test_learned_costs_need_a_device():
         Task(GENES, None, ["error"], costs="mlp", evaluators=[telling("error")])
 
 
-def test_packages_announce_evaluators(folder, monkeypatch):
-    point = EntryPoint("theirs", "their_evaluator:Mine", "mcu_nas_moo.evaluators")
-    monkeypatch.setattr(
-        user_parts, "entry_points", lambda group: [point] if group == point.group else []
-    )
-    user_parts.announced.cache_clear()
-    try:
-        assert kinds(Task(GENES, None, evaluators=["theirs"])) == ["Mine"]
-    finally:
-        user_parts.announced.cache_clear()
+def test_packages_announce_evaluators(folder, announce):
+    announce(EntryPoint("theirs", "their_evaluator:Mine", "mcu_nas_moo.evaluators"))
+    assert kinds(Task(GENES, None, evaluators=["theirs"])) == ["Mine"]
 
 
 def test_named_ones_return_from_facts_and_changed_ones_are_told(folder):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mcu_nas_moo import FunctionEvaluator, Gene, InputError, Metric, SearchSpace
-from mcu_nas_moo.problem.evaluators.asking import Asked
+from mcu_nas_moo.problem.evaluators.checked_evaluator import CheckedEvaluator
 
 SPACE = SearchSpace("s", [Gene("a", (1, 2)), Gene("b", ("x", "y", "z"))])
 X = np.array([[0, 0], [1, 2], [0, 1]])
@@ -24,7 +24,7 @@ def asked(answer, metrics=("error",), **options):
             return answer(X) if callable(answer) else answer
         return {n: v[: len(X)] if isinstance(v, list) else v for n, v in answer.items()}
 
-    return Asked(FunctionEvaluator(tell, metrics, **options))
+    return CheckedEvaluator(FunctionEvaluator(tell, metrics, **options))
 
 
 def refusal(call) -> str:
@@ -41,7 +41,7 @@ def test_a_failed_network_is_nan_throughout_with_its_reason():
         "error_std": [0.1, 0.1, 0.1],
         "reason": [None, "out of\n  memory", "too slow"],
     }
-    told = asked(answer, ("error", "latency_ms")).ask(SPACE, X)
+    told = asked(answer, ("error", "latency_ms")).evaluate(SPACE, X)
     assert told.reasons == {1: "out of memory", 2: "too slow"}
     assert {n: v.tolist()[:1] for n, v in told.values.items()} == {
         "error": [0.5],
@@ -69,13 +69,15 @@ def test_a_failed_network_is_nan_throughout_with_its_reason():
     ],
 )
 def test_an_answer_that_breaks_the_contract_is_named(answer, message):
-    text = refusal(lambda: asked(answer).ask(SPACE, X))
+    text = refusal(lambda: asked(answer).evaluate(SPACE, X))
     assert text.startswith("evaluator tell")
     assert re.search(message, text), text
 
 
 def test_two_metrics_need_a_mapping():
-    text = refusal(lambda: asked(lambda X: np.zeros(len(X)), ("error", "sram_kib")).ask(SPACE, X))
+    text = refusal(
+        lambda: asked(lambda X: np.zeros(len(X)), ("error", "sram_kib")).evaluate(SPACE, X)
+    )
     assert "answered with ndarray; it must be a mapping of error, sram_kib to 3 numbers" in text
 
 
@@ -84,22 +86,21 @@ def test_an_error_within_the_evaluator_is_told_with_its_line():
         return 1 / 0
 
     line = divide.__code__.co_firstlineno + 1
-    text = refusal(lambda: asked(divide).ask(SPACE, X))
-    assert text == (
-        f"evaluator tell failed: ZeroDivisionError: division by zero (test_asking.py:{line})"
-    )
+    text = refusal(lambda: asked(divide).evaluate(SPACE, X))
+    place = f"test_checked_evaluator.py:{line}"
+    assert text == f"evaluator tell failed: ZeroDivisionError: division by zero ({place})"
 
 
 def test_an_input_error_of_the_evaluator_passes_as_it_is():
     def refuse(X):
         raise InputError("no pictures in /data")
 
-    assert refusal(lambda: asked(refuse).ask(SPACE, X)) == "no pictures in /data"
+    assert refusal(lambda: asked(refuse).evaluate(SPACE, X)) == "no pictures in /data"
 
 
 def test_values_that_depend_on_the_batch_are_refused_at_once():
     evaluator = asked(lambda X: X[:, 1] - X[:, 1].mean())
-    text = refusal(lambda: evaluator.ask(SPACE, X))
+    text = refusal(lambda: evaluator.evaluate(SPACE, X))
     assert (
         "told error -1.0 and then 0.0 of one network; round figures that depend on the batch"
         in text
@@ -116,21 +117,21 @@ def test_values_that_change_later_are_found_at_calls_1_2_4_8():
 
     evaluator = asked(drifting)
     for _ in range(7):
-        evaluator.ask(SPACE, X)
+        evaluator.evaluate(SPACE, X)
     assert calls == [3, 1, 3, 1, 3, 3, 1, 3, 3, 3]
-    text = refusal(lambda: evaluator.ask(SPACE, X))
+    text = refusal(lambda: evaluator.evaluate(SPACE, X))
     assert "says to be deterministic, but told error 0.0 and then 1.0 of one network" in text
 
 
 def test_one_that_measures_is_not_compared():
     rng = np.random.default_rng(0)
     evaluator = asked(lambda X: rng.random(len(X)), deterministic=False)
-    first, second = (evaluator.ask(SPACE, X).values["error"] for _ in range(2))
+    first, second = (evaluator.evaluate(SPACE, X).values["error"] for _ in range(2))
     assert (first != second).all()
 
 
 def test_no_networks_are_no_question_of_determinism():
-    assert asked(lambda X: np.zeros(len(X))).ask(SPACE, X[:0]).values["error"].shape == (0,)
+    assert asked(lambda X: np.zeros(len(X))).evaluate(SPACE, X[:0]).values["error"].shape == (0,)
 
 
 @pytest.mark.parametrize(
@@ -150,14 +151,16 @@ def test_wrong_metrics(metrics, message):
 
 
 def test_what_is_no_evaluator():
-    assert refusal(lambda: Asked(FunctionEvaluator)) == (
+    assert refusal(lambda: CheckedEvaluator(FunctionEvaluator)) == (
         "evaluator FunctionEvaluator is a class; give an object, FunctionEvaluator(...)"
     )
-    assert refusal(lambda: Asked(refusal)) == (
+    assert refusal(lambda: CheckedEvaluator(refusal)) == (
         "evaluator refusal lacks the method evaluate(space, X); for a function, give "
         "FunctionEvaluator(function, metrics)"
     )
-    assert refusal(lambda: Asked(5)) == "evaluator int lacks the method evaluate(space, X)"
+    assert (
+        refusal(lambda: CheckedEvaluator(5)) == "evaluator int lacks the method evaluate(space, X)"
+    )
 
 
 def plain(**attributes):
@@ -176,16 +179,16 @@ def plain(**attributes):
     ],
 )
 def test_wrong_attributes(attributes, message):
-    assert message in refusal(lambda: Asked(plain(**attributes)))
+    assert message in refusal(lambda: CheckedEvaluator(plain(**attributes)))
 
 
 def test_what_is_left_out_has_a_value():
-    one = Asked(plain())
+    one = CheckedEvaluator(plain())
     assert (one.name, one.deterministic, one.cost) == ("SimpleNamespace", True, "microseconds")
     assert one.accuracy_of == "data of evaluator SimpleNamespace"
     assert not one.thread_safe
-    assert one.fingerprint == Asked(plain()).fingerprint
-    assert Asked(plain(fingerprint="v2")).fingerprint == "v2"
+    assert one.fingerprint == CheckedEvaluator(plain()).fingerprint
+    assert CheckedEvaluator(plain(fingerprint="v2")).fingerprint == "v2"
 
 
 def test_an_evaluator_that_changes_what_it_is_given_changes_its_own():
@@ -194,5 +197,5 @@ def test_an_evaluator_that_changes_what_it_is_given_changes_its_own():
         return np.zeros(len(X))
 
     before = X.copy()
-    asked(spoil).ask(SPACE, X)
+    asked(spoil).evaluate(SPACE, X)
     assert (before == X).all()

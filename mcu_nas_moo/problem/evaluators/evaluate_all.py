@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcu_nas_moo.common.workpool import cores
-from mcu_nas_moo.problem.evaluators.asking import SPREAD, Answer
+from mcu_nas_moo.problem.evaluators.checked_evaluator import SPREAD, Answer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
     from mcu_nas_moo.common.arrays import Genotypes
-    from mcu_nas_moo.problem.evaluators.asking import Asked
+    from mcu_nas_moo.problem.evaluators.checked_evaluator import CheckedEvaluator
     from mcu_nas_moo.spaces import SearchSpace
 
 #: Networks that are evaluated together: their layer tables fit into the processor's cache.
@@ -32,7 +31,9 @@ def _thread_pools() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def ask_all(evaluators: Sequence[Asked], space: SearchSpace, X: Genotypes) -> Answer:
+def evaluate_all(
+    evaluators: Sequence[CheckedEvaluator], space: SearchSpace, X: Genotypes
+) -> Answer:
     """What all evaluators say of the genotypes ``X`` ``(N, n_genes)``.
 
     Accuracy and error follow from each other. A network that one of them could not evaluate is NaN
@@ -47,16 +48,18 @@ def ask_all(evaluators: Sequence[Asked], space: SearchSpace, X: Genotypes) -> An
     # compute, most of all on a machine with other work.
     with _thread_pools().limit(limits=1, user_api="blas"):
         if len(chunks) == 1:
-            answer = _merged([asked.ask(space, X) for asked in fast])
+            answer = _merged([asked.evaluate(space, X) for asked in fast])
         else:
+            from mcu_nas_moo.common.workpool import cores  # with all that starts processes
+
             with ThreadPoolExecutor(cores()) as pool:
-                parts = [*pool.map(lambda x: _merged([a.ask(space, x) for a in fast]), chunks)]
+                parts = [*pool.map(lambda x: _merged([a.evaluate(space, x) for a in fast]), chunks)]
             values = {n: np.concatenate([p.values[n] for p in parts]) for n in parts[0].values}
             starts = range(0, len(X), CHUNK)
             numbered = zip(starts, parts, strict=True)
             reasons = {start + row: p.reasons[row] for start, p in numbered for row in p.reasons}
             answer = Answer(values, reasons)
-    slow = [asked.ask(space, X) for asked in evaluators if not asked.thread_safe]
+    slow = [asked.evaluate(space, X) for asked in evaluators if not asked.thread_safe]
     answer = _merged([answer, *slow])
     values, reasons = answer.values, answer.reasons
     for known, other in (("accuracy", "error"), ("error", "accuracy")):

@@ -10,12 +10,18 @@ import numpy as np
 import pytest
 
 from mcu_nas_moo import InputError, Metric, Task
-from mcu_nas_moo.problem.evaluators.asking import Asked
-from mcu_nas_moo.problem.evaluators.choice import asked_or_kept
-from mcu_nas_moo.problem.evaluators.kept_values import Kept
+from mcu_nas_moo.problem.evaluators.cached_evaluator import CachedEvaluator
+from mcu_nas_moo.problem.evaluators.checked_evaluator import CheckedEvaluator
+from mcu_nas_moo.problem.evaluators.task_evaluators import checked
 from mcu_nas_moo.testing import ToySpace
 
 SPACE = ToySpace(3)
+
+
+def cached(evaluator):
+    return CachedEvaluator(CheckedEvaluator(evaluator))
+
+
 X = np.array([[1, 2, 3], [0, 0, 0], [0, 0, 3], [1, 2, 3], [3, 3, 3]])
 
 
@@ -50,8 +56,8 @@ class Stopwatch:
 
 def test_the_first_figure_of_a_network_counts():
     watch = Stopwatch()
-    kept = asked_or_kept(watch, None)
-    first, second = kept.ask(SPACE, X), kept.ask(SPACE, X[::-1])
+    kept = checked(watch, None)
+    first, second = kept.evaluate(SPACE, X), kept.evaluate(SPACE, X[::-1])
     values = first.values["pause_ms"]
     assert values[0] == values[3]
     assert values[1] == values[2] != values[0]  # one network: its last gene has no effect
@@ -64,21 +70,21 @@ def test_the_first_figure_of_a_network_counts():
 
 
 def test_they_outlive_the_program():
-    values = Kept(Asked(Stopwatch())).ask(SPACE, X).values["pause_ms"]
+    values = cached(Stopwatch()).evaluate(SPACE, X).values["pause_ms"]
     later = Stopwatch()
-    np.testing.assert_array_equal(Kept(Asked(later)).ask(SPACE, X).values["pause_ms"], values)
+    np.testing.assert_array_equal(cached(later).evaluate(SPACE, X).values["pause_ms"], values)
     assert later.asked == []
 
 
 @pytest.mark.parametrize("fingerprint", ["2", "a/b c", "1" * 60, "1" * 61])
 def test_they_are_those_of_a_fingerprint_and_a_space(fingerprint):
     """Which may be any text: a name of a file is not made of it."""
-    known = Kept(Asked(Stopwatch()))
-    known.ask(SPACE, X[:1])
+    known = cached(Stopwatch())
+    known.evaluate(SPACE, X[:1])
     other = Stopwatch()
     other.fingerprint = fingerprint
-    kept = Kept(Asked(other))
-    kept.ask(SPACE, X[:1])
+    kept = cached(other)
+    kept.evaluate(SPACE, X[:1])
     assert len(other.asked) == 1
     paths = {known.path(SPACE), kept.path(SPACE), kept.path(ToySpace(4))}
     assert len(paths) == 3
@@ -88,7 +94,7 @@ def test_they_are_those_of_a_fingerprint_and_a_space(fingerprint):
 def test_fingerprints_with_one_beginning_are_told_apart():
     one, two = Stopwatch(), Stopwatch()
     one.fingerprint, two.fingerprint = "trained-for-epochs-1", "trained-for-epochs-2"
-    assert Kept(Asked(one)).path(SPACE) != Kept(Asked(two)).path(SPACE)
+    assert cached(one).path(SPACE) != CachedEvaluator(CheckedEvaluator(two)).path(SPACE)
 
 
 def test_what_was_finished_before_an_interrupt_is_kept():
@@ -99,19 +105,19 @@ def test_what_was_finished_before_an_interrupt_is_kept():
             return super().evaluate(space, X)
 
     with pytest.raises(KeyboardInterrupt):
-        Kept(Asked(Interrupted())).ask(SPACE, X)
+        cached(Interrupted()).evaluate(SPACE, X)
     later = Stopwatch()
-    Kept(Asked(later)).ask(SPACE, X)
+    cached(later).evaluate(SPACE, X)
     assert later.asked == [[0, 0, 0], [3, 3, 3]]
 
 
 def test_two_processes_agree(cache):
     """Whoever is first tells the figure."""
     text = (
-        "import numpy as np, test_kept_values as t\n"
-        "kept = t.Kept(t.Asked(t.Stopwatch()))\n"
+        "import numpy as np, test_cached_evaluator as t\n"
+        "kept = t.cached(t.Stopwatch())\n"
         "X = t.SPACE.sample(40, np.random.default_rng(3))\n"
-        "print(kept.ask(t.SPACE, X).values['pause_ms'].tolist())\n"
+        "print(kept.evaluate(t.SPACE, X).values['pause_ms'].tolist())\n"
     )
     command = [sys.executable, "-c", f"import sys; sys.path[:0] = {sys.path!r}\n{text}"]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
@@ -125,8 +131,8 @@ def test_slow_and_sure_ones_are_kept_as_well():
     class Slow(Stopwatch):
         deterministic, cost = True, "minutes"
 
-    kept = asked_or_kept(Slow(), None)
-    assert isinstance(kept, Kept)
+    kept = checked(Slow(), None)
+    assert isinstance(kept, CachedEvaluator)
     task = Task(SPACE, None, ["pause_ms"], evaluators=[Slow()])
     assert task.cost == "minutes"
     assert np.isfinite(task.evaluate(X[:4]).F).all()
@@ -136,13 +142,13 @@ def test_slow_and_sure_ones_are_kept_as_well():
     "row", ["{", "[1]", '{"pause_ms": "x"}', '{"other": 1}', '{"pause_ms": NaN}']
 )
 def test_a_damaged_row_is_told_with_the_remedy(row):
-    kept = Kept(Asked(Stopwatch()))
-    kept.ask(SPACE, X[:1])
+    kept = cached(Stopwatch())
+    kept.evaluate(SPACE, X[:1])
     with sqlite3.connect(kept.path(SPACE)) as store:
         store.execute("UPDATE figures SET facts = ?", (row,))
     store.close()
     with pytest.raises(InputError) as refused:
-        kept.ask(SPACE, X[:1])
+        kept.evaluate(SPACE, X[:1])
     assert str(refused.value) == (
         f"{kept.path(SPACE)} cannot be used (a row of it is damaged); delete it, and the figures "
         "of evaluator stopwatch are asked for again"
@@ -150,11 +156,11 @@ def test_a_damaged_row_is_told_with_the_remedy(row):
 
 
 def test_a_file_that_is_no_store():
-    kept = Kept(Asked(Stopwatch()))
+    kept = cached(Stopwatch())
     kept.path(SPACE).parent.mkdir(parents=True)
     kept.path(SPACE).write_bytes(b"no database, but long enough to be looked at" * 10)
     with pytest.raises(InputError, match=r"cannot be used \(file is not a database\); delete it"):
-        kept.ask(SPACE, X[:1])
+        kept.evaluate(SPACE, X[:1])
 
 
 def test_wrong_answers_are_refused_and_not_kept():
@@ -162,7 +168,7 @@ def test_wrong_answers_are_refused_and_not_kept():
         def evaluate(self, space, X):
             return {"pause_ms": [np.nan]}
 
-    kept = Kept(Asked(Silent()))
+    kept = cached(Silent())
     with pytest.raises(InputError, match=r"gave NaN for stage1_width=2 .* without a reason"):
-        kept.ask(SPACE, X[:1])
-    assert np.isfinite(Kept(Asked(Stopwatch())).ask(SPACE, X[:1]).values["pause_ms"]).all()
+        kept.evaluate(SPACE, X[:1])
+    assert np.isfinite(cached(Stopwatch()).evaluate(SPACE, X[:1]).values["pause_ms"]).all()

@@ -78,7 +78,7 @@ def _readable(said: Any) -> dict[str, Any]:
     return {str(name): v if isinstance(v, plain) else str(v) for name, v in said.items()}
 
 
-class OwnProblem:
+class ProblemEvaluator:
     """A problem with all that the contract lets it leave out, as an evaluator of its space.
 
     Args:

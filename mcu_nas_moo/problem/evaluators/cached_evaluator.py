@@ -13,7 +13,7 @@ import numpy as np
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import cache_folder
 from mcu_nas_moo.common.naming import file_name
-from mcu_nas_moo.problem.evaluators.asking import SPREAD, Answer, Asked
+from mcu_nas_moo.problem.evaluators.checked_evaluator import SPREAD, Answer, CheckedEvaluator
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 PATIENCE_S = 60.0
 
 
-class Kept(Asked):
+class CachedEvaluator(CheckedEvaluator):
     """An evaluator whose figures of a network are the ones that it told first.
 
     They lie in the user's cache folder (``$XDG_CACHE_HOME`` or ``~/.cache``), one SQLite file for
@@ -37,10 +37,10 @@ class Kept(Asked):
         asked: the evaluator.
     """
 
-    def __init__(self, asked: Asked) -> None:
+    def __init__(self, asked: CheckedEvaluator) -> None:
         super().__init__(asked.evaluator, asked.source)
 
-    def ask(self, space: SearchSpace, X: Genotypes) -> Answer:
+    def evaluate(self, space: SearchSpace, X: Genotypes) -> Answer:
         X = space.canonical(X)
         names = [*self.metrics, *(f"{name}{SPREAD}" for name in self.metrics)]
         values = {name: np.full(len(X), np.nan) for name in names}
@@ -85,7 +85,7 @@ class Kept(Asked):
         select = "SELECT facts FROM figures WHERE genotype = ?"
         found = store.execute(select, (key,)).fetchone()
         if found is None:
-            answer = self._ask(space, x[None])
+            answer = self._evaluate(space, x[None])
             facts: dict[str, float] | str = answer.reasons.get(0) or {
                 name: float(values[0])
                 for name, values in answer.values.items()

@@ -129,7 +129,10 @@ def test_an_object_that_is_no_problem(changes, message):
         (lambda X: (["a", "b"], None), "F no array of numbers"),
         (lambda X: (np.full((len(X), 2), np.inf), np.zeros(len(X))), "F is infinite; give rows of"),
         (lambda X: (np.zeros((len(X), 2)), np.zeros(len(X)), ["no"]), "1 reasons for 2 genotypes"),
-        (lambda X: 1 / 0, r"evaluate failed: ZeroDivisionError: .* \(test_own_problem.py:\d+\)"),
+        (
+            lambda X: 1 / 0,
+            r"evaluate failed: ZeroDivisionError: .* \(test_problem_evaluator.py:\d+\)",
+        ),
         (lambda X: (np.random.default_rng().random((len(X), 2)), X[:, 0]), "to be deterministic"),
     ],
 )

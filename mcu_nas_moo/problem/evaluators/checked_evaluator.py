@@ -42,7 +42,7 @@ class Answer:
     reasons: dict[int, str] = field(default_factory=dict)
 
 
-class Asked:
+class CheckedEvaluator:
     """An evaluator with all that the contract lets it leave out, whose answers are checked.
 
     Args:
@@ -113,7 +113,7 @@ class Asked:
             raise InputError(f"evaluator {self.name}: {error}; for one of your own give a Metric")
         return METRICS[metric]
 
-    def ask(self, space: SearchSpace, X: Genotypes) -> Answer:
+    def evaluate(self, space: SearchSpace, X: Genotypes) -> Answer:
         """The figures of the genotypes ``X`` ``(N, n_genes)``.
 
         Raises:
@@ -121,12 +121,12 @@ class Asked:
                 wants: names, shapes, a NaN without a reason, infinity, or other figures than
                 before from one that says to be deterministic.
         """
-        answer = self._ask(space, X)
+        answer = self._evaluate(space, X)
         if self.deterministic and self.cost == "microseconds" and len(X):
             self._compare(space, X, answer)
         return answer
 
-    def _ask(self, space: SearchSpace, X: Genotypes) -> Answer:
+    def _evaluate(self, space: SearchSpace, X: Genotypes) -> Answer:
         try:
             given = self.evaluator.evaluate(space, X if self.thread_safe else X.copy())
         except InputError:
@@ -205,7 +205,7 @@ class Asked:
         if self._first is None:
             self._first = X[:1].copy(), {name: v[:1].copy() for name, v in answer.values.items()}
         x, before = self._first
-        now = self._ask(space, x).values
+        now = self._evaluate(space, x).values
         for name, value in before.items():
             if not np.array_equal(now[name], value, equal_nan=True):
                 raise InputError(
