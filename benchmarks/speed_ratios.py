@@ -16,6 +16,7 @@ import os
 import resource
 import subprocess
 import sys
+from compileall import compile_dir
 from importlib import import_module
 from pathlib import Path
 from time import perf_counter
@@ -61,6 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         serve(options.against)
         return
     load = os.getloadavg()[0]
+    for checkout in (options.against, HERE):  # or the first process would compile for all others
+        compile_dir(checkout / "mcu_nas_moo", quiet=1)
     servers = [Server(options.against), Server(HERE)]
     rows = []
     for name in servers[0].names:

@@ -109,8 +109,7 @@ def load_space(name: str | Path, classes: int | None = None) -> SearchSpace:
         return space_of_facts(_with_classes(values, classes), str(path))
     name = str(name)
     if name in list_spaces():
-        file = f"{name}.yaml"
-        return space_of_facts(_with_classes(read_values(_SHIPPED / file, file), classes), file)
+        return space_of_facts(_with_classes(_shipped_values(name), classes), f"{name}.yaml")
     if not is_users(name, GROUP):
         known = [*known_spaces(), "or a YAML file, or your own module:Name"]
         raise unknown_name("space", name, known)
@@ -124,6 +123,11 @@ def load_space(name: str | Path, classes: int | None = None) -> SearchSpace:
         raise InputError(f"space {name!r} has its own number of classes, not {classes}")
     space.source = UserCode(name=name, sha256=user_fingerprint(name, GROUP, "space"))
     return space
+
+
+@cache
+def _shipped_values(name: str) -> dict[str, Any]:
+    return read_values(_SHIPPED / f"{name}.yaml", f"{name}.yaml")
 
 
 def _with_classes(values: dict[str, Any], classes: int | None) -> dict[str, Any]:
