@@ -94,14 +94,10 @@ def _ppo_plain() -> Factory:
     import torch
 
     from mcu_nas_moo.optimisers.wrapped.plain_ppo import PlainPPO
-    from mcu_nas_moo.optimisers.wrapped.plain_ppo_free import FreePlainPPO
 
     torch.set_num_threads(1)
 
-    def build(setting: Setting) -> Optimiser:
-        return (PlainPPO if setting.task.n_con else FreePlainPPO)(setting)
-
-    return build
+    return PlainPPO
 
 
 def _ppo_settings() -> type[Any]:

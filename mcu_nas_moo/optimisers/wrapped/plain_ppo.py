@@ -197,7 +197,7 @@ def reward_of_told(
     if plain.reward == "mnasnet" and target is not None and swept is not None:
         exponents = (plain.exponent_below, plain.exponent_above)
         mnasnet = MnasnetReward(target, exponents, plain.penalty)
-        others = np.array([name != "latency" for name in task.constraint_names])
+        others = np.array([name != "latency" for name in task.constraint_names], dtype=np.bool_)
         return lambda F, G: mnasnet(1 - F[:, minimised], F[:, swept], G[:, others])
     weights = np.eye(task.n_obj)[minimised]
     span = np.where(setting.nadir > setting.ideal, setting.nadir - setting.ideal, 1.0)
@@ -205,7 +205,8 @@ def reward_of_told(
     if target is None or swept is None:
         return lambda F, G: penalised(F, G, weights)
     # A target of the latency stands for its limit; one of another objective comes on top.
-    kept = np.array([name != task.objectives[swept] for name in task.constraint_names])
+    names = task.constraint_names  # perhaps none
+    kept = np.array([name != task.objectives[swept] for name in names], dtype=np.bool_)
 
     def reward(F: FloatArray, G: FloatArray) -> FloatArray:
         excess = F[:, [swept]] / target - 1
