@@ -1,4 +1,4 @@
-"""What the commands that run optimisers share: their problem, its reference, their console."""
+"""What the commands that run optimisers share: options of their problem, and their console."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from mcu_nas_moo.benchmark.references.reference import Reference
     from mcu_nas_moo.contracts.metrics import Metric
     from mcu_nas_moo.problem.task import Task
 
@@ -296,71 +295,3 @@ def _figures(texts: Sequence[str]) -> dict[str, float]:
                 f"--limit {text}: expected NAME=VALUE with a number, such as energy_mj=2.5"
             ) from None
     return limits
-
-
-def fixed_reference(folder: Path, task: Task, console: Console) -> Reference:
-    """The reference of earlier starts in ``folder``, or the known or a new one, kept there."""
-    from mcu_nas_moo.benchmark.references.reference import REFERENCE_FILE, kept_reference
-
-    reference = kept_reference(folder, task)
-    if reference is None:
-        reference = reference_of(task, console)
-        reference.save(folder / REFERENCE_FILE)
-    return reference
-
-
-def reference_of(task: Task, console: Console) -> Reference:
-    """The known reference of ``task``, or a new pooled one, which takes some seconds."""
-    from mcu_nas_moo.benchmark.references.front_search import pooled_reference
-    from mcu_nas_moo.benchmark.references.reference import (
-        can_enumerate,
-        known_reference,
-        remake_command,
-        stale_note,
-    )
-    from mcu_nas_moo.benchmark.references.whole_space import is_small
-
-    reference = known_reference(task)
-    if reference is None:
-        note = stale_note(task)
-        if note is not None:
-            console.print(note)
-        elif can_enumerate(task):
-            console.print(f"For an exact reference front, run `{remake_command(task)}` first.")
-        if is_small(task) or task.cost != "microseconds":
-            return _reference_without_search(task, console)
-        text = "Pooling a reference front from searches"
-        with console.status(f"{text} ...") as status:
-            reference = pooled_reference(
-                task, say=lambda what: status.update(f"{text}: {what} ...")
-            )
-        points = "subnets" if task.problem is None else "points"
-        console.print(
-            f"No reference front is known for this problem; made one of {len(reference.F)} "
-            f"{points} from {reference.origin['evaluations']:,} evaluations of searches."
-        )
-    return reference
-
-
-def _reference_without_search(task: Task, console: Console) -> Reference:
-    from mcu_nas_moo.benchmark.references.whole_space import (
-        FEW,
-        exhaustive_reference,
-        is_small,
-        sampled_reference,
-    )
-    from mcu_nas_moo.common.progress import Bars
-
-    small = is_small(task)
-    with Bars("networks") as bars:
-        bar = bars.add_task("reference front", total=task.space.n_networks if small else FEW)
-        make = exhaustive_reference if small else sampled_reference
-        reference = make(task, lambda count: bars.advance(bar, count))
-    evaluated = reference.origin["evaluations"]
-    console.print(
-        f"Evaluated all {evaluated:,} networks: the reference front is exact."
-        if small
-        else f"An evaluation takes {task.cost}: {evaluated} random networks set the range of the "
-        "objectives, and runs go beyond their front."
-    )
-    return reference

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -24,7 +25,7 @@ from mcu_nas_moo.spaces.mbconv import MBConvSpace
 from mcu_nas_moo.spaces.mbconv_spec import MBConvSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
 _SHIPPED = files("mcu_nas_moo.spaces") / "data"
 #: Entry-point group of packages that bring spaces.
@@ -74,6 +75,8 @@ def space_of_facts(values: Mapping[str, Any], source: str) -> SearchSpace:
     Raises:
         InputError: for an unknown kind, or facts that describe no space.
     """
+    if not isinstance(values, Mapping):
+        raise InputError(f"{source}: expected fields and their values, got {values!r}")
     kind = values.get("kind", "mbconv")
     if not isinstance(kind, str) or kind not in KINDS:
         raise InputError(f"{source}: kind: {unknown_name('kind of space', str(kind), KINDS)}")

@@ -177,3 +177,10 @@ def test_code_that_changed_and_spaces_of_programs_are_told(folder):
     local = Local("local", [Gene("a", (1, 2))])
     with pytest.raises(InputError, match=r"'local' was made by a Python program; .* module:Name"):
         referred(local).search_space()
+
+
+@pytest.mark.parametrize("values", [None, "mbconv", ["kind", "mbconv"], 5])
+def test_facts_in_other_files_may_be_anything(values):
+    """Such as those of a supernet's spaces, in a damaged file."""
+    with pytest.raises(InputError, match="^spaces: expected fields and their values, got "):
+        space_of_facts(values, "spaces")

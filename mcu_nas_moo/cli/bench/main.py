@@ -20,13 +20,13 @@ from mcu_nas_moo.cli.option_types import FOLDER, POSITIVE, RenamedOption
 from mcu_nas_moo.cli.problem_options import (
     DEFAULT_OBJECTIVES,
     ProblemOptions,
-    fixed_reference,
     names_in,
     problem_options,
     results_option,
     start_computing,
 )
 from mcu_nas_moo.cli.program import Program
+from mcu_nas_moo.cli.reference_fronts import fixed_reference
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.tables import new_table
 

@@ -12,10 +12,10 @@ from mcu_nas_moo.cli.bench.run_progress import Batch, finish, make_runs
 from mcu_nas_moo.cli.option_types import POSITIVE
 from mcu_nas_moo.cli.problem_options import (
     jobs_option,
-    reference_of,
     results_option,
     start_computing,
 )
+from mcu_nas_moo.cli.reference_fronts import reference_of
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -10,12 +10,12 @@ import click
 from mcu_nas_moo.cli.option_types import FOLDER, POSITIVE
 from mcu_nas_moo.cli.problem_options import (
     ProblemOptions,
-    fixed_reference,
     objectives_option,
     space_option,
     start_computing,
 )
 from mcu_nas_moo.cli.program import said_when_stopped
+from mcu_nas_moo.cli.reference_fronts import fixed_reference
 from mcu_nas_moo.common.tables import new_table
 
 if TYPE_CHECKING:
