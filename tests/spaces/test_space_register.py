@@ -8,7 +8,12 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from mcu_nas_moo import Gene, InputError, SearchSpace, load_space
-from mcu_nas_moo.spaces.register import SpaceReference, known_spaces, list_spaces
+from mcu_nas_moo.spaces.register import (
+    SpaceReference,
+    known_spaces,
+    list_spaces,
+    space_of_facts,
+)
 
 MBCONV = """
 classes: 4
@@ -182,5 +187,5 @@ def test_code_that_changed_and_spaces_of_programs_are_told(folder):
 @pytest.mark.parametrize("values", [None, "mbconv", ["kind", "mbconv"], 5])
 def test_facts_in_other_files_may_be_anything(values):
     """Such as those of a supernet's spaces, in a damaged file."""
-    with pytest.raises(InputError, match="^spaces: expected fields and their values, got "):
+    with pytest.raises(InputError, match=r"^spaces: expected fields and their values, got "):
         space_of_facts(values, "spaces")
