@@ -107,8 +107,8 @@ def made(name: str, group: str, what: str) -> Any:
         return found()
     except Exception as error:  # whatever the user's code raises
         raise InputError(
-            f"{what} {name!r} cannot be made without arguments: {one_line(error)}"
-            f"{_at(last_line(error, name, group))}"
+            f"{what} {name!r} cannot be made without arguments: "
+            f"{failure(error, module_of(name, group))}"
         ) from error
 
 
@@ -136,25 +136,17 @@ def one_line(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
 
 
-def last_line(error: BaseException, name: str, group: str) -> str | None:
-    """The last line that ran in the module of a user's object, as ``file:line``.
-
-    None if the error came from elsewhere, or the object is none of a user's.
-    """
-    if not is_users(name, group):
-        return None
-    return line_in(error, getattr(sys.modules.get(_place(name, group)[0]), "__file__", None))
-
-
-def line_in(error: BaseException, source: str | None) -> str | None:
-    """The last line of a source file that ran before an error, as ``file:line``; None if none."""
+def failure(error: BaseException, module: str | None) -> str:
+    """What an error says, on one line, and where in a module: the last line of it that ran."""
+    source = getattr(sys.modules.get(module or ""), "__file__", None)
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if frame.filename == source]
-    return f"{Path(str(source)).name}:{lines[-1]}" if lines else None
+    return f"{one_line(error)} ({Path(str(source)).name}:{lines[-1]})" if lines else one_line(error)
 
 
-def _at(line: str | None) -> str:
-    return "" if line is None else f" ({line})"
+def module_of(name: str, group: str) -> str | None:
+    """The module of a user's object; None if the name is none of a user's."""
+    return _place(name, group)[0] if is_users(name, group) else None
 
 
 def _place(name: str, group: str) -> tuple[str, str]:

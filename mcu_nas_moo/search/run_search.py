@@ -19,7 +19,7 @@ from optuna.trial import TrialState, create_trial
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.text import without_passwords
-from mcu_nas_moo.common.user_parts import last_line, one_line
+from mcu_nas_moo.common.user_parts import failure, module_of
 from mcu_nas_moo.contracts.optimiser import Setting, genotypes_of
 from mcu_nas_moo.optimisers.register import entry, load_optimiser
 from mcu_nas_moo.optimisers.user_optimisers import GROUP, is_own
@@ -372,6 +372,5 @@ def _blaming(algorithm: str) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, InputError) or not is_own(algorithm):
             raise
-        line = last_line(error, algorithm, GROUP)
-        where = f" ({line})" if line else ""
-        raise InputError(f"{algorithm} failed: {one_line(error)}{where}") from error
+        said = failure(error, module_of(algorithm, GROUP))
+        raise InputError(f"{algorithm} failed: {said}") from error

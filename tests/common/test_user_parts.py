@@ -11,10 +11,11 @@ from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.user_parts import (
     UserFile,
     describe,
+    failure,
     find,
     is_users,
-    last_line,
     made,
+    module_of,
     one_line,
     user_fingerprint,
 )
@@ -116,8 +117,10 @@ def test_lines_are_those_of_the_user_s_module(folder):
     fails = find("their_part:fails", "things", "thing")
     with pytest.raises(KeyError) as raised:
         fails()
-    assert last_line(raised.value, "their_part:fails", "things") == "their_part.py:7"
-    assert last_line(raised.value, "random", "things") is None
+    assert module_of("random", "things") is None
+    assert failure(raised.value, None) == "KeyError: 'key'"
+    module = module_of("their_part:fails", "things")
+    assert failure(raised.value, module) == "KeyError: 'key' (their_part.py:7)"
     assert one_line(ValueError("a\n b")) == "ValueError: a b"
     assert one_line(ValueError()) == "ValueError"
 

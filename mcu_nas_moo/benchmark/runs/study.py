@@ -13,7 +13,7 @@ from mcu_nas_moo.benchmark.runs.run import run_optimiser
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.json_files import read_json, write_json
 from mcu_nas_moo.common.naming import file_name
-from mcu_nas_moo.common.user_parts import last_line, one_line
+from mcu_nas_moo.common.user_parts import failure, module_of
 from mcu_nas_moo.common.workpool import WorkPool
 from mcu_nas_moo.common.yaml_files import Facts, validate
 from mcu_nas_moo.optimisers.register import (
@@ -227,8 +227,7 @@ def _make(study: Study, reference: Reference, run: Run) -> Finished:
         )
         history.save(study.path(run))
     except (Exception, SystemExit) as error:  # whatever an algorithm of the user's raises
-        line = last_line(error, run.algorithm, GROUP)
-        problem = one_line(error) if line is None else f"{one_line(error)} ({line})"
+        problem = failure(error, module_of(run.algorithm, GROUP))
         given = is_own(run.algorithm) or isinstance(error, InputError | OSError)
         return Finished(run, problem, fault=not given)
     return Finished(run)

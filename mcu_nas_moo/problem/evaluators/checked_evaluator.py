@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
@@ -12,7 +11,7 @@ import numpy as np
 from mcu_nas_moo.common.code_fingerprint import class_fingerprint
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import unknown_name
-from mcu_nas_moo.common.user_parts import UserCode, UserFile, line_in, one_line
+from mcu_nas_moo.common.user_parts import UserCode, UserFile, failure
 from mcu_nas_moo.contracts.evaluator import COSTS, REASON
 from mcu_nas_moo.contracts.metrics import METRICS, Metric
 
@@ -133,11 +132,8 @@ class CheckedEvaluator:
             raise
         except Exception as error:  # whatever a user's evaluator raises
             code = getattr(self.evaluator, "function", type(self.evaluator))
-            module = sys.modules.get(getattr(code, "__module__", ""))
-            source = getattr(module, "__file__", None)
-            line = line_in(error, source)
-            where = "" if line is None else f" ({line})"
-            raise InputError(f"evaluator {self.name} failed: {one_line(error)}{where}") from error
+            said = failure(error, getattr(code, "__module__", None))
+            raise InputError(f"evaluator {self.name} failed: {said}") from error
         if not hasattr(given, "keys"):
             raise InputError(
                 f"evaluator {self.name} answered with {type(given).__name__}; it must be a "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ import numpy as np
 
 from mcu_nas_moo.common.code_fingerprint import class_fingerprint
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.common.user_parts import line_in, one_line
+from mcu_nas_moo.common.user_parts import failure
 from mcu_nas_moo.contracts.evaluator import REASON
 from mcu_nas_moo.contracts.metrics import METRICS, OBJECTIVES, Metric
 from mcu_nas_moo.spaces.genes import Gene, SearchSpace, Subnet
@@ -263,10 +262,8 @@ def _called(problem: DiscreteProblem, name: str, method: str, X: Genotypes) -> A
     except InputError:
         raise
     except Exception as error:  # whatever a user's problem raises
-        source = getattr(sys.modules.get(type(problem).__module__), "__file__", None)
-        line = line_in(error, source)
-        where = "" if line is None else f" ({line})"
-        raise InputError(f"problem {name}: {method} failed: {one_line(error)}{where}") from error
+        said = failure(error, type(problem).__module__)
+        raise InputError(f"problem {name}: {method} failed: {said}") from error
 
 
 def _numbers(given: Any) -> FloatArray | None:
