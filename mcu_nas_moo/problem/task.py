@@ -20,8 +20,6 @@ from mcu_nas_moo.contracts.metrics import METRICS, limits_in, objectives_in
 from mcu_nas_moo.hardware.profile import Profile, list_profiles, load_profile
 from mcu_nas_moo.problem.evaluators.evaluate_all import evaluate_all, in_order
 from mcu_nas_moo.problem.evaluators.task_evaluators import chosen_evaluators
-from mcu_nas_moo.problem.facts import ProblemFacts, difference
-from mcu_nas_moo.problem.stored_task import arguments_of
 from mcu_nas_moo.spaces import SearchSpace, load_space
 from mcu_nas_moo.spaces.register import SpaceReference
 
@@ -35,6 +33,7 @@ if TYPE_CHECKING:
     from mcu_nas_moo.problem.evaluators.accuracy_predictor import AccuracyPredictor
     from mcu_nas_moo.problem.evaluators.checked_evaluator import CheckedEvaluator
     from mcu_nas_moo.problem.evaluators.cost_predictor import CostPredictor
+    from mcu_nas_moo.problem.facts import ProblemFacts
     from mcu_nas_moo.problem.named.problem_evaluator import ProblemEvaluator
 
 
@@ -252,6 +251,8 @@ class Task:
 
     def facts(self) -> ProblemFacts:
         """What files say about this task; :meth:`from_facts` makes it again."""
+        from mcu_nas_moo.problem.facts import ProblemFacts
+
         profile = self.profile
         known = None
         if profile is not None and profile.name in list_profiles():
@@ -297,6 +298,8 @@ class Task:
                 a part was made by a Python program; or if the task is another one today: its
                 space, a predictor, the cost model or the profile changed.
         """
+        from mcu_nas_moo.problem.facts import difference
+
         try:
             task = cls._found_again(facts, source.parent)
         except ValueError as error:
@@ -313,6 +316,8 @@ class Task:
     @classmethod
     def _found_again(cls, facts: ProblemFacts, folder: Path) -> Task:
         """The task of today that these facts, of a file in ``folder``, name."""
+        from mcu_nas_moo.problem.stored_task import arguments_of
+
         if facts.problem is None:
             return cls(**arguments_of(facts, folder))
         named = facts.problem if isinstance(facts.problem, str) else facts.problem.name
