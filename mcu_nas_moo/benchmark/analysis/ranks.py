@@ -68,8 +68,6 @@ def mean_ranks(
     Raises:
         InputError: if there is no problem.
     """
-    import pandas as pd
-
     if not medians:
         raise InputError("mean ranks need at least one problem")
     algorithms = list(dict.fromkeys(name for ratios in medians.values() for name in ratios))
@@ -77,13 +75,12 @@ def mean_ranks(
     missing = [name for name in algorithms if name not in present]
     values = np.array([[ratios[name] for name in present] for ratios in medians.values()])
     # The order of the algorithms given decides between equal mean ranks.
-    own = pd.DataFrame(values).rank(axis=1, ascending=False).to_numpy()
-    ranks = own.mean(axis=0)
+    ranks = _ranks(values).mean(axis=0) if present else np.zeros(0)
     order = np.argsort(ranks, kind="stable")
     names = tuple(present[index] for index in order)
     ordered = tuple(ranks[order].tolist())
     difference = critical_difference(len(names), len(medians), level)
-    p = _friedman(own)
+    p = _friedman(values)
     return Ranks(
         evaluations=evaluations,
         problems=tuple(medians),
@@ -119,34 +116,30 @@ def ranks_of(analyses: Sequence[Analysis], evaluations: int) -> Ranks:
 
 def critical_difference(algorithms: int, problems: int, level: float = SIGNIFICANCE) -> float:
     """Nemenyi's critical difference of mean ranks; NaN for fewer than two algorithms."""
-    from scipy.special import ndtr
+    from scipy.stats import studentized_range
 
     if algorithms < 2:
         return float("nan")
-    # How the range of so many normal variables is distributed: the integral over the largest, of
-    # which trapezoids miss nothing. scipy.stats knows the quantile, but takes long to import.
-    largest = np.linspace(-9.0, 9.0, 500)
-    weights = np.exp(-(largest**2) / 2) / np.sqrt(2 * np.pi) * algorithms * np.diff(largest)[0]
-    low, high = 0.0, 30.0
-    while high - low > 1e-12:
-        middle = (low + high) / 2
-        within = weights @ (ndtr(largest) - ndtr(largest - middle)) ** (algorithms - 1)
-        low, high = (middle, high) if within < 1.0 - level else (low, middle)
-    return float(low / np.sqrt(2) * np.sqrt(algorithms * (algorithms + 1) / (6.0 * problems)))
+    quantile = float(studentized_range.ppf(1.0 - level, algorithms, np.inf)) / np.sqrt(2.0)
+    return float(quantile * np.sqrt(algorithms * (algorithms + 1) / (6.0 * problems)))
 
 
-def _friedman(ranks: FloatArray) -> float:
-    """P-value of Friedman's test of ranks ``(problems, algorithms)``, corrected for ties."""
-    from scipy.special import chdtrc
+def _ranks(values: FloatArray) -> FloatArray:
+    from scipy.stats import rankdata
 
-    problems, algorithms = ranks.shape
+    ranks: FloatArray = rankdata(-values, axis=1)
+    return ranks
+
+
+def _friedman(values: FloatArray) -> float:
+    from scipy.stats import friedmanchisquare
+
+    problems, algorithms = values.shape
     if algorithms < 3 or problems < 2:
         return float("nan")
-    spread = np.square(ranks - (algorithms + 1) / 2).sum()
-    if not spread:
+    if (values == values[:, :1]).all():
         return 1.0  # nothing but ties, where the statistic is 0 / 0
-    between = problems**2 * np.square(ranks.mean(axis=0) - (algorithms + 1) / 2).sum()
-    return float(chdtrc(algorithms - 1, (algorithms - 1) * between / spread))
+    return float(friedmanchisquare(*values.T).pvalue)
 
 
 def _cliques(
