@@ -147,7 +147,7 @@ class Task:
             if not (0 < limit < np.inf or (limit == 0 and name not in METRICS)):
                 raise InputError(f"the limit of {name} must be a positive number, got {limit}")
         limits = usual | dict(given)
-        limited = limits_in(self.table, (name for name in limits if name in self.evaluators.told))
+        limited = limits_in(self.table, [*(limits.keys() & self.evaluators.told)])
         self._limited_metrics = tuple(limited.values())
         self.constraint_names = tuple(limited)
         #: Upper limit of each constrained metric; a lower one where larger is better.

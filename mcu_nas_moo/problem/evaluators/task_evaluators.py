@@ -59,7 +59,7 @@ class TaskEvaluators(NamedTuple):
     @property
     def table(self) -> dict[str, Metric]:
         """All metrics that can be told of a network, by name."""
-        metrics = (metric for one in self.all for metric in one.metrics.values())
+        metrics = [metric for one in self.all for metric in one.metrics.values()]
         return metric_table(metrics, self.accuracy_of)
 
     @property
