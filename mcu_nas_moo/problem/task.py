@@ -229,6 +229,11 @@ class Task:
         return self.evaluators.predictor
 
     @property
+    def accuracy_of(self) -> str:
+        """What accuracy and error are measured on and how they are known, in words."""
+        return self.evaluators.accuracy_of
+
+    @property
     def cost_model(self) -> CostModel | None:
         """The analytic cost model, if it is asked for a cost."""
         return self.evaluators.cost_model
