@@ -24,15 +24,6 @@ from mcu_nas_moo.optimisers.wrapped.plain_ppo import (
 from mcu_nas_moo.problem.adapters.gymnasium_env import SubnetEnv
 
 
-class ScorableTask(ToyTask):
-    """With the methods that the environment needs."""
-
-    def score(self, metrics):
-        task = ToyTask(self.objectives, self.limits)
-        task.metrics = lambda X: metrics
-        return task.evaluate([0])
-
-
 def setting(task, exact, budget=96, seed=0, **hyperparameters):
     return Setting(task, exact.ideal, exact.nadir, budget, seed, hyperparameters)
 
@@ -67,7 +58,7 @@ def test_it_learns_what_the_target_wants(task, exact):
 @pytest.mark.parametrize("kind", ["penalty", "mnasnet"])
 def test_rewards_are_those_of_the_environment(kind, exact, rng):
     target = 20.0
-    task = ScorableTask()
+    task = ToyTask()
     X = task.space.sample(40, rng)
     told = reward_of_told(setting(task, exact), PlainPPOSettings(reward=kind, penalty=0.7), target)(
         *task.evaluate(X)
@@ -75,7 +66,7 @@ def test_rewards_are_those_of_the_environment(kind, exact, rng):
     if kind == "mnasnet":
         env = SubnetEnv(task=task, reward="mnasnet", target_ms=target, penalty=0.7)
     else:
-        limited = ScorableTask(limits={"latency_ms": target})
+        limited = ToyTask(limits={"latency_ms": target})
         env = SubnetEnv(task=limited, weights=[1.0, 0.0], penalty=0.7)
         # The environment scales by random networks, the baseline by the reference front.
         env._reward = plain_ppo.PenaltyReward(exact.ideal, exact.nadir - exact.ideal, 0.7)

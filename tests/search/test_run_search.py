@@ -59,7 +59,7 @@ import os, signal, sys
 from pathlib import Path
 import test_run_search as tests
 
-class Deadly(tests.SearchedTask):
+class Deadly(tests.ToyTask):
     left = 20
 
     def metrics(self, X):
@@ -82,12 +82,6 @@ FAILING = """class Search:
 """
 
 
-class SearchedTask(ToyTask):
-    """The toy task, with what the Optuna objective asks for besides."""
-
-    score = Task.score
-
-
 class TwoGenes(SearchSpace):
     """Twelve networks."""
 
@@ -95,23 +89,21 @@ class TwoGenes(SearchSpace):
         super().__init__("two-genes", (Gene("a", (1, 2, 3)), Gene("b", (1, 2, 4, 8))))
 
 
-class TwoGenesTask(SearchedTask):
+def two_figures(space, X):
     """The error falls and all costs rise with both sizes."""
+    latency = 2.0 + 3 * X[:, 0] + 2 * X[:, 1]
+    costs = ("latency_ms", "sram_kib", "flash_kib", "energy_mj", "macs_m")
+    accuracy = {"accuracy": 1 - 1 / latency, "accuracy_std": 0 * latency}
+    return accuracy | dict.fromkeys(costs, latency)
 
-    def __init__(self):
-        super().__init__()
-        self.space = TwoGenes()
 
-    def metrics(self, X):
-        latency = 2.0 + 3 * X[:, 0] + 2 * X[:, 1]
-        costs = ("latency_ms", "sram_kib", "flash_kib", "energy_mj", "macs_m")
-        accuracy = {"accuracy": 1 - 1 / latency, "accuracy_std": 0 * latency, "error": 1 / latency}
-        return accuracy | dict.fromkeys(costs, latency)
+def two_genes_task():
+    return ToyTask(space=TwoGenes(), figures=two_figures)
 
 
 @pytest.fixture
 def task():
-    return SearchedTask()
+    return ToyTask()
 
 
 @pytest.fixture(autouse=True)
@@ -181,7 +173,7 @@ def test_a_search_in_parts_equals_an_unbroken_one(algorithm, task, tmp_path):
 def test_a_replay_takes_the_stored_values(task):
     calls = []
 
-    class Counted(SearchedTask):
+    class Counted(ToyTask):
         def metrics(self, X):
             calls.append(len(X))
             return super().metrics(X)
@@ -209,7 +201,7 @@ def test_ppo_learns_from_all_trials_and_its_replay_hears_of_them_in_the_same_ord
 def test_a_plan_that_is_used_up_is_followed_by_another(tmp_path, monkeypatch):
     (tmp_path / "planner.py").write_text(PLANNER)
     monkeypatch.chdir(tmp_path)
-    task, lines = TwoGenesTask(), []
+    task, lines = two_genes_task(), []
     study = in_memory(task)
     search(study, task, "planner:Planner", 4, say=lines.append)
     progress = search(study, task, "planner:Planner", 9, say=lines.append)
@@ -235,7 +227,7 @@ def test_same_seed_same_trials(task):
 
 
 def test_a_space_that_is_used_up_ends_the_search():
-    task = TwoGenesTask()
+    task = two_genes_task()
     study = in_memory(task)
     progress = search(study, task, "ppo", 1000)
     assert progress.finished == len(subnets_of(study)) == 12

@@ -17,7 +17,6 @@ from toy_task import ToyTask
 
 from mcu_nas_moo.common import processes
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.problem.task import Task
 from mcu_nas_moo.search import parallel, run_search, study_storage
 from mcu_nas_moo.search.lease import ABROAD_S, alone_in, is_dead, this_process
 from mcu_nas_moo.search.run_search import search
@@ -38,13 +37,9 @@ parallel.work(given)
 """
 
 
-class SearchedTask(ToyTask):
-    score = Task.score
-
-
 @pytest.fixture
 def task():
-    return SearchedTask()
+    return ToyTask()
 
 
 @pytest.fixture

@@ -16,8 +16,7 @@ from mcu_nas_moo.benchmark.runs.history import History
 
 def analysis(runs, profile="toy-board", kind="exact", factor=1.0):
     """Random runs: ``runs`` has their number by algorithm; ``factor`` spoils their objectives."""
-    task = ToyTask()
-    task.profile.name = profile
+    task = ToyTask(board=profile)
     reference = replace(brute_force_reference(task), kind=kind)
     made = []
     for number, (name, seeds) in enumerate(runs.items()):

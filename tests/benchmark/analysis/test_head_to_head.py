@@ -178,8 +178,7 @@ def test_the_overall_ranking_has_means_over_the_problems_of_each_set(results):
 
 
 def _renamed(analysis):
-    task = ToyTask()
-    task.profile.name = "other-board"
+    task = ToyTask(board="other-board")
     return replace(analysis, results=replace(analysis.results, task=task))
 
 

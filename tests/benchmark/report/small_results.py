@@ -38,9 +38,8 @@ def problem(
     profile="toy-board",
 ):
     """Results of one problem; algorithms named ``weak`` see little of the space."""
-    task = ToyTask(objectives, limits)
+    task = ToyTask(objectives, limits, board=profile)
     reference = brute_force_reference(ToyTask(objectives))
-    task.profile.name = profile
     runs = [
         Trajectory.of(
             history(task, name, seed, budgets[-1], share=0.1 if name == "weak" else 1.0),

@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 import pytest
-from toy_task import ToyTask
+from toy_task import ToyTask, toy_figures
 
 from mcu_nas_moo.benchmark.runs import study as module
 from mcu_nas_moo.benchmark.runs.history import load_history
@@ -109,9 +109,8 @@ def test_a_folder_of_another_study_is_refused(tmp_path, task, other, budget, wha
 
 def test_a_changed_predictor_is_another_study(tmp_path, task):
     Study(tmp_path, task, 60)
-    changed = ToyTask()
-    changed.fingerprint = "another"
-    with pytest.raises(ValueError, match="another study, which differs in task; choose"):
+    changed = ToyTask(figures=lambda space, X: toy_figures(space, X))
+    with pytest.raises(ValueError, match="another study, which differs in the evaluators; choose"):
         Study(tmp_path, changed, 60)
 
 
