@@ -109,7 +109,7 @@ def test_a_folder_of_another_study_is_refused(tmp_path, task, other, budget, wha
 
 def test_a_changed_predictor_is_another_study(tmp_path, task):
     Study(tmp_path, task, 60)
-    changed = ToyTask(figures=lambda space, X: toy_figures(space, X))
+    changed = ToyTask(figures=toy_figures)
     with pytest.raises(ValueError, match="another study, which differs in the evaluators; choose"):
         Study(tmp_path, changed, 60)
 
