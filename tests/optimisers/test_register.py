@@ -170,22 +170,32 @@ def test_bounds_by_hand():
 
 def test_epsilon_constraint_ga_serves_its_bounds(task, exact):
     budget = 800
-    optimiser = EpsilonConstraintGA(setting(task, exact, budget, evaluations_per_bound=200))
-    assert len(optimiser.bounds) == 4
-    F, G = np.zeros((0, 2)), np.zeros((0, 3))
-    while len(F) < budget:
-        X = optimiser.ask()
-        evaluation = task.evaluate(X)
-        optimiser.tell(X, *evaluation)
-        F, G = np.concatenate([F, evaluation.F]), np.concatenate([G, evaluation.G])
-    # The true optimum under a bound is on the front; each run must come close to its own.
-    for run, bound in enumerate(optimiser.bounds[:, 0]):
-        rows = slice(0, 200 * (run + 1))
-        good = feasible(G[rows]) & (F[rows, 1] <= bound)
-        best = exact.F[exact.F[:, 1] <= bound, 0].min()
-        assert F[rows][good, 0].min() <= best * 1.1
+    found, medians = [], []
+    for seed in range(9):
+        optimiser = EpsilonConstraintGA(
+            setting(task, exact, budget, seed, evaluations_per_bound=200)
+        )
+        assert len(optimiser.bounds) == 4
+        F, G = np.zeros((0, 2)), np.zeros((0, 3))
+        while len(F) < budget:
+            X = optimiser.ask()
+            evaluation = task.evaluate(X)
+            optimiser.tell(X, *evaluation)
+            F, G = np.concatenate([F, evaluation.F]), np.concatenate([G, evaluation.G])
+        medians.append(np.median(F[600:, 1]) / np.median(F[:200, 1]))
+        good = feasible(G)
+        found.append(
+            [
+                F[: 200 * run][good[: 200 * run] & (F[: 200 * run, 1] <= bound), 0].min()
+                for run, bound in enumerate(optimiser.bounds[:, 0], start=1)
+            ]
+        )
+    # The true optimum under a bound is on the front. Most runs find it to the digit; a single one
+    # may end beside it. Of random networks, as many would hold it in one run of five at best.
+    best = [exact.F[exact.F[:, 1] <= bound, 0].min() for bound in optimiser.bounds[:, 0]]
+    assert np.median(found, axis=0) == pytest.approx(np.array(best))
     # Later runs look at smaller networks than the first one does.
-    assert np.median(F[600:, 1]) < np.median(F[:200, 1]) * 0.8
+    assert max(medians) < 0.8
 
 
 @pytest.mark.parametrize(

@@ -107,9 +107,14 @@ def test_a_folder_of_another_study_is_refused(tmp_path, task, other, budget, wha
         Study(tmp_path, other, budget)
 
 
-def test_a_changed_predictor_is_another_study(tmp_path, task):
+def doubled_latency(space, X):
+    figures = toy_figures(space, X)
+    return figures | {"latency_ms": 2 * figures["latency_ms"]}
+
+
+def test_changed_figures_are_another_study(tmp_path, task):
     Study(tmp_path, task, 60)
-    changed = ToyTask(figures=toy_figures)
+    changed = ToyTask(figures=doubled_latency)
     with pytest.raises(ValueError, match="another study, which differs in the evaluators; choose"):
         Study(tmp_path, changed, 60)
 
