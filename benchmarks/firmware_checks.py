@@ -81,7 +81,9 @@ def check(subnet: SubnetFile, data: Path, work: Path, images: int, toolchain: st
     torch.set_num_threads(1)
     folders = DeploymentFolder(work / subnet.name)
     if not folders.int8_onnx.exists():
-        export_subnet(subnet, data, folders, ExportSettings(test_images=images), shared=True)
+        export_subnet(
+            subnet, data, folders, ExportSettings(test_images=images), supernet=Path("shipped")
+        )
     model = read_int8_model(folders.int8_onnx)
     reports, verifications = {}, {}
     for name in PROFILES:

@@ -147,8 +147,10 @@ class WorkPool:
             return self._given
         # What loky's tracker clears away after a signal is no concern of the user's.
         os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker")
-        # Nor that it replaced a process that had grown.
-        warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
+        # Nor that it replaced a process that had grown: torch and pictures stay in memory for the
+        # next item, and what the process was at is done.
+        replaced = "A worker (stopped|was restarted) while some jobs"
+        warnings.filterwarnings("ignore", replaced, UserWarning)
         from loky import get_reusable_executor
 
         return get_reusable_executor(

@@ -31,6 +31,9 @@ class NetworkEvaluator(Protocol):
     - ``cost``: ``"microseconds"``; of ``"seconds"`` and ``"minutes"`` the figures are kept on disk.
     - ``accuracy_of``: what an accuracy or error is measured on and how it is known, in words, such
       as ``pets, after 3 epochs``; shown wherever the figure is.
+    - ``classes``: 0; of an accuracy, how many classes its data have. Networks are costed with as
+      many; a space whose networks tell another number apart is refused, but for a shipped one that
+      was left at its own number.
     - ``thread_safe``: False; with True, large batches are asked in parts by several threads.
     """
 

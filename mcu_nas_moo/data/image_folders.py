@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.data.images import IMAGE_SUFFIXES, Images, decode_images, split_validation
+from mcu_nas_moo.data.images import (
+    IMAGE_SUFFIXES,
+    Images,
+    calibration_rows,
+    decode_images,
+    split_rows,
+    split_validation,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,6 +90,18 @@ class ImageListing:
         """
         rows = np.arange(len(self)) if rows is None else rows
         return decode_images([self.paths[row] for row in rows], self.targets[rows].tolist())
+
+    def calibration_and_validation(self) -> tuple[Images, Images]:
+        """The images that an accuracy with shared weights takes, of those of ``root/train``.
+
+        As ``calibration_images`` and ``split_validation`` choose them, without the others, which
+        are six sevenths of CIFAR-10.
+
+        Raises:
+            InputError: if an image cannot be decoded.
+        """
+        train, validation = split_rows(self.targets)
+        return self.read(train[calibration_rows(len(train)).numpy()]), self.read(validation)
 
     def balanced(self, rows: IntArray, count: int, seed: int) -> IntArray:
         """Those of ``rows`` that :func:`balanced_sample` draws."""

@@ -11,13 +11,12 @@ from mcu_nas_moo.problem.evaluators.trained_accuracy import SupernetAccuracy
 from mcu_nas_moo.problem.task import Task
 from mcu_nas_moo.spaces.abilities import HasNetworks
 from mcu_nas_moo.spaces.register import load_space
+from mcu_nas_moo.training.supernet.shipped_files import SHIPPED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-#: Stands for the shared weights that the package brings.
-SHIPPED = "shipped"
 #: Stands for networks on no device.
 NO_PROFILE = "none"
 DEFAULT_PROFILE = "cortex-m7"
@@ -50,7 +49,7 @@ def task_of_names(
     Raises:
         InputError: for anything that fits neither the package nor the other names.
     """
-    chosen, measured = _space_and_accuracy(space, accuracy, supernet, data)
+    chosen, measured = load_space(space), _accuracy(accuracy, supernet, data)
     if profile is None and isinstance(chosen, HasNetworks):
         profile = DEFAULT_PROFILE
     make = partial(
@@ -70,22 +69,21 @@ def task_of_names(
         if name in stored:
             raise InputError(f"the limit of {name} is given twice")
         stored[name] = limit / table[name].factor if name in table else limit
-    return make(limits=stored)
+    task = make(limits=stored)
+    if isinstance(measured, SupernetAccuracy):
+        measured.check(task.space)  # now, and not at the first network
+    return task
 
 
-def _space_and_accuracy(
-    space: str, accuracy: Path | None, supernet: Path | None, data: Path | None
-) -> tuple[Any, Any]:
-    """What is wrong with a supernet is said now, before any work."""
+def _accuracy(accuracy: Path | None, supernet: Path | None, data: Path | None) -> Any:
     if supernet is None:
         if data is not None:
             raise InputError(
                 "data (pictures) go with a supernet; without one, accuracies are predicted"
             )
-        return load_space(space), accuracy
+        return accuracy
     if accuracy is not None:
         raise InputError("accuracy names a predictor of what a supernet measures; give one of them")
     if data is None:
         raise InputError("a supernet needs data, the folder of pictures to measure accuracies on")
-    measured = SupernetAccuracy(data, None if str(supernet) == SHIPPED else supernet)
-    return measured.space_named(space), measured
+    return SupernetAccuracy(data, None if str(supernet) == SHIPPED else supernet)

@@ -60,7 +60,7 @@ def smallest_reachable(task: Task, *, seed: int = 0) -> Reachability:
 
 def _excess(task: Task, X: Genotypes) -> FloatArray:
     """Constraints ``(N, n_con)``; what could not be evaluated is infinitely far from them."""
-    G = task.evaluate(X).G
+    G = task.constraints(X)
     return np.where(np.isnan(G), np.inf, G)
 
 
@@ -84,12 +84,12 @@ def _descend(
 
 
 def check_limits(task: Task) -> None:
-    """Make sure that some subnet meets the limits, unless an evaluation takes seconds.
+    """Make sure that some subnet meets the limits, unless to know one takes seconds.
 
     Raises:
         InputError: if none was found; the message has the smallest value of each metric.
     """
-    if task.cost != "microseconds":
+    if not task.limits or not task.limits_are_quick:
         return
     reach = smallest_reachable(task)
     if reach.feasible_example is not None:

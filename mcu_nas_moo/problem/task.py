@@ -26,7 +26,7 @@ from mcu_nas_moo.spaces.register import SpaceReference
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mcu_nas_moo.common.arrays import FloatArray, IntArray
+    from mcu_nas_moo.common.arrays import FloatArray, Genotypes, IntArray
     from mcu_nas_moo.contracts.evaluator import Cost, NetworkEvaluator
     from mcu_nas_moo.contracts.problem import DiscreteProblem
     from mcu_nas_moo.hardware.cost_model import CostModel
@@ -54,7 +54,8 @@ class Task:
     objective and the Gymnasium environment only translate.
 
     Args:
-        space: a space, the name of a shipped one, the path of a YAML file, or ``module:Name``.
+        space: a space, the name of a shipped one, the path of a YAML file, or ``module:Name``. Its
+            networks tell as many classes apart as the accuracy is of, if that is known.
         profile: a profile, the name of a shipped one, or the path of a YAML file; None for networks
             on no device, which have no costs but those that ``evaluators`` tell.
         objectives: names out of ``metrics.OBJECTIVES``, or metrics that evaluators bring, in the
@@ -78,7 +79,8 @@ class Task:
 
     Raises:
         InputError: for unknown names, repeated objectives, bad limits, an objective that no
-            evaluator tells, a metric that two tell, or learned costs of another space or device.
+            evaluator tells, a metric that two tell, learned costs of another space or device, or
+            a space for another number of classes than the accuracy.
     """
 
     problem: ProblemEvaluator | None = None
@@ -108,7 +110,7 @@ class Task:
             costs = predictors if predictors is not None else costs
         if not objectives or len(set(objectives)) != len(objectives):
             raise InputError(f"objectives must be different and at least one, got {objectives}")
-        self.space = space if isinstance(space, SearchSpace) else load_space(space)
+        given = space if isinstance(space, SearchSpace) else load_space(space)
         file = None
         if isinstance(profile, str | Path):
             file = UserFile.of(Path(profile)) if is_path(profile) else None
@@ -122,7 +124,10 @@ class Task:
         self.changed_limits = changed
         of_profile = {name: limit for name, limit in changed.items() if name in usual}
         self.profile = profile and profile.with_limits(**of_profile)
-        self.evaluators = chosen_evaluators(self.space, self.profile, accuracy, costs, evaluators)
+        #: The space; a shipped one for as many classes as the accuracy is of.
+        self.space, self.evaluators = chosen_evaluators(
+            given, self.profile, accuracy, costs, evaluators
+        )
         #: All metrics that can be told of a network, by name.
         self.table = self.evaluators.table
         self.objectives = tuple(objectives)
@@ -347,13 +352,29 @@ class Task:
 
     def score(self, metrics: Mapping[str, FloatArray]) -> Evaluation:
         """Objectives and constraints of networks whose :meth:`metrics` are known already."""
-        n = len(metrics[self.objective_metrics[0].name])
         F = [metric.minimised(metrics[metric.name]) for metric in self.objective_metrics]
+        return Evaluation(np.stack(F, axis=1), self._constraints(metrics, len(F[0])))
+
+    def _constraints(self, metrics: Mapping[str, FloatArray], n: int) -> FloatArray:
         G = [
             metric.excess(metrics[metric.name], self.limits[metric.name])
             for metric in self._limited_metrics
         ]
-        return Evaluation(np.stack(F, axis=1), np.stack(G, axis=1) if G else np.zeros((n, 0)))
+        return np.stack(G, axis=1) if G else np.zeros((n, 0))
+
+    @property
+    def limits_are_quick(self) -> bool:
+        """Whether no limit is on a metric that takes seconds for a network, or longer."""
+        return self.limits.keys() <= self.evaluators.quick.told
+
+    def constraints(self, X: Genotypes) -> FloatArray:
+        """Constraints ``(N, n_con)`` of the genotypes ``X`` ``(N, n_genes)``.
+
+        What takes seconds is asked only if a limit is on it. Networks that could not be evaluated
+        are NaN.
+        """
+        asked = self.evaluators.quick if self.limits_are_quick else self.evaluators
+        return self._constraints(evaluate_all(asked.all, self.space, X).values, len(X))
 
     def metrics(self, X: Any) -> dict[str, FloatArray]:
         """All figures of the genotypes ``X``, integers of shape ``(N, n_genes)``.

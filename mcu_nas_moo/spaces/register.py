@@ -137,6 +137,31 @@ def _with_classes(values: dict[str, Any], classes: int | None) -> dict[str, Any]
     return values if classes is None else values | {"classes": classes}
 
 
+def for_classes(space: SearchSpace, classes: int, whose: str) -> SearchSpace:
+    """The space whose networks tell so many classes apart.
+
+    A shipped one, left at its own number, is made for them; others say themselves what they tell.
+
+    Args:
+        space: any space; one that tells no number is returned as it is.
+        classes: that its networks should tell apart.
+        whose: what has so many classes, for messages.
+
+    Raises:
+        InputError: if it tells another number.
+    """
+    if space.output is None or space.output.classes == classes:
+        return space
+    own = space.output.classes
+    if space.name in list_spaces() and space.facts == load_space(space.name).facts:
+        return load_space(space.name, classes)
+    raise InputError(
+        f"networks of space {space.name!r} tell {own} classes apart, but {whose} is of {classes}; "
+        f"let the space tell {classes} (`classes` of its file, `output` of its class), or give an "
+        f"accuracy of {own} classes"
+    )
+
+
 class SpaceReference(Facts):
     """A space as files name it: enough to make it again.
 

@@ -216,3 +216,31 @@ def test_no_process_outlives_a_parent_that_is_just_starting_it(tmp_path, number,
     while time.monotonic() < end and any(map(alive, [child.pid for child in children])):
         time.sleep(0.02)
     assert not [child for child in children if alive(child.pid)]
+
+
+GROWING = """
+import time
+from mcu_nas_moo.common.workpool import WorkPool
+
+kept = []
+
+def grows(number):
+    kept.append(bytearray(b"x" * 30_000_000))
+    time.sleep(0.6)
+    return number
+
+assert WorkPool(2).map(grows, range(12)) == [*range(12)]
+print("done")
+"""
+
+
+def test_users_are_not_told_of_processes_that_grew_and_were_replaced(tmp_path):
+    script = tmp_path / "growing.py"
+    script.write_text(GROWING)
+    # loky replaces those that grew by so many bytes.
+    small = {"PYTHONPATH": str(ROOT), "LOKY_MAX_MEMORY_LEAK_SIZE": "2e7"}
+    told = subprocess.run(
+        [sys.executable, script],
+        env=os.environ | small, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (told.returncode, told.stdout, told.stderr) == (0, "done\n", "")

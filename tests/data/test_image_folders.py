@@ -3,11 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from mcu_nas_moo.data.image_folders import ImageListing, read_images
 from mcu_nas_moo.data.images import (
     calibration_images,
     calibration_rows,
+    decode_images,
     split_rows,
     split_validation,
 )
@@ -73,3 +75,26 @@ def test_bad_folders_are_refused(tmp_path):
         (tmp_path / name / "x.png").write_bytes(b"no picture")
     with pytest.raises(ValueError, match="cannot decode image"):
         ImageListing.of(tmp_path).read(np.array([0]))
+
+
+def test_images_of_an_evaluation_are_read_without_the_others(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    for name in ("one", "two"):
+        (tmp_path / "train" / name).mkdir(parents=True)
+        for number in range(30):
+            pixels = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "train" / name / f"{number:02}.png")
+    monkeypatch.setattr("mcu_nas_moo.data.images.CALIBRATION_IMAGES", 20)
+    train, validation = split_validation(read_images(tmp_path / "train"))
+    listing = ImageListing.of(tmp_path / "train")
+    read = []
+    monkeypatch.setattr(
+        "mcu_nas_moo.data.image_folders.decode_images",
+        lambda paths, targets: read.extend(paths) or decode_images(paths, targets),
+    )
+    for images, wanted in zip(
+        listing.calibration_and_validation(), (calibration_images(train), validation), strict=True
+    ):
+        assert torch.equal(images.pixels, wanted.pixels)
+        assert torch.equal(images.targets, wanted.targets)
+    assert len(set(read)) == len(read) == 20 + 6

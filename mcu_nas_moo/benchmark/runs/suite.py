@@ -24,9 +24,10 @@ from mcu_nas_moo.hardware.profile import load_profile
 from mcu_nas_moo.optimisers import register
 from mcu_nas_moo.problem.evaluators.task_evaluators import TABLES
 from mcu_nas_moo.problem.named.register import check_problem
-from mcu_nas_moo.problem.named_parts import NO_PROFILE, SHIPPED, task_of_names
+from mcu_nas_moo.problem.named_parts import NO_PROFILE, task_of_names
 from mcu_nas_moo.problem.task import Task
 from mcu_nas_moo.spaces import load_space
+from mcu_nas_moo.training.supernet.shipped_files import SHIPPED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

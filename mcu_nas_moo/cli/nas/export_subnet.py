@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import shlex
+from pathlib import Path
 
 import click
 
-from mcu_nas_moo.cli.nas.subnet_options import data_option, folder_option, subnet_argument
+from mcu_nas_moo.cli.nas.subnet_options import (
+    arguments_of,
+    data_option,
+    folder_option,
+    subnet_argument,
+)
 from mcu_nas_moo.cli.option_types import FILE, NOT_NEGATIVE, POSITIVE, RenamedOption
 from mcu_nas_moo.cli.problem_options import plain_console
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @click.command()
@@ -26,7 +29,13 @@ if TYPE_CHECKING:
     type=FILE,
     help="Retrained weights.  [default: those that `mcu-nas retrain` left in the folder]",
 )
-@click.option("--shared", is_flag=True, help="Use the supernet's weights in any case.")
+@click.option(
+    "--supernet",
+    type=FILE,
+    help="Use the shared weights in FILE, whatever was retrained; shipped for those of CIFAR-10.  "
+    "[default without retrained weights: shipped]",
+)
+@click.option("--shared", is_flag=True, hidden=True, help="Old name of --supernet shipped.")
 @click.option(
     "--calibration-images", default=256, help="Training images that show the ranges of activations."
 )
@@ -38,6 +47,7 @@ def export(
     data: Path,
     out: Path | None,
     weights: Path | None,
+    supernet: Path | None,
     shared: bool,
     calibration_images: int,
     test_images: int,
@@ -47,16 +57,19 @@ def export(
     """Write SUBNET as float and int8 ONNX, checked on real images.
 
     \b
-    Example:
+    Examples:
       mcu-nas export chosen.yaml --data images/
+      mcu-nas export chosen.yaml --data images/ --supernet supernet/supernet.safetensors
 
     SUBNET is a subnet file, see `mcu-nas front`. Retrained weights are used if there are any, else
-    the supernet's with recalibrated batch norms. Weights from quantisation-aware training bring the
-    ranges of the activations along; otherwise training images show them.
+    those of a supernet of the same pictures, with recalibrated batch norms. Weights from
+    quantisation-aware training bring the ranges of the activations along; otherwise training images
+    show them.
     """  # noqa: D301
     from mcu_nas_moo.deployment.export.subnet_export import ExportSettings, export_subnet
     from mcu_nas_moo.deployment.folder import DeploymentFolder
     from mcu_nas_moo.spaces.subnet_file import read_subnet
+    from mcu_nas_moo.training.supernet.shipped_files import SHIPPED
 
     console = plain_console()
     chosen = read_subnet(subnet)
@@ -69,7 +82,7 @@ def export(
             folder,
             settings,
             weights,
-            shared,
+            Path(SHIPPED) if shared and supernet is None else supernet,
             say=lambda text: status.update(f"{text} ..."),
         )
     console.print(
@@ -80,3 +93,4 @@ def export(
     for text in report.warnings:
         console.print(f"Note: {text}.")
     console.print(f"files: {folder.export}", soft_wrap=True)
+    console.print(f"Next: mcu-nas firmware {shlex.join(arguments_of(subnet, out))}", soft_wrap=True)

@@ -182,6 +182,7 @@ def pick(
     console.print(_table(chosen, [row]))
     click.echo(f"Wrote {path}")
     click.echo(f"Next: mcu-nas retrain {path} --data DIR")
+    click.echo(f"  or, with shared weights: mcu-nas export {path} --data DIR --supernet FILE")
 
 
 def _row(chosen: Subnets, wanted: str) -> int:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from mcu_nas_moo.cli.nas.subnet_options import (
+    arguments_of,
     data_option,
     device_option,
     folder_option,
@@ -114,7 +116,10 @@ def retrain(
         raise InputError("--supernet has no effect with --from scratch and --no-distil")
     supernet = TrainedSupernet.load(weights, device)
     supernet.spaces_named([chosen.space])  # other spaces should not wait for the images
-    _train(chosen, data, settings, folder, device, supernet, plain_console())
+    console = plain_console()
+    _train(chosen, data, settings, folder, device, supernet, console)
+    next_one = [*arguments_of(subnet, out), "--data", str(data)]
+    console.print(f"Next: mcu-nas export {shlex.join(next_one)}", soft_wrap=True)
 
 
 def _warn_of_other_data(subnet: SubnetFile, class_names: Sequence[str], folder: str) -> None:

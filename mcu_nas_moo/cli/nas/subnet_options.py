@@ -58,6 +58,11 @@ def folder_option(
     )
 
 
+def arguments_of(subnet: Path, out: Path | None) -> list[str]:
+    """What the next command of a subnet needs to find what this one made."""
+    return [str(subnet), *([] if out is None else ["--out", str(out)])]
+
+
 def exported_model(chosen: SubnetFile, file: Path, folders: DeploymentFolder) -> Int8Model:
     """The exported network of a subnet; how many classes it tells apart, its images decided.
 

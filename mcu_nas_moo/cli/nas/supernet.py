@@ -71,7 +71,7 @@ def train(
       mcu-nas supernet train --data images/ --space mbconv-stage --out supernet
     """  # noqa: D301
     device = start_torch(device)
-    from mcu_nas_moo.data.image_folders import read_images
+    from mcu_nas_moo.data.image_folders import ImageListing
     from mcu_nas_moo.data.images import split_validation
     from mcu_nas_moo.spaces import list_spaces, load_space
     from mcu_nas_moo.spaces.abilities import Nested, with_ability
@@ -89,7 +89,8 @@ def train(
     names = spaces or list_spaces()[::-1]
     for name in names:  # which are not to wait for the images if they are wrong
         with_ability(load_space(name), Nested, "share weights")
-    images, validation = split_validation(read_images(data / "train"))
+    listing = ImageListing.of(data / "train")
+    images, validation = split_validation(listing.read())
     chosen = [
         with_ability(load_space(name, images.classes), Nested, "share weights") for name in names
     ]
@@ -102,6 +103,7 @@ def train(
         device,
         start,
         data.absolute().name,
+        listing.class_names,
     )
     trained = train_supernet(trainer)
     trained.save(out / "supernet.safetensors")
@@ -140,7 +142,7 @@ def label(
 
     trained = TrainedSupernet.load(weights, device)
     chosen = trained.spaces_named(spaces)
-    _, calibration, validation = _images(data, device, trained)
+    calibration, validation = _images(data, device, trained)
     samples = [sample_for_labels(space, subnets, seed) for space in chosen]
     with _progress("labelling", subnets * len(samples), "subnets") as advance:
         labels = label_subnets(trained, samples, calibration, validation, out, advance=advance)
@@ -172,7 +174,7 @@ def evaluate(
     from mcu_nas_moo.training.supernet.weights import TrainedSupernet
 
     trained = TrainedSupernet.load(weights, device)
-    _, calibration, validation = _images(data, device, trained)
+    calibration, validation = _images(data, device, trained)
     splits = {"validation": validation, "test": read_images(data / "test").to(device)}
     table = evaluate_subnets(trained, calibration, splits, random_subnets, seed)
     _write_table(table, out)
@@ -196,12 +198,15 @@ def rank(
       mcu-nas supernet rank --data images/ --subnets 6
     """  # noqa: D301
     device = start_torch(device)
+    from mcu_nas_moo.data.image_folders import read_images
+    from mcu_nas_moo.data.images import split_validation
     from mcu_nas_moo.training.supernet.evaluation import compare_rankings
     from mcu_nas_moo.training.supernet.trainer import TrainingSettings
     from mcu_nas_moo.training.supernet.weights import TrainedSupernet
 
     trained = TrainedSupernet.load(weights, device)
-    images, calibration, validation = _images(data, device, trained)
+    calibration, validation = _images(data, device, trained)
+    images = split_validation(read_images(data / "train"))[0].to(device)
     settings = TrainingSettings(epochs=epochs, seed=seed)
     with _progress("training alone", subnets, "subnets") as advance:
         table = compare_rankings(
@@ -212,15 +217,14 @@ def rank(
     click.echo(f"Kendall's tau of shared and stand-alone accuracy: {tau:.2f}")
 
 
-def _images(data: Path, device: str, trained: TrainedSupernet) -> tuple[Images, Images, Images]:
-    """Training, calibration and validation images on ``device``, of the supernet's classes."""
-    from mcu_nas_moo.data.image_folders import read_images
-    from mcu_nas_moo.data.images import calibration_images, split_validation
+def _images(data: Path, device: str, trained: TrainedSupernet) -> tuple[Images, Images]:
+    """Calibration and validation images on ``device``, of the supernet's classes."""
+    from mcu_nas_moo.data.image_folders import ImageListing
 
-    train, validation = split_validation(read_images(data / "train"))
-    trained.check_classes(validation.classes)
-    calibration = calibration_images(train)
-    return train.to(device), calibration.to(device), validation.to(device)
+    listing = ImageListing.of(data / "train")
+    trained.check_classes(listing.class_names)
+    calibration, validation = listing.calibration_and_validation()
+    return calibration.to(device), validation.to(device)
 
 
 @contextmanager

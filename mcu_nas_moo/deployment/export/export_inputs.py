@@ -11,6 +11,7 @@ from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.data.image_folders import ImageListing
 from mcu_nas_moo.data.images import calibration_rows, split_rows
 from mcu_nas_moo.training.subnet.weights import RetrainedSubnet, shared_weights
+from mcu_nas_moo.training.supernet.weights import TrainedSupernet
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,17 +79,23 @@ class ExportData:
             split="validation" if self._test is None else "test",
         )
 
-    def weights(self, subnet: SubnetFile, path: Path | None) -> RetrainedSubnet:
+    def weights(
+        self, subnet: SubnetFile, path: Path | None, supernet: Path | None = None
+    ) -> RetrainedSubnet:
         """The subnet with the weights in a file.
 
         Without one, with those of the supernet, batch norms recalibrated on training images.
+
+        Args:
+            supernet: file of shared weights; the shipped ones by default.
 
         Raises:
             InputError: if they are damaged, of another subnet or for other classes.
         """
         if path is None:
+            trained = TrainedSupernet.load(supernet)
             rows = self._training_rows[calibration_rows(len(self._training_rows)).numpy()]
-            return shared_weights(subnet, self._train.read(rows), self._train.class_names)
+            return shared_weights(subnet, self._train.read(rows), self._train.class_names, trained)
         found = RetrainedSubnet.load(path, subnet)
         if found.class_names != self._train.class_names:
             raise InputError(
@@ -100,15 +107,17 @@ class ExportData:
 
 
 def weights_file(
-    folder: DeploymentFolder, weights: Path | None = None, shared: bool = False
+    folder: DeploymentFolder, weights: Path | None = None, supernet: Path | None = None
 ) -> Path | None:
     """The weights to use: those given, or retrained ones of the folder; None for shared ones.
 
     Raises:
         InputError: if a file is given and shared weights are asked for.
     """
-    if shared and weights is not None:
-        raise InputError("--subnet-weights and --shared exclude each other; leave one of them out")
-    if weights is None and not shared and folder.weights.is_file():
+    if supernet is not None and weights is not None:
+        raise InputError(
+            "--subnet-weights and --supernet exclude each other; leave one of them out"
+        )
+    if weights is None and supernet is None and folder.weights.is_file():
         return folder.weights
     return weights

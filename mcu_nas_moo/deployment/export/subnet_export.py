@@ -80,7 +80,7 @@ def export_subnet(
     folder: DeploymentFolder,
     settings: ExportSettings,
     weights: Path | None = None,
-    shared: bool = False,
+    supernet: Path | None = None,
     say: Callable[[str], object] = lambda _: None,
 ) -> ExportReport:
     """Write ``float.onnx``, ``int8.onnx`` and ``report.json`` to the export folder.
@@ -89,7 +89,8 @@ def export_subnet(
         data: image folder with ``train`` and, for final figures, ``test``.
         weights: retrained weights; those of the deployment folder if none are given, and those
             shared with the supernet if there are none either.
-        shared: use the shared weights in any case.
+        supernet: use the shared weights in this file in any case; ``shipped`` for those of
+            CIFAR-10.
         say: is told what is going on.
 
     Raises:
@@ -106,12 +107,12 @@ def export_subnet(
         require_packages()
     from mcu_nas_moo.deployment.export.export_inputs import ExportData, weights_file
 
-    path = weights_file(folder, weights, shared)
+    path = weights_file(folder, weights, supernet)
     say("reading images")
     images = ExportData(data)
     samples = images.samples(settings.calibration_images, settings.test_images, settings.seed)
     say("reading weights")
-    trained = images.weights(subnet, path)
+    trained = images.weights(subnet, path, supernet)
     with _filled_at_once(folder.export) as partial:
         kind: WeightsKind = "shared" if path is None else "retrained"
         report = _export(trained, kind, samples, settings, partial, say)

@@ -87,4 +87,6 @@ def fit_and_judge(
     parts |= {"uniform samples": uniform}
     details = {name: quality(predicted[rows], targets[rows]) for name, rows in parts.items()}
     known = {"structures": [structure_of(space) for space in spaces], "data": data}
-    return replace(fit_predictor(inputs, targets, seed), details=details | known)
+    output = spaces[0].output
+    classes = {} if output is None else {"classes": output.classes}
+    return replace(fit_predictor(inputs, targets, seed), details=details | known | classes)

@@ -57,6 +57,14 @@ class AccuracyPredictor(MLPEnsemble):
         """What it predicts the accuracy on, in words."""
         return f"{self.details.get('data', 'unknown pictures')} (predicted)"
 
+    @property
+    def classes(self) -> int:
+        """Of the pictures of its labels; 0 if it does not say, as the shipped one.
+
+        What that one says of CIFAR-10 is taken for the order of networks for other pictures, too.
+        """
+        return int(self.details.get("classes", 0))
+
     def evaluate(self, space: Space, X: Any) -> dict[str, FloatArray]:
         """As :meth:`predict`, by metric."""
         return self.predict(space, X)._asdict()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Source: TypeAlias = UserCode | UserFile | AccuracySource
 
-Told = TypeVar("Told", str, bool)
+Told = TypeVar("Told", str, bool, int)
 #: The standard deviation of a measured metric stands beside it, under its name and this.
 SPREAD = "_std"
 
@@ -50,7 +50,7 @@ class CheckedEvaluator:
 
     Attributes:
         metrics: what it tells, by name.
-        name, fingerprint, deterministic, cost, thread_safe, accuracy_of: see the contract.
+        name, fingerprint, deterministic, cost, thread_safe, accuracy_of, classes: see the contract.
 
     Raises:
         InputError: if the object is none of the contract.
@@ -80,6 +80,7 @@ class CheckedEvaluator:
             )
         self.accuracy_of = self._told("accuracy_of", f"data of evaluator {self.name}")
         self.thread_safe = self._told("thread_safe", False)
+        self.classes = self._told("classes", 0)
         given = getattr(evaluator, "metrics", None)
         if isinstance(given, str) or not given:
             raise InputError(

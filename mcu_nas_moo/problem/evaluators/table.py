@@ -15,6 +15,7 @@ from mcu_nas_moo.common.extras import require
 from mcu_nas_moo.common.files import checksum, parsing
 from mcu_nas_moo.contracts.evaluator import REASON
 from mcu_nas_moo.contracts.metrics import METRICS, Metric
+from mcu_nas_moo.problem.evaluators.accuracy_predictor import structure_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +53,7 @@ class TableEvaluator:
         self, path: str | Path, space: SearchSpace, metrics: Sequence[Metric | str] | None = None
     ) -> None:
         self.path = path = Path(path)
-        self._space = space.fingerprint
+        self._space = structure_of(space)
         genes = [gene.name for gene in space.genes]
         table = _read(path, genes)
         missing = [name for name in genes if name not in table]
@@ -106,7 +107,7 @@ class TableEvaluator:
         Raises:
             InputError: if the table is about another space.
         """
-        if space.fingerprint != self._space:
+        if structure_of(space) != self._space:
             raise InputError(f"{self.path} was read for another space than {space.name!r}")
         rows = np.array([self._rows.get(key, -1) for key in _keys(space.canonical(X))], np.int64)
         figures: dict[str, Any] = {

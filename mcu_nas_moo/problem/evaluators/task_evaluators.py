@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.user_parts import UserCode, UserFile, is_users, made, user_fingerprint
+from mcu_nas_moo.contracts.evaluator import COSTS as COST_ORDER
 from mcu_nas_moo.contracts.metrics import metric_table
 from mcu_nas_moo.hardware.cost_model import CostModel
 from mcu_nas_moo.problem.evaluators.accuracy_predictor import SHIPPED_ACCURACY, AccuracyPredictor
@@ -15,6 +16,7 @@ from mcu_nas_moo.problem.evaluators.checked_evaluator import CheckedEvaluator
 from mcu_nas_moo.problem.evaluators.cost_choice import cost_evaluator
 from mcu_nas_moo.problem.evaluators.cost_predictor import CostPredictor
 from mcu_nas_moo.spaces.abilities import HasNetworks
+from mcu_nas_moo.spaces.register import for_classes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +45,11 @@ class TaskEvaluators(NamedTuple):
     def own(self) -> list[CheckedEvaluator]:
         """Those that are none of the usual ones."""
         return [one for one in self.all if one not in self[1:]]
+
+    @property
+    def quick(self) -> TaskEvaluators:
+        """The same without those that take seconds for a network, or longer."""
+        return self._replace(all=tuple(one for one in self.all if one.cost == COST_ORDER[0]))
 
     @property
     def told(self) -> set[str]:
@@ -121,11 +128,15 @@ def chosen_evaluators(
     accuracy: Any,
     costs: Any,
     evaluators: Sequence[str | Path | NetworkEvaluator],
-) -> TaskEvaluators:
-    """The evaluators for the arguments of a task.
+) -> tuple[SearchSpace, TaskEvaluators]:
+    """The space and the evaluators for the arguments of a task.
+
+    Returns:
+        the space, for as many classes as the accuracy is of; what is asked about its networks.
 
     Raises:
-        InputError: if one cannot be found or used, or two tell one metric.
+        InputError: if one cannot be found or used, two tell one metric, or the space is for another
+            number of classes.
     """
     if not isinstance(evaluators, list | tuple):
         raise InputError(f"evaluators must be a list, got {type(evaluators).__name__}")
@@ -141,24 +152,35 @@ def chosen_evaluators(
     told: dict[str, str] = {}
     for asked in own:
         _claim(asked, told)
-    if profile is None and costs != "analytic":
-        raise InputError("costs are those of a device; give a profile as well")
-    learned = None if profile is None else cost_evaluator(costs, space, profile)
-    if learned is not None:
-        _claim(learned, told)
     if accuracy is None and "accuracy" not in told:
         shipped = AccuracyPredictor.load()
         accuracy = shipped if shipped.knows(space) else None
     answers = None if accuracy is None else CheckedEvaluator(accuracy, accuracy.file)
     if answers is not None:
         _claim(answers, told)
+    space = _for_classes_of([answers, *own], space)
+    if profile is None and costs != "analytic":
+        raise InputError("costs are those of a device; give a profile as well")
+    learned = None if profile is None else cost_evaluator(costs, space, profile)
+    if learned is not None:
+        _claim(learned, told)
     analytic = None
     if profile is not None and isinstance(space, HasNetworks):
         rest = tuple(metric for metric in (*COSTS, MACS) if metric not in told)
         if rest:
             analytic = CheckedEvaluator(AnalyticCosts(CostModel.of(profile), rest))
     usual = (answers, analytic, learned)
-    return TaskEvaluators((*(one for one in usual if one is not None), *own), *usual)
+    return space, TaskEvaluators((*(one for one in usual if one is not None), *own), *usual)
+
+
+def _for_classes_of(
+    evaluators: Sequence[CheckedEvaluator | None], space: SearchSpace
+) -> SearchSpace:
+    """The space, for as many classes as the data of its accuracy have."""
+    for asked in evaluators:
+        if asked is not None and asked.classes:
+            space = for_classes(space, asked.classes, f"the accuracy of {asked.accuracy_of}")
+    return space
 
 
 def _claim(asked: CheckedEvaluator, told: dict[str, str]) -> None:

@@ -13,13 +13,13 @@ from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.user_parts import Hash, UserFile
 from mcu_nas_moo.common.yaml_files import Facts
 from mcu_nas_moo.contracts.evaluator import REASON
-from mcu_nas_moo.spaces.abilities import HasNetworks, Nested, with_ability
-from mcu_nas_moo.spaces.register import list_spaces, load_space
+from mcu_nas_moo.spaces.abilities import HasNetworks, Nested, classes_of, with_ability
 
 if TYPE_CHECKING:
     from typing import Any
 
     from mcu_nas_moo.common.arrays import Genotypes
+    from mcu_nas_moo.data.image_folders import ImageListing
     from mcu_nas_moo.data.images import Images, Normalisation
     from mcu_nas_moo.spaces import SearchSpace
     from mcu_nas_moo.training.supernet.weights import TrainedSupernet
@@ -43,9 +43,7 @@ class PictureFolder(Facts):
         Raises:
             InputError: if there are no pictures.
         """
-        from mcu_nas_moo.data.image_folders import ImageListing
-
-        paths = ImageListing.of(folder / "train").paths
+        paths = _training_pictures(folder).paths
         names = (f"{p.relative_to(folder).as_posix()} {p.stat().st_size}" for p in paths)
         digest = hashlib.sha256("\n".join(names).encode()).hexdigest()
         return cls(folder=str(folder.absolute()), sha256=digest)
@@ -135,32 +133,26 @@ class SupernetAccuracy:
         return TrainedSupernet.load(self._weights, self._device)
 
     @cached_property
+    def _listing(self) -> ImageListing:
+        found = _training_pictures(self._data)
+        self._supernet.check_classes(found.class_names)
+        return found
+
+    @property
+    def classes(self) -> int:
+        """Of the pictures and the supernet."""
+        return len(self._listing.class_names)
+
+    @cached_property
     def _images(self) -> tuple[Images, Images]:
-        from mcu_nas_moo.data.images import calibration_images
-
-        train, validation = _pictures(self._data, self._device)
-        self._supernet.check_classes(validation.classes)
-        return calibration_images(train), validation
-
-    def space_named(self, name: str) -> Nested:
-        """A space by its name or file, with the classes of the supernet if it is a shipped one.
-
-        Raises:
-            InputError: if there is none, or the supernet or the pictures are not for it.
-        """
-        space = load_space(name, self._supernet.classes if name in list_spaces() else None)
-        nested = self.check(space)
-        if "_images" not in vars(self):  # which are read when they are needed
-            from mcu_nas_moo.data.image_folders import ImageListing
-
-            self._supernet.check_classes(len(ImageListing.of(self._data / "train").class_names))
-        return nested
+        calibration, validation = self._listing.calibration_and_validation()
+        return calibration.to(self._device), validation.to(self._device)
 
     def check(self, space: SearchSpace) -> Nested:
         """The same space, for which the supernet was trained.
 
         Raises:
-            InputError: if it was not.
+            InputError: if it was not, or the space is for another number of classes.
         """
         nested = with_ability(space, Nested, "share weights")
         (known,) = self._supernet.spaces_named([space.name])
@@ -170,7 +162,7 @@ class SupernetAccuracy:
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what is read from files again, for other processes."""
-        read = ("_supernet", "_images")
+        read = ("_supernet", "_listing", "_images")
         return {name: value for name, value in vars(self).items() if name not in read}
 
     def evaluate(self, space: SearchSpace, X: Genotypes) -> dict[str, Any]:
@@ -221,11 +213,16 @@ class TrainedAccuracy:
         self.fingerprint = hashlib.sha256(facts.encode()).hexdigest()
 
     @cached_property
-    def _images(self) -> tuple[Images, Images, Normalisation]:
-        from mcu_nas_moo.data.images import Normalisation
+    def classes(self) -> int:
+        """Of the pictures."""
+        return len(_training_pictures(self._data).class_names)
 
-        train, validation = _pictures(self._data, self._device)
-        return train, validation, Normalisation.of(train)
+    @cached_property
+    def _images(self) -> tuple[Images, Images, Normalisation]:
+        from mcu_nas_moo.data.images import Normalisation, split_validation
+
+        train, validation = split_validation(_training_pictures(self._data).read())
+        return train.to(self._device), validation.to(self._device), Normalisation.of(train)
 
     def evaluate(self, space: SearchSpace, X: Genotypes) -> dict[str, Any]:
         """Accuracy ``(N,)`` of the genotypes ``X`` ``(N, n_genes)``.
@@ -242,10 +239,10 @@ class TrainedAccuracy:
 
         networks = with_ability(space, HasNetworks, "be trained")
         train, validation, normalise = self._images
-        if space.output is None or space.output.classes != train.classes:
+        if classes_of(space) != self.classes:
             raise InputError(
                 f"networks of space {space.name!r} have another number of classes than the "
-                f"pictures, {train.classes}"
+                f"pictures, {self.classes}"
             )
         settings = TrainingSettings(
             epochs=self.source.epochs,
@@ -264,9 +261,7 @@ class TrainedAccuracy:
         return {"accuracy": values, REASON: reasons}
 
 
-def _pictures(data: Path, device: str) -> tuple[Images, Images]:
-    from mcu_nas_moo.data.image_folders import read_images
-    from mcu_nas_moo.data.images import split_validation
+def _training_pictures(data: Path) -> ImageListing:
+    from mcu_nas_moo.data.image_folders import ImageListing  # with torch
 
-    train, validation = split_validation(read_images(data / "train"))
-    return train.to(device), validation.to(device)
+    return ImageListing.of(data / "train")

@@ -18,13 +18,13 @@ from mcu_nas_moo.networks.torch_module import SubnetModule, with_weights
 from mcu_nas_moo.spaces.abilities import classes_of
 from mcu_nas_moo.spaces.subnet_file import SubnetFile
 from mcu_nas_moo.training.supernet.supernet import recalibrate
-from mcu_nas_moo.training.supernet.weights import TrainedSupernet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from mcu_nas_moo.data.images import Images
+    from mcu_nas_moo.training.supernet.weights import TrainedSupernet
 
 #: Name of the network input in :attr:`RetrainedSubnet.ranges`.
 IMAGE = "image"
@@ -160,24 +160,23 @@ def shared_weights(
     subnet: SubnetFile,
     train: Images,
     class_names: Sequence[str],
-    supernet: TrainedSupernet | None = None,
+    trained: TrainedSupernet,
 ) -> RetrainedSubnet:
     """The subnet with the weights it shares, its batch norms recalibrated on training images.
 
-    The supernet is the shipped one if none is given.
-
     Raises:
-        InputError: if the supernet was trained for other spaces or another number of classes.
+        InputError: if the supernet was trained for other spaces or other classes.
     """
-    trained = supernet or TrainedSupernet.load(device=str(train.pixels.device))
     known = trained.classes
     if known != len(class_names):
         raise InputError(
             f"the supernet tells {known} classes apart, the images have {len(class_names)}, so "
-            f"its weights cannot be used as they are; retrain them with `{REMAKE}`"
+            "its weights cannot be used as they are; give --supernet of one that was trained on "
+            f"these images, or retrain them with `{REMAKE}`"
         )
+    trained.check_classes(class_names)
     module = supernet_part(trained, subnet, known)
     recalibrate(module, calibration_images(train), trained.normalise)
-    training = {"weights": "shared", "supernet": trained.fingerprint}
+    training = {"weights": "shared", "supernet": trained.fingerprint, "data": trained.data}
     subnet = subnet.model_copy(update={"classes": known})
     return RetrainedSubnet(subnet, module, trained.normalise, tuple(class_names), None, training)

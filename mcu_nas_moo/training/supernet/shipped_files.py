@@ -8,6 +8,8 @@ from pathlib import Path
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import checksum, parsing
 
+#: Stands for the shared weights that the package brings.
+SHIPPED = "shipped"
 #: Folder of the shipped files.
 FOLDER = Path(__file__).parent / "artifacts"
 #: Its list of SHA-256 sums, by file name.

@@ -80,6 +80,7 @@ class SupernetTrainer:
         folder: where the checkpoint and the TensorBoard events lie.
         initial: trained weights to start from; random ones if not given.
         data: name of the pictures, for people.
+        class_names: of the images, if they have names.
 
     Raises:
         InputError: if the spaces do not fit together or the initial weights not to them, there
@@ -96,6 +97,7 @@ class SupernetTrainer:
         device: str = "cpu",
         initial: TrainedSupernet | None = None,
         data: str = "unknown pictures",
+        class_names: Sequence[str] | None = None,
     ) -> None:
         extremes = [
             (space.network(space.largest).layers(), space.network(space.smallest).layers())
@@ -122,7 +124,7 @@ class SupernetTrainer:
         self.steps_per_epoch = len(train) // settings.batch_size
         torch.manual_seed(settings.seed)
         self.supernet = Supernet(self.largest).to(device)
-        self.initial, self.data = initial, data
+        self.initial, self.data, self.class_names = initial, data, class_names
         if initial is not None:
             self._start_from(initial)
         shapes = [*self.supernet.scales.parameters(), *self.supernet.shifts.parameters()]
@@ -246,6 +248,8 @@ class SupernetTrainer:
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
         }
+        if self.class_names is not None:
+            training["class_names"] = list(self.class_names)
         if self.initial is not None:
             training["initial"] = self.initial.training
         return TrainedSupernet(self.supernet, tuple(self.spaces), self.normalise, training)

@@ -14,7 +14,7 @@ from mcu_nas_moo.data.images import Normalisation
 from mcu_nas_moo.networks.torch_module import with_weights
 from mcu_nas_moo.spaces.abilities import Nested, classes_of, with_ability
 from mcu_nas_moo.spaces.register import space_of_facts
-from mcu_nas_moo.training.supernet.shipped_files import artifact_path, register, remake
+from mcu_nas_moo.training.supernet.shipped_files import SHIPPED, artifact_path, register, remake
 from mcu_nas_moo.training.supernet.supernet import Supernet
 
 if TYPE_CHECKING:
@@ -54,13 +54,14 @@ class TrainedSupernet:
 
     @classmethod
     def load(cls, path: Path | None = None, device: str = "cpu") -> TrainedSupernet:
-        """Read weights; those that the package ships if no path is given.
+        """Read weights; those that the package ships if no path is given, or ``shipped``.
 
         Raises:
             InputError: if the file is missing or damaged; the message names the command that
                 remakes it.
         """
-        path = artifact_path("supernet.safetensors", path, REMAKE)
+        own = None if path is None or str(path) == SHIPPED else path
+        path = artifact_path("supernet.safetensors", own, REMAKE)
         with parsing(path, remake(path, REMAKE)):
             state, metadata = read_tensors(path, device=device)
             spaces = tuple(
@@ -90,10 +91,23 @@ class TrainedSupernet:
         """That its networks tell apart."""
         return classes_of(self.spaces[0])
 
-    def check_classes(self, classes: int) -> None:
-        """Raise an InputError if images have another number of ``classes`` than the supernet."""
-        if classes != self.classes:
-            raise InputError(f"the images have {classes} classes, the supernet {self.classes}")
+    def check_classes(self, class_names: Sequence[str]) -> None:
+        """Make sure that images are of the classes that the supernet tells apart.
+
+        Raises:
+            InputError: if there are more or fewer, or they have other names, which older files
+                do not tell.
+        """
+        if len(class_names) != self.classes:
+            raise InputError(
+                f"the images have {len(class_names)} classes, the supernet {self.classes}"
+            )
+        known = self.training.get("class_names", class_names)
+        if list(known) != list(class_names):
+            raise InputError(
+                f"the images have the classes {', '.join(class_names)}, the supernet tells "
+                f"{', '.join(map(str, known))} apart; give the images that it was trained on"
+            )
 
     def spaces_named(self, names: Sequence[str]) -> list[Nested]:
         """The spaces of those names; all if none are given.

@@ -63,3 +63,57 @@ def test_a_subnet_goes_from_the_search_to_verified_firmware(images, tmp_path, mo
         accuracy = f"{100 * verified.execution.outputs.accuracy:.1f}"
         assert accuracy.rstrip("0").rstrip(".") in output
     assert not list(tmp_path.rglob(".*partial*"))
+
+
+SMALL = """kind: mbconv
+granularity: stage
+classes: 3
+resolution: [12, 16]
+stem: [4, 8]
+stages: [{stride: 2, depth: [1, 2], kernel: [3], width: [4, 8], expansion: [1, 2]}]
+head: [8, 16]
+"""
+
+
+def test_pictures_of_ones_own_go_from_the_supernet_to_verified_firmware(
+    images, tmp_path, monkeypatch
+):
+    """With shared weights alone: nothing is retrained, and each command is told by the last."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "small.yaml").write_text(SMALL)
+    weights, few = "supernet/supernet.safetensors", ("--epochs", "3", "--batch-size", "16")
+    told = run("supernet", "train", "--data", images, "--space", "small.yaml", *few)
+    assert f"Next: mcu-nas supernet label --data {images} --supernet {weights}" in told
+    label = ("--data", images, "--supernet", weights, "--subnets", "20", "--out", "labels.csv")
+    told = run("supernet", "label", *label)
+    assert f"Next: mcu-nas predictor fit --labels labels.csv --supernet {weights}" in told
+    run(
+        "predictor",
+        "fit",
+        "--labels",
+        "labels.csv",
+        "--supernet",
+        weights,
+        "--out",
+        "p.safetensors",
+    )
+
+    search = ("--space", "small.yaml", "--profile", "cortex-m4", "--algo", "random")
+    ways = {
+        "predicted": ("--accuracy", "p.safetensors", "--budget", "20"),
+        "measured": ("--supernet", weights, "--data", images, "--budget", "5"),
+    }
+    for folder, options in ways.items():
+        run("search", *search, *options, "--out", folder)
+    told = run("front", "pick", "--from", "predicted", "--best", "error", "--out", "chosen.yaml")
+    assert "mcu-nas export chosen.yaml --data DIR --supernet FILE" in told
+    export = ("--data", images, "--supernet", weights, "--calibration-images", "64")
+    told = run("export", "chosen.yaml", *export)
+    assert "shared weights" in told
+    assert "Next: mcu-nas firmware chosen.yaml\n" in told
+    told = run("firmware", "chosen.yaml")
+    assert "Next: mcu-nas verify chosen.yaml --profile cortex-m4 --data DIR" in told
+    run("verify", "chosen.yaml", "--profile", "cortex-m4", "--data", images, "-n", "10")
+    (verified,) = tmp_path.glob("deploy/*/verified/cortex-m4.json")
+    assert Verification.model_validate_json(verified.read_text()).problems == []

@@ -3,9 +3,11 @@ from __future__ import annotations
 import importlib.util
 import re
 
+import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from PIL import Image
 
 from mcu_nas_moo.cli.nas.main import main
 from mcu_nas_moo.data.images import Normalisation
@@ -46,7 +48,7 @@ def test_export_shows_and_writes_the_report(here, image_folder):
     assert result.exit_code == 0, result.output
     assert all(len(line) <= 100 for line in result.output.splitlines())
     assert "tiny: retrained weights, ranges from calibration images, on 40 test" in result.output
-    assert "files: deploy/tiny/export" in result.output
+    assert "files: deploy/tiny/export\nNext: mcu-nas firmware tiny.yaml\n" in result.output
     for network in ("torch", "float.onnx", "int8.onnx"):
         assert len(re.findall(rf"^ *{network} .*%", result.output, re.MULTILINE)) == 1
     assert sorted(path.name for path in (here / "deploy/tiny/export").iterdir()) == [
@@ -63,6 +65,7 @@ def test_other_folder_and_weights(here, image_folder):
         "--weights", weights,
     )  # fmt: skip
     assert result.exit_code == 0, result.output
+    assert "Next: mcu-nas firmware tiny.yaml --out there\n" in result.output
     assert (here / "there/export/int8.onnx").is_file()
     assert not (here / "deploy/tiny/export").exists()
 
@@ -73,6 +76,12 @@ def test_other_folder_and_weights(here, image_folder):
         (["tiny.yaml", "--calibration-images", "8"], "8 calibration images are too few"),
         (["tiny.yaml"], "too few for 256 calibration images"),
         (["tiny.yaml", "--shared", "--calibration-images", "40"], "the images have 2"),
+        (
+            ["tiny.yaml", "--supernet", "shipped", "--calibration-images", "40"],
+            "give --supernet of one that was trained on these images, or retrain them",
+        ),
+        (["tiny.yaml", "--supernet", "gone", "--calibration-images", "40"], "gone is missing"),
+        (["tiny.yaml", "--shared", "--weights", "a"], "and --supernet exclude each other"),
         (["tiny.yaml", "--weights", "gone", "--calibration-images", "40"], "no retrained weights"),
         (["gone.yaml"], "no subnet file gone.yaml"),
     ],
@@ -117,3 +126,21 @@ def test_missing_packages_name_the_install_command(here, image_folder, monkeypat
     result = run("tiny.yaml", "--data", image_folder)
     assert result.exit_code == 2
     assert "pip install 'mcu-nas-moo[export]'" in result.output
+
+
+def test_shared_is_the_old_name_of_the_shipped_supernet(here, subnet, tmp_path):
+    rng = np.random.default_rng(0)
+    for number in range(10):
+        folder = tmp_path / "ten" / "train" / str(number)
+        folder.mkdir(parents=True)
+        for picture in range(8):
+            pixels = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / f"{picture}.png")
+    write_subnet(subnet.model_copy(update={"classes": 10}), here / "tiny.yaml")
+    written = []
+    for options in (["--shared"], ["--supernet", "shipped"]):
+        result = run("tiny.yaml", "--data", "ten", "--calibration-images", 40, *options)
+        assert result.exit_code == 0, result.output
+        assert "tiny: shared weights" in result.output
+        written.append((here / "deploy/tiny/export/int8.onnx").read_bytes())
+    assert written[0] == written[1]

@@ -64,7 +64,9 @@ def test_a_run_leaves_weights_report_and_table(subnet, image_folder, tmp_path):
     result = run(subnet, "--data", image_folder, "--no-distil", *QUICK)
     assert result.exit_code == 0, result.output
     assert "all its weights are used but those of the classifier" in " ".join(result.output.split())
-    assert all(len(line) <= 100 for line in result.output.splitlines())
+    *lines, last = result.output.splitlines()
+    assert all(len(line) <= 100 for line in lines)
+    assert last.startswith(f"Next: mcu-nas export {subnet}")
     folder = tmp_path / "deploy" / "smallest" / "retrained"
     report = json.loads((folder / "report.json").read_text())
     assert report["images"] == {"train": 108, "validation": 12, "test": 40}

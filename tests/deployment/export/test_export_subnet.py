@@ -4,20 +4,23 @@ import hashlib
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 import torch
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.data.image_folders import read_images
-from mcu_nas_moo.data.images import split_validation
+from mcu_nas_moo.data.images import calibration_images, resize, split_validation
 from mcu_nas_moo.data.preprocessing import pixels_at
 from mcu_nas_moo.deployment.export import host_arithmetic
 from mcu_nas_moo.deployment.export.export_report import ExportReport
 from mcu_nas_moo.deployment.export.int8_model import read_int8_model, session
 from mcu_nas_moo.deployment.export.subnet_export import ExportSettings, check_float, export_subnet
 from mcu_nas_moo.deployment.folder import DeploymentFolder
+from mcu_nas_moo.training.supernet.supernet import recalibrate
 
 SETTINGS = ExportSettings(calibration_images=32, test_images=1000)
 
@@ -175,11 +178,17 @@ def test_damaged_weights(folder, retrained, image_folder):
 
 
 def test_shared_weights_of_another_number_of_classes(folder, retrained, image_folder):
-    failing(folder, retrained, image_folder, "10 classes apart, the images have 2", shared=True)
+    failing(
+        folder,
+        retrained,
+        image_folder,
+        "10 classes apart, the images have 2",
+        supernet=Path("shipped"),
+    )
 
 
 def test_weights_and_shared_exclude_each_other(folder, retrained, image_folder):
-    options = {"weights": folder.weights, "shared": True}
+    options = {"weights": folder.weights, "supernet": Path("shipped")}
     failing(folder, retrained, image_folder, "exclude each other", **options)
 
 
@@ -220,3 +229,43 @@ def test_report_is_plain_json(folder, retrained, image_folder):
     values = json.loads((folder.export / "report.json").read_text())
     assert values["calibration"] == {"images": 32, "ranges": "calibration images"}
     assert values["class_names"] == ["blue", "red"]
+
+
+def test_the_weights_of_a_supernet_of_ones_own(subnet, supernet, image_folder, tmp_path):
+    supernet.save(tmp_path / "own.safetensors")
+    folder = DeploymentFolder(tmp_path / "chosen")
+    folder.weights.parent.mkdir(parents=True)
+    folder.weights.write_bytes(b"retrained, and not asked for")
+    own = tmp_path / "own.safetensors"
+    report = export_subnet(subnet, image_folder, folder, SETTINGS, supernet=own)
+    assert (report.weights, report.class_names) == ("shared", ("blue", "red"))
+    assert report.training["supernet"] == supernet.fingerprint
+    model = read_int8_model(folder.int8_onnx)
+    assert model.class_names == ("blue", "red")
+    assert model.subnet.classes == 2
+
+    # As the supernet itself answers, its batch norms set by the same pictures.
+    train, _ = split_validation(read_images(image_folder / "train"))
+    module = supernet.supernet.subnet(subnet.layers())
+    recalibrate(module, calibration_images(train), supernet.normalise)
+    images = read_images(image_folder / "test")
+    with torch.no_grad():
+        logits = module.eval()(resize(supernet.normalise(images.pixels), 16))
+    right = (logits.argmax(1) == images.targets).float().mean().item()
+    assert outcome(report, "torch").accuracy == pytest.approx(right)
+    assert right > 0.9  # the two classes differ in colour
+    assert outcome(report, "int8.onnx").accuracy == pytest.approx(right, abs=0.05)
+
+
+def test_a_supernet_of_other_pictures(subnet, supernet, image_folder, tmp_path):
+    named = replace(supernet, training=supernet.training | {"class_names": ["cat", "dog"]})
+    named.save(tmp_path / "own.safetensors")
+    folder = DeploymentFolder(tmp_path / "chosen")
+    for path, message in (
+        (tmp_path / "own.safetensors", "classes blue, red, the supernet tells cat, dog apart"),
+        (tmp_path / "gone.safetensors", "gone.safetensors is missing"),
+        (Path("shipped"), "the supernet tells 10 classes apart, the images have 2"),
+    ):
+        with pytest.raises(InputError, match=message):
+            export_subnet(subnet, image_folder, folder, SETTINGS, supernet=path)
+    assert not folder.export.exists()

@@ -1,10 +1,12 @@
 """Training from start to finish on a problem that a supernet can learn, and resuming it."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from mcu_nas_moo.data.image_folders import read_images
-from mcu_nas_moo.data.images import Images, calibration_images, split_validation
+from mcu_nas_moo.data.images import calibration_images, split_validation
 from mcu_nas_moo.spaces import load_space
 from mcu_nas_moo.training.supernet.labels import Labels, label_subnets, sample_for_labels
 from mcu_nas_moo.training.supernet.supernet import accuracy, recalibrate
@@ -124,9 +126,19 @@ def test_other_number_of_classes(trained, image_folder, tmp_path):
     with pytest.raises(ValueError, match="10 classes apart, the images have 2"):
         trainer(load_space("mbconv-stage"), image_folder, tmp_path)
     _, result = trained
-    three = Images(torch.zeros(3, 3, 32, 32, dtype=torch.uint8), torch.arange(3))
     with pytest.raises(ValueError, match="the images have 3 classes, the supernet 2"):
-        result.check_classes(three.classes)
+        result.check_classes(("a", "b", "c"))
+
+
+def test_other_classes_of_the_same_number(trained, tmp_path):
+    _, result = trained
+    result.check_classes(("cat", "dog"))  # a supernet of nameless images takes any
+    named = replace(result, training=result.training | {"class_names": ["blue", "red"]})
+    named.save(tmp_path / "named.safetensors")
+    read = TrainedSupernet.load(tmp_path / "named.safetensors")
+    read.check_classes(("blue", "red"))
+    with pytest.raises(ValueError, match="classes cat, dog, the supernet tells blue, red apart"):
+        read.check_classes(("cat", "dog"))
 
 
 def test_fewer_images_than_a_batch(tiny_space, image_folder, tmp_path):
