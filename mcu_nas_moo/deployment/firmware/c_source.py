@@ -1,7 +1,7 @@
 """C code of an int8 network: emx-onnx-cgen's, with own kernels and one planned arena.
 
 emx-onnx-cgen writes the weights, the sequence of layers, and pooling. Convolutions, dense layers
-and additions are those of ``sources/kernels.h``, put in through the generator's templates; and the
+and additions are those of ``kernels/``, put in through the generator's templates; and the
 buffers of the generated function become places in one static arena.
 """
 
@@ -145,7 +145,8 @@ def _with_arena(code: str, model: onnx.ModelProto, plan: ArenaPlan) -> str:
         }
     )
     lines = [
-        '#include "kernels.h"',
+        '#include "kernels/convolution.h"',
+        '#include "kernels/add.h"',
         "",
         *(f"MCU_NAS_DEPTHWISE({kernel}, {stride})" for kernel, stride in depthwise),
         "",

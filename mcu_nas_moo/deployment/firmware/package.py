@@ -38,7 +38,8 @@ EMULATION = "emulation"
 #: Images that emulators run: linked for the chip, and for a board of QEMU.
 CHIP_IMAGE, BOARD_IMAGE = f"{EMULATION}/chip.elf", f"{EMULATION}/board.elf"
 #: Files of this package that go into the folder as they are.
-_SOURCES = ("kernels.h", "include/math.h", "include/string.h", "startup.c", "memory.c", "main.c")
+_SOURCES = ("include/math.h", "include/string.h", "startup.c", "memory.c", "main.c")
+_KERNELS = ("kernel.h", "convolution.h", "add.h")
 #: What every image is linked of, beside its main program.
 LIBRARY_SOURCES = ("mcu_nas.c", f"{MODEL}.c", f"{MODEL}_data.c", "startup.c", "memory.c")
 
@@ -114,9 +115,13 @@ def write_sources(
     """
     (folder / EMULATION).mkdir(parents=True)
     (folder / "include").mkdir()
+    (folder / "kernels").mkdir()
     shipped = files("mcu_nas_moo.deployment.firmware")
     for name in _SOURCES:
         (folder / name).write_text((shipped / "sources" / name).read_text("utf-8"), "utf-8")
+    for name in _KERNELS:
+        text = (shipped / "kernels" / name).read_text("utf-8")
+        (folder / "kernels" / name).write_text(text, "utf-8")
     harness = (shipped / "sources" / "verify_main.c").read_text("utf-8")
     (folder / EMULATION / "verify_main.c").write_text(harness, "utf-8")
     facts = _template_facts(source, request)

@@ -1,4 +1,4 @@
-"""Which layers ``sources/kernels.h`` computes."""
+"""Which layers the kernels compute."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-SOURCES = Path(str(files("mcu_nas_moo.deployment.firmware") / "sources"))
+FIRMWARE = Path(str(files("mcu_nas_moo.deployment.firmware")))
 
 
 def compile_for_host(folder: Path, *sources: Path, flags: tuple[str, ...] = ()) -> ctypes.CDLL:
@@ -19,7 +19,7 @@ def compile_for_host(folder: Path, *sources: Path, flags: tuple[str, ...] = ()) 
     pytest.importorskip("ziglang")
     library = folder / "library.so"
     command = [sys.executable, "-m", "ziglang", "cc", "-shared", "-fPIC", "-O2", "-w"]
-    command += ["-ffp-contract=off", f"-I{SOURCES}", f"-I{SOURCES / 'include'}", *flags]
+    command += ["-ffp-contract=off", f"-I{FIRMWARE}", f"-I{FIRMWARE / 'sources/include'}", *flags]
     subprocess.run([*command, *map(str, sources), "-o", str(library)], check=True)
     return ctypes.CDLL(str(library))
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 SOURCE = r"""
-#include "kernels.h"
+#include "kernels/convolution.h"
+#include "kernels/add.h"
 MCU_NAS_DEPTHWISE(3, 1) MCU_NAS_DEPTHWISE(3, 2) MCU_NAS_DEPTHWISE(5, 1)
 MCU_NAS_DEPTHWISE(5, 2) MCU_NAS_DEPTHWISE(7, 1) MCU_NAS_DEPTHWISE(7, 2)
 

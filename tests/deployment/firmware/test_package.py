@@ -40,7 +40,7 @@ def test_the_folder_holds_what_a_user_needs(built):
     report, folder = built
     assert {path.name for path in folder.iterdir()} == {
         *("CMakeLists.txt", "toolchain.cmake", "chip.ld", "emulation", "firmware.elf", "include"),
-        *("kernels.h", "main.c", "mcu_nas.c", "mcu_nas.h", "mcu_nas_model.c"),
+        *("kernels", "main.c", "mcu_nas.c", "mcu_nas.h", "mcu_nas_model.c"),
         *("mcu_nas_model_data.c", "memory.c", "report.json", "startup.c"),
     }
     assert read_report(folder) == report

@@ -1,24 +1,15 @@
 /*
- * Quantised layers in NCHW layout, for one image.
+ * Quantised convolutions and dense layers.
  *
- * Numbers are those of QLinearConv, QGemm and QLinearAdd as onnxruntime computes them on processors
- * with fused multiply-add. Convolutions and dense layers: int32 sums, one float32 scale per output
- * channel, rounding to nearest with ties to even, saturation to int8. Integer sums may be taken in
- * any order, so the loops are arranged for few instructions. Weights have zero point 0.
+ * Numbers are those of QLinearConv and QGemm as onnxruntime computes them: int32 sums, one float32
+ * scale per output channel, rounding to nearest with ties to even, saturation to int8. Integer sums
+ * may be taken in any order, so the loops are arranged for few instructions. Weights have zero
+ * point 0.
  */
-#ifndef MCU_NAS_KERNELS_H
-#define MCU_NAS_KERNELS_H
+#ifndef MCU_NAS_CONVOLUTION_H
+#define MCU_NAS_CONVOLUTION_H
 
-#include <math.h>
-#include <stddef.h>
-#include <stdint.h>
-
-/* One copy of a function, whatever it is called with. */
-#if defined(__clang__)
-#define MCU_NAS_ONCE __attribute__((noinline, unused))
-#else
-#define MCU_NAS_ONCE __attribute__((noinline, noclone, unused))
-#endif
+#include "kernel.h"
 
 /* What turns the int32 sums of one layer into int8 outputs. */
 typedef struct {
@@ -126,18 +117,6 @@ static inline __attribute__((always_inline)) void mcu_nas_depthwise_outputs(
     }
 }
 
-static inline void mcu_nas_copy(int8_t *to, const int8_t *from, int count) {
-    int i = 0;
-#if defined(__ARM_FEATURE_UNALIGNED)
-    for (; i + 4 <= count; i += 4) {
-        __builtin_memcpy(to + i, from + i, 4); /* one load and one store */
-    }
-#endif
-    for (; i < count; ++i) {
-        to[i] = from[i];
-    }
-}
-
 static inline __attribute__((always_inline)) void mcu_nas_depthwise_planes(
     const int8_t *input, int8_t *output, const int8_t *weights, const int32_t *bias,
     const mcu_nas_quantisation *q, int channels, const mcu_nas_geometry *g, int8_t *plane,
@@ -212,24 +191,6 @@ static MCU_NAS_ONCE void mcu_nas_convolution(
             }
         }
         weights += in_channels * kernel * kernel;
-    }
-}
-
-/*
- * Sum of two tensors, each with a scale and a zero point; the output may overwrite one of them. With
- * r = scale / output scale, it is round(a * ra + (b * rb + constant)), every step fused.
- */
-static MCU_NAS_ONCE void mcu_nas_add(const int8_t *a, const int8_t *b, int8_t *output, int count,
-                                     float a_scale, int32_t a_zero_point, float b_scale,
-                                     int32_t b_zero_point, float output_scale,
-                                     int32_t output_zero_point) {
-    const float ra = a_scale / output_scale, rb = b_scale / output_scale;
-    const float zeros = mcu_nas_fma(ra, (float)a_zero_point, rb * (float)b_zero_point);
-    const float constant = (float)output_zero_point - zeros;
-    for (int i = 0; i < count; ++i) {
-        const float sum = mcu_nas_fma((float)a[i], ra, mcu_nas_fma((float)b[i], rb, constant));
-        const int32_t rounded = mcu_nas_round(sum);
-        output[i] = (int8_t)(rounded < INT8_MIN ? INT8_MIN : rounded > INT8_MAX ? INT8_MAX : rounded);
     }
 }
 

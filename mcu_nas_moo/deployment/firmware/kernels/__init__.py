@@ -1,0 +1,1 @@
+"""Kernels: what computes each operator of an int8 network on a microcontroller."""
