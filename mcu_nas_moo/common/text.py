@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import json
 import re
+from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -40,6 +44,12 @@ _SECRET = re.compile(
     r"://[^:/@]*:(?P<password>.*)@|:(?P<typo>[^:@]+)@|[?&][^=&]*(?:pass|pwd|secret|token)[^=&]*=(?P<value>[^&#]*)",
     re.IGNORECASE,
 )
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names in a sentence: ``a, b and c``."""
+    *most, last = [*names] or [""]
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def latex(text: str) -> str:

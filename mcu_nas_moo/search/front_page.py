@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcu_nas_moo.common.files import write_text_atomically
 from mcu_nas_moo.common.pages import fill
-from mcu_nas_moo.common.text import script_json
+from mcu_nas_moo.common.text import listed, script_json
 from mcu_nas_moo.search.front import knee, on_front
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def write_front_page(
         "title": escape(f"Pareto front of {problem.title}"),
         "lead": escape(_lead(problem, reference)),
         "facts": _facts(subnets, front),
+        "figures": escape(_figures(subnets)),
         "data": script_json(page_data(task, subnets, front, reference)),
     }
     write_text_atomically(path, fill("mcu_nas_moo.search", "front_page", parts))
@@ -118,12 +119,20 @@ def _in_lines(genes: Mapping[str, Value]) -> list[str]:
 
 
 def _lead(problem: ProblemFacts, reference: Reference | None) -> str:
-    objectives = " and ".join(metric.short for metric in problem.objective_metrics)
+    objectives = listed(metric.short for metric in problem.objective_metrics)
     text = f"Feasible subnets for which no other one is better in {objectives}."
     if reference is not None:
         what = "front of all networks" if reference.kind == "exact" else "best front known"
         text += f" Grey: the {what} of the space."
     return text
+
+
+def _figures(subnets: Subnets) -> str:
+    """What the figures are, in a sentence."""
+    text = "Figures are those that the search went by"
+    if not {"error", "accuracy"} & {*subnets.metrics}:
+        return f"{text}."
+    return f"{text}: error on {subnets.problem.accuracy_of}."
 
 
 def _facts(subnets: Subnets, front: Subnets) -> str:

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from mcu_nas_moo.common.text import (
     c_string,
     latex,
+    listed,
     markdown,
     picture_text,
     script_json,
@@ -127,3 +128,11 @@ def test_passwords_of_urls_are_hidden(url, shown):
 def test_a_decoded_password_is_hidden_in_messages_too():
     url = "postgresql://user:s%40cret@host/db"
     assert without_passwords("no access for s@cret", url) == "no access for ***"
+
+
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [([], ""), (["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")],
+)
+def test_names_in_a_sentence(names, text):
+    assert listed(iter(names)) == text

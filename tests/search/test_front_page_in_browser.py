@@ -40,6 +40,16 @@ def opened(request, browser, subnets, real_task, tmp_path):
     page.close()
 
 
+def test_what_the_error_is_on_is_said(some_subnets, real_task, tmp_path):
+    problem = some_subnets.problem.model_copy(update={"accuracy_of": "nothing <a guess>"})
+    guessed = Subnets(
+        problem, some_subnets.names, some_subnets.genes, some_subnets.metrics, some_subnets.trials
+    )
+    path = tmp_path / "page.html"
+    write_front_page(path, real_task, guessed, front_of(guessed), None)
+    assert "went by: error on nothing &lt;a guess&gt;.</p>" in path.read_text("utf-8")
+
+
 def marks(page, name):
     """Number of marks that plotly drew for a trace, and its x values."""
     drawn, x = page.evaluate(

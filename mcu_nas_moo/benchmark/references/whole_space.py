@@ -76,10 +76,11 @@ def _front_of(task: Task, X: Genotypes, kind: str, advance: Callable[[int], obje
     F, G = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     met = feasible(G, F)
     if not met.any():
-        raise InputError(
-            f"none of {len(X):,} networks of {task.space.name} meets the limits of "
-            f"{task.device_name}; relax one"
-        )
+        none = f"none of {len(X):,} networks of {task.space.name}"
+        if np.isnan(F).any(axis=1).all():
+            raise InputError(f"{none} could be evaluated; the first: {task.reason(X[0])}")
+        of_device = f" of {task.device_name}" if task.profile is not None else ""
+        raise InputError(f"{none} meets the limits{of_device}; relax one")
     front = np.flatnonzero(met)[moocore.is_nondominated(F[met])]
     order = front[np.lexsort(F[front].T[::-1])]
     origin = {

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mcu_nas_moo.benchmark.analysis.overall import overall_cautions
 from mcu_nas_moo.benchmark.report.contents import RANKS_NOTE
 from mcu_nas_moo.common.pages import fill, packed
-from mcu_nas_moo.common.text import script_json
+from mcu_nas_moo.common.text import listed, script_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -116,7 +116,7 @@ def _lead(page: Page) -> str:
     if of_networks:
         texts.append(
             "Constrained multi-objective search for networks that fit a microcontroller: "
-            f"{' and '.join(spaces)} on {', '.join(profiles)}."
+            f"{listed(spaces)} on {', '.join(profiles)}."
         )
     if others:
         texts.append(f"Multi-objective optimisation over discrete options: {', '.join(others)}.")

@@ -118,10 +118,11 @@ class CheckedEvaluator:
 
         Raises:
             InputError: if the evaluator fails as a whole, or its answer is not what the contract
-                wants: names, shapes, a NaN without a reason, infinity, or other figures than
-                before from one that says to be deterministic.
+                wants: names, shapes, a NaN without a reason, infinity, an error or accuracy that
+                is no share, or other figures than before from one that says to be deterministic.
         """
         answer = self._evaluate(space, X)
+        self._refuse_no_shares(answer)
         if self.deterministic and self.cost == "microseconds" and len(X):
             self._compare(space, X, answer)
         return answer
@@ -193,6 +194,18 @@ class CheckedEvaluator:
                 "could not be evaluated"
             )
         return values
+
+    def _refuse_no_shares(self, answer: Answer) -> None:
+        for name, metric in self.metrics.items():
+            if metric.unit != "%" or metric != METRICS.get(name):
+                continue
+            values = answer.values[name]
+            beyond = values[(values < 0.0) | (values > 1.0)]
+            if len(beyond):
+                raise InputError(
+                    f"evaluator {self.name}: {name} {beyond[0]:g} is no share from 0 to 1; give "
+                    "0.3 for 30 %, and what is no share a name of its own"
+                )
 
     def _compare(self, space: SearchSpace, X: Genotypes, answer: Answer) -> None:
         """Ask again for the first network, at calls 1, 2, 4, 8 and so on."""

@@ -62,11 +62,11 @@ class TableEvaluator:
                 f"{path} has no column {missing[0]!r}, a gene of space {space.name!r}; it has "
                 f"{', '.join(map(str, table.columns[:20]))}"
             )
-        numbers = [
-            str(name)
-            for name in table.select_dtypes("number").columns
-            if name not in genes and name != REASON
-        ]
+        others = [str(name) for name in table if name not in genes and name != REASON]
+        numbers = [name for name in others if pd.api.types.is_numeric_dtype(table[name])]
+        if metrics is None:
+            for name in others:
+                self._refuse_texts(table, name)
         chosen = numbers if metrics is None else metrics
         self.metrics = tuple(self._metric(metric) for metric in chosen)
         for metric in self.metrics:
@@ -76,7 +76,6 @@ class TableEvaluator:
                     f"{', '.join(map(str, table.columns[:20]))}"
                 )
         if not self.metrics:
-            others = [str(name) for name in table if name not in genes and name != REASON]
             first = f"; {_no_number(table, others[0])}" if others else ""
             raise InputError(f"{path} has no column of numbers beside the genes{first}")
         X = self._genotypes(space, table)
@@ -128,6 +127,17 @@ class TableEvaluator:
             return METRICS.get(given) or Metric(given, unit=UNITS.get(unit, "") if stem else "")
         except InputError as error:
             raise InputError(f"{self.path}: column {given!r}: {error}") from None
+
+    def _refuse_texts(self, table: pd.DataFrame, name: str) -> None:
+        """Few texts among numbers are slips; nobody would look at the column because of them."""
+        column = table[name]
+        texts = int(_texts(column).sum())
+        numbers = int(pd.to_numeric(column, errors="coerce").notna().sum())
+        if texts and (name in METRICS or texts < numbers):
+            raise InputError(
+                f"{self.path}: {_no_number(table, name)}; correct it, or leave it empty and say "
+                f"why in the column {REASON}"
+            )
 
     def _numbers(self, table: pd.DataFrame, name: str) -> FloatArray:
         column = table[name]

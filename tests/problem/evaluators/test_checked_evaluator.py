@@ -63,6 +63,8 @@ def test_a_failed_network_is_nan_throughout_with_its_reason():
         ({"error": [1.0, NAN, 2.0]}, 'gave NaN for a=2 b=z without a reason; say why in "reason"'),
         ({"error": [1.0, NAN, 2.0], "reason": ["", " \n", ""]}, "gave NaN .* without a reason"),
         ({"error": [1.0, np.inf, 2.0]}, "error is infinite; give NaN and a reason"),
+        ({"error": [0.1, 30.0, 0.2]}, "error 30 is no share from 0 to 1; give 0.3 for 30 %"),
+        ({"error": [0.1, 0.2, -0.1]}, "error -0.1 is no share from 0 to 1"),
         ({"error": [1.0, 2.0, 3.0], "reason": ["x", ""]}, '"reason" holds 2; .* list of 3 texts'),
         ({"error": [1.0, 2.0, 3.0], "reason": "bad"}, "\"reason\" holds 'bad'; .* list of 3"),
         ({"error": [1.0, 2.0, 3.0], "reason": None}, '"reason" holds None; .* list of 3 texts'),
@@ -99,10 +101,10 @@ def test_an_input_error_of_the_evaluator_passes_as_it_is():
 
 
 def test_values_that_depend_on_the_batch_are_refused_at_once():
-    evaluator = asked(lambda X: X[:, 1] - X[:, 1].mean())
+    evaluator = asked(lambda X: X[:, 1] - X[:, 1].mean(), ("latency_ms",))
     text = refusal(lambda: evaluator.evaluate(SPACE, X))
     assert (
-        "told error -1.0 and then 0.0 of one network; round figures that depend on the batch"
+        "told latency_ms -1.0 and then 0.0 of one network; round figures that depend on the batch"
         in text
     )
     assert "deterministic = False" in text
