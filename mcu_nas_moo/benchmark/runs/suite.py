@@ -216,7 +216,8 @@ class SuiteFile(Part):
             where = f"parts.{number}: " if self.parts != (Part(),) else ""
             for name in Part.model_fields:
                 if name in needed - given:
-                    raise InputError(f"{where}{name}: field required")
+                    remedy = "; [none] for networks on no device" if name == "profiles" else ""
+                    raise InputError(f"{where}{name}: field required{remedy}")
             if not self.of(part, "evaluators"):  # which bring objectives of their own
                 for name in chain(*self.of(part, "objectives") or ()):
                     if name not in OBJECTIVES:

@@ -118,5 +118,8 @@ class TrainedSupernet:
         known = {space.name: space for space in self.spaces}
         for name in names:
             if name not in known:
-                raise InputError(f"the supernet was trained for {', '.join(known)}, not {name!r}")
+                raise InputError(
+                    f"the supernet was trained for {', '.join(known)}, not {name!r}; give "
+                    "--supernet FILE of one that was (mcu-nas supernet train --space FILE)"
+                )
         return [known[name] for name in names or known]

@@ -160,6 +160,7 @@ def test_a_profile_file_is_seen_from_the_folder_of_the_suite(tmp_path, monkeypat
         ({"budgets": [20, 20]}, "budgets: 20 is given twice"),
         ({"seeds": 2.5}, "seeds: input should be a valid integer"),
         ({"seeds": None}, "seeds: field required"),
+        ({"profiles": None}, "profiles: field required; [none] for networks on no device"),
         ({"spaces": None, "parts": [{"seeds": 2}]}, "parts.0: spaces: field required"),
         ({"name": "a\nb"}, "name: expected a name of printable characters on one line"),
     ],

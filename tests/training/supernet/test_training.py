@@ -73,7 +73,7 @@ def test_weights_survive_the_file(trained, tiny_space):
     assert loaded.spaces[0].spec == tiny_space.spec
     assert loaded.normalise == result.normalise
     assert loaded.training["settings"]["epochs"] == 8
-    with pytest.raises(ValueError, match="trained for tiny, not 'other'"):
+    with pytest.raises(ValueError, match="trained for tiny, not 'other'; give --supernet FILE"):
         loaded.spaces_named(["other"])
 
 
