@@ -105,7 +105,7 @@ def make(folder: Path) -> None:
 def _make_search(folder: Path) -> None:
     # By a process that ends: a search waits for trials that a living one has begun.
     code = "from mcu_nas_moo.cli.nas.main import main; main()"
-    words = ["search", "--trials", str(SEARCHED), "--algo", "random", "--out", str(folder)]
+    words = ["search", "--budget", str(SEARCHED), "--algo", "random", "--out", str(folder)]
     subprocess.run([sys.executable, "-c", code, *words], check=True, capture_output=True)
 
 

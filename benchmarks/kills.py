@@ -172,7 +172,7 @@ budgets: [100, 200]
 seeds: 2
 algorithms: [random, nsga2]
 """
-_SEARCH = "mcu-nas search --algo random --trials 30 --out OUT"
+_SEARCH = "mcu-nas search --algo random --budget 30 --out OUT"
 _EXPORT = "mcu-nas export smallest.json --data images --shared --calibration-images 40 --out OUT"
 _FEW = "--data images --device cpu"
 WORKS = {

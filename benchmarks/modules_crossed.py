@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 PACKAGE = "mcu_nas_moo"
 RESULT = HERE / "benchmarks" / "results" / "modules_crossed.md"
-SEARCH = ("search", "--trials", "1", "--out", "found")
+SEARCH = ("search", "--budget", "1", "--out", "found")
 #: Where a network is evaluated, today and in the first edition.
 EVALUATION = (("problem.task", "metrics"), ("task", "metrics"))
 #: Floors of modules of the first edition, whose packages were cut otherwise; longest name first.

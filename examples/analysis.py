@@ -51,6 +51,6 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "small-search")
     if not (folder / "subnets.csv").exists():
         program = Path(sys.executable).with_name("mcu-nas")
-        search = ["search", "--algo", "nsga2", "--trials", "200", "--out", str(folder)]
+        search = ["search", "--algo", "nsga2", "--budget", "200", "--out", str(folder)]
         subprocess.run([program, *search], check=True)
     print("Picture:", picture(*table_of(folder), folder / "analysis"))

@@ -101,7 +101,7 @@ def test_spaces_evaluators_and_tables_go_into_a_search(folder, options, columns)
     evaluator = "own_table.csv" if "own_table.yaml" in options else "own_evaluator:Mine"
     out = f"found-{options[1].replace(':', '-')}"
     command = ["search", *options, "--evaluator", evaluator, "--algo", "own_optimiser:Mine"]
-    printed = program(folder, "mcu-nas", *command, "--trials", "40", "--out", out)
+    printed = program(folder, "mcu-nas", *command, "--budget", "40", "--out", out)
     assert "40 trials" in printed
     table = pd.read_csv(folder / out / "subnets.csv")
     assert columns <= set(table.columns)
@@ -114,7 +114,7 @@ def test_a_limit_of_an_own_metric(folder):
     command = ["--space", "own_space:MySpace", "--evaluator", "own_evaluator:Mine"]
     command += ["--objectives", "error,warm_up_ms", "--limit", "warm_up_ms=5"]
     program(
-        folder, "mcu-nas", "search", *command, "--trials", "40", "--algo", "random", "--out", "l"
+        folder, "mcu-nas", "search", *command, "--budget", "40", "--algo", "random", "--out", "l"
     )
     table = pd.read_csv(folder / "l" / "subnets.csv")
     fits = table[table["feasible"]]

@@ -68,11 +68,11 @@ def check_pages(plain, hostile):
 
 def test_a_search(folder):
     for name in ("plain", "hostile"):
-        options = ("--algo", "random", "--trials", 40, "--out", name)
+        options = ("--algo", "random", "--budget", 40, "--out", name)
         run(nas, "search", "--profile", f"{name}.yaml", *options)
         run(nas, "front", "pick", "--from", name, "--knee", "--out", f"{name}-knee.yaml")
     check_pages(folder / "plain" / "pareto_front.html", folder / "hostile" / "pareto_front.html")
-    run(nas, "search", "--profile", "hostile.yaml", "--algo", "random", "--trials", 5)
+    run(nas, "search", "--profile", "hostile.yaml", "--algo", "random", "--budget", 5)
     (made,) = (folder / "search").iterdir()
     assert {path.parent for path in folder.glob("**/search.json")} == {
         *(folder / "hostile", folder / "plain", made)

@@ -196,7 +196,7 @@ def test_tuned_settings_make_a_folder_of_their_own(tmp_path):
     config = tmp_path / "best_config.json"
     write_config(config, {"nsga2": {"population": 0.5}, "ga": {"crossover": 0.1}})
     command = ("--algos", "random,nsga2", "--budget", 30, "--seeds", 1, "--jobs", 1)
-    result = bench(*command, "--config", config)
+    result = bench(*command, "--hyperparameters", config)
     assert result.exit_code == 0, result.output
     assert "nsga2 with population 0.5" in result.output
     (folder,) = (tmp_path / "bench-results").iterdir()
@@ -210,10 +210,10 @@ def test_tuned_settings_make_a_folder_of_their_own(tmp_path):
     assert "other hyperparameters of nsga2" in result.stderr
     # A file that sets nothing makes no other study; one about other algorithms is a mistake.
     write_config(config, {"nsga2": {"population": 1.0}})
-    assert bench(*command, "--config", config).exit_code == 0
+    assert bench(*command, "--hyperparameters", config).exit_code == 0
     assert (tmp_path / "bench-results" / "mbconv-stage-cortex-m7-30").is_dir()
     write_config(config, {"nsga3": {"population": 0.5}})
-    result = bench(*command, "--config", config)
+    result = bench(*command, "--hyperparameters", config)
     assert result.exit_code == 2
     assert "--hyperparameters are about nsga3, --algos about random, nsga2" in result.stderr
 

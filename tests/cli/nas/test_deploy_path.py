@@ -42,7 +42,7 @@ def run(*arguments):
 
 def test_a_subnet_goes_from_the_search_to_verified_firmware(images, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    run("search", "--profile", "cortex-m4", "--algo", "random", "--trials", "40", "--out", "found")
+    run("search", "--profile", "cortex-m4", "--algo", "random", "--budget", "40", "--out", "found")
     run("front", "pick", "--from", "found", "--best", "latency", "--out", "chosen.json")
     name = json.loads((tmp_path / "chosen.json").read_text())["name"]
     folder = tmp_path / "deploy" / name

@@ -62,7 +62,7 @@ def test_other_folder_and_weights(here, image_folder):
     weights = here / "deploy/tiny/retrained/weights.safetensors"
     result = run(
         "tiny.yaml", "--data", image_folder, "--calibration-images", 40, "--out", "there",
-        "--weights", weights,
+        "--subnet-weights", weights,
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert "Next: mcu-nas firmware tiny.yaml --out there\n" in result.output
@@ -81,8 +81,11 @@ def test_other_folder_and_weights(here, image_folder):
             "give --supernet of one that was trained on these images, or retrain them",
         ),
         (["tiny.yaml", "--supernet", "gone", "--calibration-images", "40"], "gone is missing"),
-        (["tiny.yaml", "--shared", "--weights", "a"], "and --supernet exclude each other"),
-        (["tiny.yaml", "--weights", "gone", "--calibration-images", "40"], "no retrained weights"),
+        (["tiny.yaml", "--shared", "--subnet-weights", "a"], "and --supernet exclude each other"),
+        (
+            ["tiny.yaml", "--subnet-weights", "gone", "--calibration-images", "40"],
+            "no retrained weights",
+        ),
         (["gone.yaml"], "no subnet file gone.yaml"),
     ],
 )

@@ -22,7 +22,7 @@ def searched(tmp_path_factory):
     root = tmp_path_factory.mktemp("searched")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
-        result = CliRunner().invoke(main, ["search", "--trials", "60"])
+        result = CliRunner().invoke(main, ["search", "--budget", "60"])
     assert result.exit_code == 0, result.output
     return root
 
@@ -69,9 +69,7 @@ def test_the_list_is_the_front_by_latency(found):
 
 
 def test_limits_and_sorting():
-    rows = listed(
-        "--max-latency-ms", 15, "--max-sram-kib", 40, "--max-error", 27, "--sort", "error"
-    )
+    rows = listed("--latency-ms", 15, "--sram-kib", 40, "--max-error", 27, "--sort", "error")
     assert rows
     assert all(row[2] <= 27 and row[3] <= 15 and row[4] <= 40 for row in rows)
     assert [row[2] for row in rows] == sorted(row[2] for row in rows)
@@ -96,7 +94,7 @@ def test_a_limit_on_another_cost_takes_the_exact_front_of_all_objectives():
     F = known.F[known.F[:, 2] <= 25][:, :2]
     kept = [not ((F <= f).all(axis=1) & (F < f).any(axis=1)).any() for f in F]
     truth = np.unique(F[kept], axis=0)
-    rows = listed("--exact", "--max-sram-kib", 25)
+    rows = listed("--exact", "--sram-kib", 25)
     assert {row[3] for row in rows} == {float(f"{latency:.4g}") for latency in truth[:, 1]}
 
 
@@ -111,7 +109,7 @@ def test_pick_by_name_number_and_rule(tmp_path):
     assert read_subnet(by_number) == read_subnet(by_name)
     assert read_subnet(by_number).name == name
     out = tmp_path / "best.yaml"
-    assert run("pick", "--best", "error", "--max-latency-ms", 12, "--out", out).exit_code == 0
+    assert run("pick", "--best", "error", "--latency-ms", 12, "--out", out).exit_code == 0
     best = min((row for row in rows if row[3] <= 12), key=lambda row: row[2])
     assert read_subnet(out).name == best[1]
 
@@ -150,8 +148,8 @@ def test_a_study_in_a_storage_gives_the_same_list():
         (["list", "--from", "nowhere"], "holds no results of a search"),
         (["list", "--profile", "cortex-m4"], "run `mcu-nas search --profile cortex-m4` first"),
         (["list", "--storage", "sqlite:///none.db"], "no storage"),
-        (["list", "--max-latency-ms", "0.1"], "no feasible subnet has latency of at most 0.1 ms"),
-        (["list", "--max-latency-ms", "nan"], "--latency-ms must be a number"),
+        (["list", "--latency-ms", "0.1"], "no feasible subnet has latency of at most 0.1 ms"),
+        (["list", "--latency-ms", "nan"], "--latency-ms must be a number"),
         (["list", "--exact", "--max-error", "nan"], "--max-error must be a number"),
         (["list", "--profile", "none.yaml"], "expected a profile file"),
         (["list", "--sort", "speed"], "unknown objective"),

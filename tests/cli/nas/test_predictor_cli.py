@@ -97,7 +97,7 @@ def test_bad_input_is_one_line_and_nothing_is_written(tmp_path, arguments, says)
 
 def test_a_study_with_learned_costs_says_so_everywhere(tmp_path):
     command = ("--algos", "random", "--budget", 40, "--seeds", 1, "--jobs", 1)
-    command = (*command, "--predictors", "mlp")
+    command = (*command, "--costs", "mlp")
     output = run(bench, *command)
     assert "No reference front is known" in output
     assert "mbconv-stage on cortex-m7, learned costs, error and latency" in output
@@ -118,7 +118,7 @@ def test_a_study_with_learned_costs_says_so_everywhere(tmp_path):
 
 
 def test_runs_in_other_processes_use_the_same_costs(tmp_path):
-    command = ("--algos", "random,ga", "--budget", 20, "--seeds", 2, "--predictors", "mlp")
+    command = ("--algos", "random,ga", "--budget", 20, "--seeds", 2, "--costs", "mlp")
     for jobs in (1, 2):
         run(bench, *command, "--jobs", jobs, "--out", f"out{jobs}")
     tables = [(tmp_path / f"out{jobs}" / "pareto.csv").read_text() for jobs in (1, 2)]
@@ -133,7 +133,7 @@ def test_runs_in_other_processes_use_the_same_costs(tmp_path):
     ],
 )
 def test_bad_predictors_of_the_benchmark(tmp_path, value, says):
-    output = run(bench, "--predictors", value, exit_code=2)
+    output = run(bench, "--costs", value, exit_code=2)
     assert says in output
     assert output.count("\n") == 1
     assert not any(tmp_path.iterdir())

@@ -174,8 +174,8 @@ def test_wrong_options(subnet, image_folder, tmp_path):
     refused(run(subnet, "--data", image_folder, "--ema", 1), "ema must be in [0, 1)")
     refused(run(subnet, "--data", image_folder, "--device", "tpu"), "tpu")
     weights = tmp_path / "weights.safetensors"
-    refused(run(subnet, "--data", image_folder, "--weights", weights), "is missing")
+    refused(run(subnet, "--data", image_folder, "--supernet", weights), "is missing")
     weights.write_bytes(b"nothing")
-    refused(run(subnet, "--data", image_folder, "--weights", weights), "is damaged")
-    unused = ("--from", "scratch", "--no-distil", "--weights", weights)
+    refused(run(subnet, "--data", image_folder, "--supernet", weights), "is damaged")
+    unused = ("--from", "scratch", "--no-distil", "--supernet", weights)
     refused(run(subnet, "--data", image_folder, *unused), "--supernet has no effect")

@@ -54,7 +54,7 @@ def table(folder=DEFAULT):
 
 
 def test_a_search_writes_table_files_and_pictures():
-    result = run("--trials", 30, "--algo", "nsga2")
+    result = run("--budget", 30, "--algo", "nsga2")
     assert result.exit_code == 0, result.output
     assert all(len(line) <= 100 for line in result.output.splitlines())
     rows = table()
@@ -76,14 +76,14 @@ def test_a_search_writes_table_files_and_pictures():
 
 
 def test_the_same_command_continues_and_then_only_writes_again():
-    assert run("--trials", 12).exit_code == 0
+    assert run("--budget", 12).exit_code == 0
     first = {row["name"]: row for row in table()}
-    assert run("--trials", 25).exit_code == 0
+    assert run("--budget", 25).exit_code == 0
     rows = table()
     assert len(rows) == 25  # PPO repeats no network genotype
     assert {row["name"] for row in rows} >= set(first)
     (DEFAULT / "subnets.csv").unlink()
-    again = run("--trials", 25)
+    again = run("--budget", 25)
     assert again.exit_code == 0, again.output
     assert table() == rows
     record = json.loads((DEFAULT / "search.json").read_text())
@@ -102,11 +102,11 @@ def test_an_interrupted_search_writes_what_is_finished(monkeypatch):
         return whole(self, trial)
 
     monkeypatch.setattr(McuNasObjective, "__call__", interrupted)
-    result = run("--trials", 15, "--algo", "random")
+    result = run("--budget", 15, "--algo", "random")
     assert result.exit_code == 130
     assert "the same command continues" in result.output
     assert len(table()) == 8
-    assert run("--trials", 15, "--algo", "random").exit_code == 0
+    assert run("--budget", 15, "--algo", "random").exit_code == 0
     storage = study_storage.storage_for_reading(str(DEFAULT / "study.journal"))
     study = optuna.load_study(study_name=DEFAULT.name, storage=storage)
     assert len(search_study.finished_trials(study)) == 15
@@ -126,7 +126,7 @@ def trials_of(storage):
 @pytest.mark.parametrize("kind", ["journal", "sqlite"])
 def test_searches_at_once_on_a_new_storage_finish_the_trials_exactly(kind, tmp_path):
     storage = tmp_path / "study.journal" if kind == "journal" else f"sqlite:///{tmp_path}/study.db"
-    words = ("--trials", 24, "--algo", "nsga2", "--storage", storage)
+    words = ("--budget", 24, "--algo", "nsga2", "--storage", storage)
     searches = [started(*words) for _ in range(3)]
     for process in searches:
         output = process.communicate()[0]
@@ -141,7 +141,7 @@ def test_searches_at_once_on_a_new_storage_finish_the_trials_exactly(kind, tmp_p
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_jobs_end_with_the_search_and_leave_what_is_finished(number):
     journal = DEFAULT / "study.journal"
-    process = started("--trials", 100_000, "--algo", "random", "--jobs", 2)
+    process = started("--budget", 100_000, "--algo", "random", "--jobs", 2)
     while not journal.is_file() or journal.read_text().count('"values":[') < 60:
         assert process.poll() is None
         time.sleep(0.1)
@@ -161,7 +161,7 @@ def test_jobs_end_with_the_search_and_leave_what_is_finished(number):
         assert {trial.state.name for trial in trials_of(journal)} <= {"COMPLETE", "FAIL"}
         assert json.loads((DEFAULT / "search.json").read_text())["trials"] == finished
     trials = len(trials_of(journal)) + 10
-    again = run("--trials", trials, "--algo", "random", "--jobs", 2)
+    again = run("--budget", trials, "--algo", "random", "--jobs", 2)
     assert again.exit_code == 0, again.output
     states = [trial.state.name for trial in trials_of(journal)]
     assert (states.count("COMPLETE"), states.count("RUNNING")) == (trials, 0)
@@ -169,14 +169,14 @@ def test_jobs_end_with_the_search_and_leave_what_is_finished(number):
 
 def test_bad_input_in_a_process_of_several_is_one_line(tmp_path):
     (tmp_path / "mine.py").write_text("class Search:\n  ask = tell = lambda self, *told: 1 / 0\n")
-    result = run("--trials", 8, "--algo", "mine:Search", "--jobs", 2)
+    result = run("--budget", 8, "--algo", "mine:Search", "--jobs", 2)
     assert result.exit_code == 2
     assert "Error: mine:Search failed: ZeroDivisionError" in result.output
 
 
 def test_an_algorithm_of_the_user_s_is_taken(tmp_path):
     (tmp_path / "smallest.py").write_text(SMALLEST)
-    result = run("--trials", 12, "--algo", "smallest:Search", "--out", "k 4")
+    result = run("--budget", 12, "--algo", "smallest:Search", "--out", "k 4")
     assert result.exit_code == 0, result.output
     assert "Next: mcu-nas front list --from 'k 4', then" in result.output
     trials = trials_of(Path("k 4") / "study.journal")
@@ -186,7 +186,7 @@ def test_an_algorithm_of_the_user_s_is_taken(tmp_path):
 def test_any_storage_of_optuna_and_any_space(tmp_path):
     storage = f"sqlite:///{tmp_path}/study.db"
     words = ("--space", "mbconv-block", "--profile", "cortex-m4", "--algo", "tpe")
-    result = run(*words, "--trials", 5, "--storage", storage, "--study-name", "mine", "--out", "o")
+    result = run(*words, "--budget", 5, "--storage", storage, "--study-name", "mine", "--out", "o")
     assert result.exit_code in (0, 2), result.output  # five trials may all be infeasible
     study = optuna.load_study(study_name="mine", storage=storage)
     assert len(study.trials) == 5
@@ -196,17 +196,17 @@ def test_any_storage_of_optuna_and_any_space(tmp_path):
 
 
 def test_other_limits_get_a_folder_of_their_own():
-    assert run("--trials", 12).exit_code == 0
-    result = run("--trials", 20, "--latency-ms", 25)
+    assert run("--budget", 12).exit_code == 0
+    result = run("--budget", 20, "--latency-ms", 25)
     assert result.exit_code == 0, result.output
     assert (DEFAULT.with_name(f"{DEFAULT.name}--latency-ms-25") / "subnets.csv").is_file()
-    refused = run("--trials", 20, "--latency-ms", 25, "--out", DEFAULT)
+    refused = run("--budget", 20, "--latency-ms", 25, "--out", DEFAULT)
     assert refused.exit_code == 2
     assert "holds another search, which differs in limits:" in refused.output
 
 
 def test_without_a_feasible_subnet_the_nearest_limit_is_said():
-    result = run("--trials", 5, "--latency-ms", 0.5)
+    result = run("--budget", 5, "--latency-ms", 0.5)
     assert result.exit_code == 2
     assert "none of 5 subnets is feasible" in result.output
     assert "latency by" in result.output
@@ -221,17 +221,17 @@ def test_without_a_feasible_subnet_the_nearest_limit_is_said():
         (["--space", "mbconv"], "unknown space"),
         (["--objectives", "error"], "has no trade-off"),
         (["--objectives", "error,speed"], "unknown objective"),
-        (["--trials", "0"], "--budget"),
+        (["--budget", "0"], "--budget"),
         (["--latency-ms", "-3"], "latency_ms"),
         (["--storage", "sqlite:////no/such/folder/x.db"], "cannot open the storage"),
         (["--storage", "nonsense://x"], "cannot open the storage"),
         (["--storage", "no/such/folder/x.journal"], "cannot open the storage"),
-        (["--predictors", "none.json"], "none.json"),
+        (["--costs", "none.json"], "none.json"),
         (["--study-name", "a\x1b[2Jb"], "printable"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(words, message, tmp_path):
-    result = run("--trials", 3, *words)
+    result = run("--budget", 3, *words)
     assert result.exit_code == 2
     assert message in result.output
     assert result.output.strip().splitlines()[-1].startswith("Error")
@@ -241,14 +241,14 @@ def test_bad_input_is_one_line_and_leaves_nothing(words, message, tmp_path):
 def test_folders_and_studies_of_others_are_left_alone(tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat.jpg").write_text("cat")
-    result = run("--trials", 3, "--out", "photos")
+    result = run("--budget", 3, "--out", "photos")
     assert result.exit_code == 2
     assert "choose another --out" in result.output
     assert os.listdir("photos") == ["cat.jpg"]
     storage = f"sqlite:///{tmp_path}/s.db"
     theirs = optuna.create_study(storage=storage, study_name="theirs", directions=["minimize"] * 2)
     theirs.add_trial(optuna.trial.create_trial(values=[0.1, 2.0]))
-    result = run("--trials", 3, "--storage", storage, "--study-name", "theirs")
+    result = run("--budget", 3, "--storage", storage, "--study-name", "theirs")
     assert result.exit_code == 2
     assert "choose another --study-name" in result.output
     assert not Path("search").exists()
@@ -257,7 +257,7 @@ def test_folders_and_studies_of_others_are_left_alone(tmp_path):
 def test_a_damaged_journal_is_refused():
     DEFAULT.mkdir(parents=True)
     (DEFAULT / "study.journal").write_text("nonsense\n{}\n")
-    result = run("--trials", 3)
+    result = run("--budget", 3)
     assert result.exit_code == 2
     assert "cannot be read" in result.output
     assert os.listdir(DEFAULT) == ["study.journal"]
@@ -265,7 +265,7 @@ def test_a_damaged_journal_is_refused():
 
 def test_a_damaged_database_is_refused(tmp_path):
     (tmp_path / "s.db").write_bytes(bytes(range(256)) * 8)
-    result = run("--trials", 3, "--storage", f"sqlite:///{tmp_path}/s.db")
+    result = run("--budget", 3, "--storage", f"sqlite:///{tmp_path}/s.db")
     assert result.exit_code == 2
     assert "cannot open the storage" in result.output
     assert os.listdir(tmp_path) == ["s.db"]

@@ -23,7 +23,7 @@ def test_bad_input_is_one_line_and_exit_code_2(tmp_path):
     for arguments, message in (
         (("supernet", "train", "--data", tmp_path), "expected an image folder"),
         (("supernet", "train", "--data", tmp_path, "--space", "mbconv"), "unknown space 'mbconv'"),
-        (("supernet", "label", "--data", tmp_path, "--weights", tmp_path / "w"), "is missing"),
+        (("supernet", "label", "--data", tmp_path, "--supernet", tmp_path / "w"), "is missing"),
         (("predictor", "fit", "--labels", tmp_path / "l"), "mcu-nas supernet label"),
         (("supernet", "train", "--data", tmp_path, "--device", "tpu"), "cpu, cuda or auto"),
     ):
