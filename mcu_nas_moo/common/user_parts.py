@@ -81,8 +81,9 @@ def find(name: str, group: str, what: str) -> Any:
         found: Any = import_module(module_name)
     except (Exception, SystemExit) as error:  # whatever the user's module raises
         raise InputError(
-            f"cannot import {module_name!r} for {what} {name!r} ({one_line(error)}); "
-            "modules are found in the current folder and among installed packages"
+            f"cannot import {module_name!r} for {what} {name!r} ({one_line(error)}); modules are "
+            "found among installed packages, in the folders of PYTHONPATH and in the current "
+            f"folder: start the command where {module_name.partition('.')[0]}.py lies"
         ) from error
     place = getattr(found, "__file__", None) or module_name
     for part in path.split("."):
