@@ -15,7 +15,7 @@ from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.contracts.metrics import LIMITED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
     from rich.console import Console
@@ -27,10 +27,11 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 DEFAULT_OBJECTIVES = "error,latency"
+DEFAULT_PROFILE = "cortex-m7"
 
 PROFILES_HELP = "Devices: names or YAML files, with commas; all for those shipped."
 profile_option = click.option(
-    "--profile", default="cortex-m7", help="Device: a name, or a YAML file."
+    "--profile", default=DEFAULT_PROFILE, help="Device: a name, or a YAML file."
 )
 space_option = click.option(
     "--space",
@@ -81,6 +82,8 @@ class ProblemOptions:
         supernet: file of shared weights, or ``shipped``, to measure accuracies with.
         data: the pictures for that.
         evaluators: ``module:Name``, or tables.
+        problem: name of any other problem, which is all of it.
+        usual_profile: of a space with networks, where none is named.
     """
 
     space: str = "mbconv-stage"
@@ -93,6 +96,8 @@ class ProblemOptions:
     data: Path | None = None
     evaluators: tuple[str, ...] = ()
     costs: str = "analytic"
+    problem: str | None = None
+    usual_profile: str = DEFAULT_PROFILE
 
     @property
     def profiles(self) -> list[str | None]:
@@ -108,14 +113,19 @@ class ProblemOptions:
         Raises:
             InputError: for bad options, or fewer than two objectives.
         """
+        if self.problem is not None:
+            from mcu_nas_moo.problem.task import Task
+
+            return Task.of_problem(self.problem)
         from mcu_nas_moo.problem.named_parts import task_of_names
 
         task = task_of_names(
             self.space,
             profile or self.profile,
             names_in(self.objectives, "--objectives"),
+            usual_profile=self.usual_profile,
             limits=self.limits,
-            shown_limits=_figures(self.further_limits),
+            shown_limits=figures_in(self.further_limits),
             accuracy=self.accuracy,
             supernet=self.supernet,
             data=self.data,
@@ -163,20 +173,49 @@ evaluation_options = (
 )
 
 
+#: Any other problem in place of a space, a device and what tells their figures.
+problem_option = click.option(
+    "--problem",
+    metavar="NAME",
+    help="Any other problem instead of networks: a name of `mcu-nas-bench --list`, or your own "
+    "module:Name, see docs/how-to/problem.md.",
+)
+
+
+def refuse_beside(problem: str, options: Collection[str]) -> None:
+    """Make sure that ``--problem`` stands alone on the command line.
+
+    Args:
+        problem: its value.
+        options: names of the parameters that would say something else of what is searched.
+
+    Raises:
+        InputError: if one of them was given.
+    """
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        source = context.get_parameter_source(str(parameter.name))
+        if parameter.name in options and source is click.core.ParameterSource.COMMANDLINE:
+            raise InputError(
+                f"--problem {problem} and {parameter.opts[0]} both say what is searched; leave one "
+                "out"
+            )
+
+
 def problem_options(
-    *, several: bool = False, objectives: bool = True, profile: str | None = None
+    *, several: bool = False, objectives: bool = True, profile: str = DEFAULT_PROFILE
 ) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
     """All options that say what is searched; the command gets them as ``problem``.
 
     Args:
         several: whether there may be more than one profile.
         objectives: whether there is ``--objectives``, or the command has an option of its own.
-        profile: that is taken without the option, instead of the usual one.
+        profile: that is taken without the option, for a space with networks.
     """
     text = PROFILES_HELP if several else "Device: a name, or a YAML file."
-    usual = "  [default: cortex-m7, or none for a space without networks]"
+    usual = f"  [default: {profile}, or none for a space without networks]"
     options = (
-        click.option("--profile", default=profile, help=text + usual * (profile is None)),
+        click.option("--profile", help=text + usual),
         space_option,
         *((objectives_option,) if objectives else ()),
         *evaluation_options,
@@ -196,11 +235,15 @@ def problem_options(
         def with_problem(*args: Any, **values: Any) -> Result:
             names = [one.name for one in fields(ProblemOptions) if one.name in values]
             own = {name: values.pop(name) for name in names}
-            return command(*args, problem=ProblemOptions(**own), **values)
+            if own["problem"] is not None:
+                refuse_beside(own["problem"], others)
+            return command(*args, problem=ProblemOptions(**own, usual_profile=profile), **values)
 
-        decorated: Any = with_problem
+        decorated: Any = problem_option(with_problem)
+        known = len(decorated.__click_params__)
         for option in reversed(options):
             decorated = option(decorated)
+        others = {one.name for one in decorated.__click_params__[known:]}
         return decorated  # type: ignore[no-any-return]
 
     return decorate
@@ -275,13 +318,22 @@ def profiles_in(text: str) -> list[str]:
 
 
 def changed_limits_in_name(task: Task) -> str:
-    """The limits that are other ones than the profile's, for names, as ``--sram-kib-20.5``."""
+    """The limits that are other ones than the profile's, for names, as ``--sram-kib-20.5``.
+
+    A problem has no others than its own.
+    """
+    if task.problem is not None:
+        return ""
     changed = task.changed_limits.items()
     return "".join(f"--{name.replace('_', '-')}-{limit:.12g}" for name, limit in changed)
 
 
-def _figures(texts: Sequence[str]) -> dict[str, float]:
-    """What ``--limit`` says, by metric."""
+def figures_in(texts: Sequence[str]) -> dict[str, float]:
+    """What ``--limit`` says, by metric, in the unit in which that is shown.
+
+    Raises:
+        InputError: for anything but ``NAME=VALUE`` with a number, or a name given twice.
+    """
     limits: dict[str, float] = {}
     for text in texts:
         name, _, value = (part.strip() for part in text.partition("="))

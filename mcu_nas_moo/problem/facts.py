@@ -100,16 +100,28 @@ class ProblemFacts(SpaceReference):
 
     @property
     def own_parts(self) -> str | None:
-        """A short name for all that the user brought beside the profile; None if there is none."""
+        """A short name for all that the user brought; None if there is none."""
         own = {
             "space": self.space_facts or self.space_code,
             "predictor": self.predictor,
             "evaluators": self.evaluators or self.python_parts,
+            "costs": self.profile_facts,
+            "limits": self.profile_facts,
         }
         hashes = [self.fingerprints.get(name) for name, part in own.items() if part]
         if not hashes:
             return None
         return "own-" + hashlib.sha256(" ".join(map(str, hashes)).encode()).hexdigest()[:8]
+
+    @property
+    def problem_name(self) -> str | None:
+        """What the problem was asked for by; None if it was a space and what evaluates it."""
+        return self.problem.name if isinstance(self.problem, UserCode) else self.problem
+
+    @property
+    def noun(self) -> str:
+        """What a genotype stands for, for people."""
+        return "subnet" if self.problem is None else "solution"
 
     @property
     def title(self) -> str:

@@ -27,6 +27,7 @@ def task_of_names(
     profile: str | None,
     objectives: Sequence[str],
     *,
+    usual_profile: str = DEFAULT_PROFILE,
     limits: Mapping[str, float] | None = None,
     shown_limits: Mapping[str, float] | None = None,
     accuracy: Path | None = None,
@@ -38,8 +39,8 @@ def task_of_names(
     """The task that these names describe; see :class:`Task` for most of them.
 
     Args:
-        profile: name or file; ``none`` for no device; None for the usual one, if the space knows
-            its networks.
+        profile: name or file; ``none`` for no device; None for ``usual_profile``, if the space
+            knows its networks.
         limits: by metric, as stored.
         shown_limits: by metric, in the unit in which it is shown, such as per cent.
         accuracy: file of a predictor.
@@ -51,7 +52,7 @@ def task_of_names(
     """
     chosen, measured = load_space(space), _accuracy(accuracy, supernet, data)
     if profile is None and isinstance(chosen, HasNetworks):
-        profile = DEFAULT_PROFILE
+        profile = usual_profile
     make = partial(
         Task,
         chosen,

@@ -159,25 +159,26 @@ class Task:
         self.limits = {metric.name: float(limits[metric.name]) for metric in limited.values()}
 
     @classmethod
-    def of_problem(cls, problem: str | DiscreteProblem | Task) -> Task:
+    def of_problem(cls, problem: str | UserCode | DiscreteProblem | Task) -> Task:
         """The task of any other problem: its options are the space, and it is the only evaluator.
 
         Args:
             problem: the name of a shipped problem, ``module:Name`` or a name that an installed
                 package announces, for an object of the contract or a ready task, or what makes
-                either without arguments; or such an object.
+                either without arguments; what a file says of one; or such an object.
 
         Raises:
-            InputError: if there is none of that name, or it is no problem.
+            InputError: if there is none of that name, its code is not that of the file, or it is
+                no problem.
         """
         from mcu_nas_moo.problem.named.problem_evaluator import ProblemEvaluator
         from mcu_nas_moo.problem.named.register import find_problem
 
         found: Any = problem
         source = name = None
-        if isinstance(problem, str):
+        if isinstance(problem, str | UserCode):
             found, source = find_problem(problem)
-            name = problem
+            name = problem if isinstance(problem, str) else problem.name
         if isinstance(found, Task):
             task = found
         else:
@@ -328,16 +329,9 @@ class Task:
         """The task of today that these facts, of a file in ``folder``, name."""
         from mcu_nas_moo.problem.stored_task import arguments_of
 
-        if facts.problem is None:
-            return cls(**arguments_of(facts, folder))
-        named = facts.problem if isinstance(facts.problem, str) else facts.problem.name
-        task = cls.of_problem(named)
-        if isinstance(facts.problem, UserCode) and task.source != facts.problem:
-            raise InputError(
-                f"the code of problem {named!r} changed since then; leave it out, or make the runs "
-                "again"
-            )
-        return task
+        if facts.problem is not None:
+            return cls.of_problem(facts.problem)
+        return cls(**arguments_of(facts, folder))
 
     def evaluate(self, X: Any) -> Evaluation:
         """Objectives and constraints of the genotypes ``X``, integers of shape ``(N, n_genes)``.

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mcu_nas_moo.common.arrays import BoolArray, FloatArray
+    from mcu_nas_moo.contracts.metrics import Metric
     from mcu_nas_moo.search.subnets import Subnets
 
 
@@ -29,31 +30,45 @@ def on_front(subnets: Subnets) -> BoolArray:
     return mask
 
 
-def front_of(subnets: Subnets, at_most: Mapping[str, float] | None = None) -> Subnets:
+def front_of(subnets: Subnets, limits: Mapping[str, float] | None = None) -> Subnets:
     """The feasible front, from the best to the worst in the objective after the error.
 
     Args:
         subnets: to choose from.
-        at_most: further limits by metric. They hold before the front is taken: a subnet that only
-            a heavier one dominates is on the front of a tighter limit.
+        limits: further ones by metric, upper ones, or lower ones where larger is better. They hold
+            before the front is taken: a subnet that only a heavier one dominates is on the front
+            of a tighter limit.
 
     Raises:
-        InputError: if nothing is feasible, or nothing meets ``at_most``; the message says which
+        InputError: if nothing is feasible, or nothing meets ``limits``; the message says which
             limit is nearest to be met.
     """
     if not subnets.feasible.any():
         raise InputError(nothing_feasible(subnets))
     candidates = subnets.take(subnets.feasible)
     meets = np.ones(len(candidates), dtype=bool)
-    for metric, limit in (at_most or {}).items():
-        if metric not in candidates.metrics:
-            raise InputError(f"the subnets of this search have no {metric} to limit")
-        meets &= candidates.metrics[metric] <= limit
+    for metric, limit in _limited(candidates, limits or {}):
+        values = candidates.metrics[metric.name]
+        meets &= metric.minimised(values) <= metric.minimised(np.array(limit))
     if not meets.any():
-        raise InputError(_nothing_left(candidates, at_most or {}))
+        raise InputError(_nothing_left(candidates, limits or {}))
     chosen = candidates.take(meets)
     front = chosen.take(on_front(chosen))
     return front.take(np.lexsort(_sort_keys(front)))
+
+
+def _limited(subnets: Subnets, limits: Mapping[str, float]) -> list[tuple[Metric, float]]:
+    """Each limited metric, and its limit.
+
+    Raises:
+        InputError: for a metric that is not known of the subnets.
+    """
+    table = subnets.problem.table
+    known = [name for name in table if name in subnets.metrics]
+    for name in limits:
+        if name not in known:
+            raise unknown_name("limit", name, known)
+    return [(table[name], limit) for name, limit in limits.items()]
 
 
 def _sort_keys(front: Subnets) -> tuple[FloatArray, ...]:
@@ -107,20 +122,30 @@ def nothing_feasible(subnets: Subnets) -> str:
     for column, metric in enumerate(subnets.problem.limited_metrics):
         if subnets.constraint_values[row, column] > 0:
             value, limit = subnets.metrics[metric.name][row], limits[metric.name]
+            if limit == 0:  # of which there is no share
+                over.append(f"{metric.short} by {metric.text(abs(value))}")
+                continue
             share = f"{100 * subnets.constraint_values[row, column]:,.1f} %"
             over.append(f"{metric.short} by {share} ({metric.text(value)} of {metric.text(limit)})")
+    remedy = "" if subnets.problem.problem else ", or relax that limit"
     return (
-        f"none of {len(subnets):,} subnets is feasible: the nearest one, {subnets.names[row]}, "
-        f"exceeds {' and '.join(over)}; search longer with --budget, or relax that limit"
+        f"none of {len(subnets):,} {subnets.problem.noun}s is feasible: the nearest one, "
+        f"{subnets.names[row]}, exceeds {' and '.join(over)}; search longer with --budget{remedy}"
     )
 
 
-def _nothing_left(candidates: Subnets, at_most: Mapping[str, float]) -> str:
-    table = candidates.problem.table
+def _nothing_left(candidates: Subnets, limits: Mapping[str, float]) -> str:
+    limited = _limited(candidates, limits)
     wanted = " and ".join(
-        f"{table[name].short} of at most {table[name].text(limit)}"
-        for name, limit in at_most.items()
+        f"{metric.short} of at {'most' if metric.smaller_is_better else 'least'} "
+        f"{metric.text(limit)}"
+        for metric, limit in limited
     )
-    least = " and ".join(table[name].text(candidates.metrics[name].min()) for name in at_most)
-    each = "the least of each is" if len(at_most) > 1 else "the least is"
-    return f"no feasible subnet has {wanted}; {each} {least}"
+    best = []
+    for metric, _ in limited:
+        values = candidates.metrics[metric.name]
+        best.append(metric.text(values.min() if metric.smaller_is_better else values.max()))
+    word = "least" if all(metric.smaller_is_better for metric, _ in limited) else "best"
+    each = f"the {word} of each is" if len(limits) > 1 else f"the {word} is"
+    noun = candidates.problem.noun
+    return f"no feasible {noun} has {wanted}; {each} {' and '.join(best)}"

@@ -24,7 +24,7 @@
 
   // The part of the axes where choices are made: the feasible subnets, the reference and limits near them.
   function range(axis, shown) {
-    const values = shown.flatMap(([columns, own]) => own.map((row) => columns[axis][row]));
+    const values = shown.flatMap(([columns, own]) => own.map((row) => columns[axis][row])).filter((value) => value !== null);
     let [low, high] = [Math.min(...values), Math.max(...values)];
     const limit = axes[axis].limit;
     if (limit !== null && limit <= high + 0.5 * (high - low)) high = Math.max(high, limit);
@@ -91,7 +91,7 @@
       const where = element("p", "");
       where.append(element("code", file(row)));
       parts.push(where);
-    } else parts.push(element("p", subnets.kind[row] === FEASIBLE ? "Feasible, but another subnet is better in all objectives." : "Exceeds a limit."));
+    } else parts.push(element("p", subnets.kind[row] === FEASIBLE ? `Feasible, but another ${data.noun} is better in all objectives.` : "Exceeds a limit."));
     parts.push(table, ...subnets.genes[row].map((text) => element("div", text)));
     box.replaceChildren(...parts);
     for (const line of document.querySelectorAll("tr[data-row]")) line.classList.toggle("picked", Number(line.dataset.row) === row);
@@ -100,7 +100,7 @@
 
   function frontTable() {
     const head = document.querySelector("#front thead").insertRow();
-    for (const [n, text] of ["#", "subnet file", ...axes.map((axis) => `${axis.short}, ${axis.unit}`)].entries()) head.append(element("th", text, { scope: "col", className: n === 1 ? "left" : "" }));
+    for (const [n, text] of ["#", `${data.noun} file`, ...axes.map((axis) => [axis.short, axis.unit].filter(Boolean).join(", "))].entries()) head.append(element("th", text, { scope: "col", className: n === 1 ? "left" : "" }));
     const body = document.querySelector("#front tbody");
     for (const [n, row] of data.order.entries()) {
       const line = body.insertRow();

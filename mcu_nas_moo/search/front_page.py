@@ -48,6 +48,7 @@ def write_front_page(
         "lead": escape(_lead(problem, reference)),
         "facts": _facts(subnets, front),
         "figures": escape(_figures(subnets)),
+        "noun": problem.noun,
         "data": script_json(page_data(task, subnets, front, reference)),
     }
     write_text_atomically(path, fill("mcu_nas_moo.search", "front_page", parts))
@@ -87,7 +88,8 @@ def page_data(
             "genes": [_in_lines(genes) for genes in subnets.genes],
         },
         "reference": reference
-        and {"kind": reference.kind, "values": _values(task.metrics(reference.X), axes)},
+        and {"kind": reference.kind, "values": _values(reference.figures(task), axes)},
+        "noun": problem.noun,
     }
 
 
@@ -97,10 +99,15 @@ def axes_of(subnets: Subnets) -> dict[str, Metric]:
     return {name: metric for name, metric in known.items() if metric.name in subnets.metrics}
 
 
-def _values(metrics: Mapping[str, FloatArray], axes: Mapping[str, Metric]) -> list[list[float]]:
-    """A column for each axis, in its unit, with six significant digits."""
+def _values(
+    metrics: Mapping[str, FloatArray], axes: Mapping[str, Metric]
+) -> list[list[float | None]]:
+    """A column for each axis, in its unit, with six significant digits; None if not known."""
+    count = len(next(iter(metrics.values())))
     return [
         [float(f"{value:.6g}") for value in (axis.factor * metrics[axis.name]).tolist()]
+        if axis.name in metrics
+        else [None] * count
         for axis in axes.values()
     ]
 
@@ -120,9 +127,10 @@ def _in_lines(genes: Mapping[str, Value]) -> list[str]:
 
 def _lead(problem: ProblemFacts, reference: Reference | None) -> str:
     objectives = listed(metric.short for metric in problem.objective_metrics)
-    text = f"Feasible subnets for which no other one is better in {objectives}."
+    text = f"Feasible {problem.noun}s for which no other one is better in {objectives}."
     if reference is not None:
-        what = "front of all networks" if reference.kind == "exact" else "best front known"
+        known = f"front of all {'networks' if problem.problem is None else 'solutions'}"
+        what = known if reference.kind == "exact" else "best front known"
         text += f" Grey: the {what} of the space."
     return text
 
@@ -137,7 +145,7 @@ def _figures(subnets: Subnets) -> str:
 
 def _facts(subnets: Subnets, front: Subnets) -> str:
     facts = {
-        "distinct subnets": f"{len(subnets):,}",
+        f"distinct {subnets.problem.noun}s": f"{len(subnets):,}",
         "feasible": f"{int(subnets.feasible.sum()):,}",
         "on the front": f"{len(front):,}",
     }

@@ -55,7 +55,7 @@ def draw_front(
             {"lw": 5, "solid_capstyle": "round"} if joined else {"marker": ".", "ms": 3}
         )
         label = f"{reference.kind} front"
-        axes.plot(*points(task.metrics(reference.X)), color="0.8", label=label, **style, **line)
+        axes.plot(*points(reference.figures(task)), color="0.8", label=label, **style, **line)
     others = subnets.take(subnets.feasible)
     axes.plot(*points(others.metrics), ".", ms=4, color="0.55", label="feasible", alpha=0.6)
     line |= {"marker": "o", "ms": 4, "color": "#0072B2"}

@@ -15,11 +15,11 @@ from mcu_nas_moo.common.files import write_text_atomically
 from mcu_nas_moo.common.json_files import read_json, write_json
 from mcu_nas_moo.common.naming import file_name, unknown_name
 from mcu_nas_moo.common.yaml_files import Facts, is_path, validate
-from mcu_nas_moo.contracts.metrics import objectives_in
+from mcu_nas_moo.contracts.metrics import METRICS, objectives_in
 from mcu_nas_moo.hardware.profile import load_profile
 from mcu_nas_moo.problem.facts import ProblemFacts, difference
 from mcu_nas_moo.search.front import front_of, nothing_feasible, on_front
-from mcu_nas_moo.search.subnets import Subnets, figures_in, subnet_name
+from mcu_nas_moo.search.subnets import Subnets, figures_in, space_of, subnet_name
 from mcu_nas_moo.spaces.subnet_file import write_subnet
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class SearchRecord(Facts):
         limits = self.problem.limits
         table = self.problem.table
         for name, limit in limits.items():
-            if name not in table or not limit > 0:
+            if name not in table or not (limit > 0 or (limit == 0 and name not in METRICS)):
                 raise InputError(f"problem.limits: {name} should be a metric and above 0")
         for name in self.problem.objectives:
             if name not in objectives_in(table):
@@ -137,7 +137,7 @@ class SearchFolder:
             raise InputError(
                 f"{self.table} has {len(rows)} subnets and not {record.subnets}; {remedy}"
             )
-        space = problem.search_space()
+        space = space_of(problem)
         try:
             figures = figures_in(columns, problem)
         except InputError as error:
@@ -156,6 +156,9 @@ class SearchFolder:
                     f"{self.table}, line {line}: damaged ({problem_text}); {remedy}"
                 ) from None
             genes.append(own)
+        if problem.problem is not None and genes:  # which may say more of a choice
+            X = np.concatenate([space.encode(own) for own in genes])
+            genes = [dict(one.values) for one in space.decode(X)]
         return Subnets(
             problem,
             tuple(row["name"] for row in rows),
@@ -230,6 +233,7 @@ def find_search(
     profile: str | None = None,
     space: str | None = None,
     objectives: Sequence[str] | None = None,
+    problem: str | None = None,
     say: Callable[[str], object] = lambda text: None,
 ) -> SearchFolder:
     """The search in ``root`` that was written last, of all or of the given problem.
@@ -239,12 +243,18 @@ def find_search(
         profile: name, or path of its file.
         space: name.
         objectives: names.
+        problem: name of a problem without networks.
         say: is told of damaged searches that are passed over in looking for a given problem.
 
     Raises:
         InputError: if there is none; or, if any problem will do, the last search is damaged.
     """
-    options = {"profile": profile, "space": space, "objectives": ",".join(objectives or ())}
+    options = {
+        "profile": profile,
+        "space": space,
+        "objectives": ",".join(objectives or ()),
+        "problem": problem,
+    }
     given = {name: value for name, value in options.items() if value}
     wanted = dict(given)
     if profile and is_path(profile):
@@ -253,13 +263,17 @@ def find_search(
     for path in reversed(records):
         folder = SearchFolder(path.parent)
         try:
-            problem = folder.read_record().problem
+            searched = folder.read_record().problem
         except ValueError as error:
             if not wanted:
                 raise
             say(f"passed over {folder.root}: {error}")
             continue
-        facts = {**problem.plain(), "objectives": ",".join(problem.objectives)}
+        facts = {
+            **searched.plain(),
+            "objectives": ",".join(searched.objectives),
+            "problem": searched.problem_name,
+        }
         if wanted.items() <= facts.items():
             return folder
     text = "".join(f" --{name} {value}" for name, value in given.items())

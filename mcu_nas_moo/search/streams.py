@@ -178,7 +178,8 @@ def objective_ranges(task: Task) -> tuple[FloatArray, FloatArray]:
     """Best and worst value of each objective ``(n_obj,)``: on the reference front if one is known.
 
     Else among the feasible ones, if there are any, of some random genotypes and the two with the
-    first and the last option of each gene, as a rule the smallest network and the largest.
+    first and the last option of each gene, as a rule the smallest network and the largest. Without
+    a feasible one, all that could be evaluated count; without any, the ranges are 0 to 1.
     """
     reference = known_reference(task)
     if reference is not None:
@@ -188,7 +189,9 @@ def objective_ranges(task: Task) -> tuple[FloatArray, FloatArray]:
         np.concatenate([ends, task.space.sample(SAMPLE, np.random.default_rng(0))])
     )
     mask = feasible(G, F)
-    F = F[mask] if mask.any() else F
+    F = F[mask] if mask.any() else F[np.isfinite(F).all(axis=1)]
+    if not len(F):  # none could be evaluated
+        return np.zeros(task.n_obj), np.ones(task.n_obj)
     return F.min(axis=0), F.max(axis=0)
 
 

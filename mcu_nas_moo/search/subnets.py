@@ -15,6 +15,8 @@ from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.contracts.metrics import VIOLATION
 from mcu_nas_moo.problem.archive import feasible
 from mcu_nas_moo.problem.evaluators.checked_evaluator import SPREAD
+from mcu_nas_moo.problem.task import Task
+from mcu_nas_moo.spaces.abilities import HasNetworks
 from mcu_nas_moo.spaces.register import SpaceReference
 from mcu_nas_moo.spaces.subnet_file import SubnetFile
 
@@ -23,8 +25,7 @@ if TYPE_CHECKING:
 
     from mcu_nas_moo.common.arrays import BoolArray, FloatArray, Genotypes, IntArray
     from mcu_nas_moo.problem.facts import ProblemFacts
-    from mcu_nas_moo.problem.task import Task
-    from mcu_nas_moo.spaces.genes import Value
+    from mcu_nas_moo.spaces.genes import SearchSpace, Value
 
 
 def subnet_name(problem: ProblemFacts, suffix: str) -> str:
@@ -34,6 +35,17 @@ def subnet_name(problem: ProblemFacts, suffix: str) -> str:
         or "subnet"
     )
     return f"{stem}-{suffix}"
+
+
+def space_of(problem: ProblemFacts) -> SearchSpace:
+    """The space of a problem that a file is about, whether of networks or not.
+
+    Raises:
+        InputError: if it cannot be made again.
+    """
+    if problem.problem is None:
+        return problem.search_space()
+    return Task.of_problem(problem.problem).space
 
 
 def figures_in(names: Iterable[str], problem: ProblemFacts) -> list[str]:
@@ -88,6 +100,15 @@ class Subnets:
         return len(self.names)
 
     @cached_property
+    def space(self) -> SearchSpace:
+        """The space that was searched.
+
+        Raises:
+            InputError: if it cannot be made again.
+        """
+        return space_of(self.problem)
+
+    @cached_property
     def objective_values(self) -> FloatArray:
         """Objectives ``(N, n_obj)``, minimised."""
         columns = [m.minimised(self.metrics[m.name]) for m in self.problem.objective_metrics]
@@ -118,11 +139,16 @@ class Subnets:
 
     def file(self, row: int) -> SubnetFile:
         """The subnet file of a row; figures are rounded to six significant digits."""
+        own = {name: getattr(self.problem, name) for name in SpaceReference.model_fields}
+        if self.problem.problem is not None:
+            own = {"space": self.problem.space, "problem": self.problem.problem_name}
+            if isinstance(space := self.space, HasNetworks):
+                own = SpaceReference.fields_of(space)
         return SubnetFile(
             name=self.names[row],
             genes=self.genes[row],
             profile=self.problem.profile,
-            **{name: getattr(self.problem, name) for name in SpaceReference.model_fields},
+            **own,
             profile_file=self.problem.profile_file,
             predicted={name: float(f"{v[row]:.6g}") for name, v in self.metrics.items()},
             data=self.problem.accuracy_of if "accuracy" in self.metrics else None,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from mcu_nas_moo.common.arrays import Genotypes
     from mcu_nas_moo.networks.layer_table import Layer
+    from mcu_nas_moo.spaces.genes import SearchSpace
 
 
 class SubnetFile(SpaceReference):
@@ -31,6 +32,7 @@ class SubnetFile(SpaceReference):
         genes: names of the active genes and their values, see :class:`Subnet`.
         profile: that it was searched for, if any.
         profile_file: where that profile lies, if it is not a shipped one.
+        problem: name of the problem that it solves, if that is none of networks.
         predicted: figures that the search believed, by metric; they inform and decide nothing.
         data: what their accuracy is of, in words.
     """
@@ -39,6 +41,7 @@ class SubnetFile(SpaceReference):
     genes: dict[str, StrictBool | StrictInt | StrictFloat | StrictStr]
     profile: str | None = None
     profile_file: UserFile | None = None
+    problem: str | None = None
     predicted: dict[str, float] = Field(default_factory=dict)
     data: str | None = None
 
@@ -46,6 +49,11 @@ class SubnetFile(SpaceReference):
     def genotype(self) -> Genotypes:
         """The genotype, ``(1, n_genes)``."""
         return self.search_space().encode(self.genes)
+
+    def search_space(self, classes: int | None = None) -> SearchSpace:
+        if self.problem is not None:
+            raise InputError(f"it holds a solution of problem {self.problem}, which is no network")
+        return super().search_space(classes)
 
     def layers(self, classes: int | None = None) -> list[Layer]:
         """The network, layer by layer."""
@@ -60,13 +68,7 @@ def read_subnet(path: Path) -> SubnetFile:
         InputError: on one line; if the file cannot be read, names an unknown space, or its genes
             are not a network of that space.
     """
-    if not path.is_file():
-        raise InputError(
-            f"no subnet file {path}; `mcu-nas front pick` writes one from the results of a search"
-        )
-    # YAML 1.2 contains JSON, so one reader does for both.
-    values = read_values(path, str(path))
-    subnet = validate(SubnetFile, {"name": path.stem, **values}, str(path))
+    subnet = read_fields(path)
     try:
         subnet.genotype  # noqa: B018 - raises if the genes are none of the space
     except InputError as error:
@@ -74,9 +76,24 @@ def read_subnet(path: Path) -> SubnetFile:
     return subnet
 
 
+def read_fields(path: Path) -> SubnetFile:
+    """What a subnet file says, whether its space can be made again or not.
+
+    Raises:
+        InputError: on one line; if the file cannot be read, or a field is wrong.
+    """
+    if not path.is_file():
+        raise InputError(
+            f"no subnet file {path}; `mcu-nas front pick` writes one from the results of a search"
+        )
+    # YAML 1.2 contains JSON, so one reader does for both.
+    values = read_values(path, str(path))
+    return validate(SubnetFile, {"name": path.stem, **values}, str(path))
+
+
 def _explained(subnet: SubnetFile, error: InputError) -> InputError:
     """What is wrong with the genes, if it is another space or a slip; else ``error`` itself."""
-    if subnet.space not in list_spaces():
+    if subnet.space not in list_spaces() or subnet.problem is not None:
         return error
     for other in set(list_spaces()) - {subnet.space}:
         try:
@@ -96,7 +113,8 @@ def _explained(subnet: SubnetFile, error: InputError) -> InputError:
 def write_subnet(subnet: SubnetFile, path: Path) -> None:
     """Write a subnet file: JSON if the name ends in ``.json``, YAML otherwise."""
     values = {"name": subnet.name, "space": subnet.space, "genes": subnet.genes}
-    values |= subnet.model_dump(mode="json", exclude_none=True)
+    beside = {"classes"} if subnet.problem is not None else None
+    values |= subnet.model_dump(mode="json", exclude_none=True, exclude=beside)
     if path.suffix == ".json":
         text = json.dumps(values, indent=2) + "\n"
     else:

@@ -153,7 +153,6 @@ def test_networks_on_no_device_have_what_their_evaluator_tells():
         (("--limit", "latency_ms=5", "--latency-ms", "6"), "latency_ms is given twice"),
         (("--limit", "latency_ms=5", "--limit", "latency-ms=6"), "latency_ms is given twice"),
         (("--costs", "none.safetensors"), "none.safetensors"),
-        (("--predictors", "none.safetensors"), "none.safetensors"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing_behind(own, words, says):

@@ -101,6 +101,13 @@ class Reference:
         corner = np.full(self.F.shape[1], 1.0 + margin)
         return float(moocore.hypervolume(self.normalise(F), ref=corner)) if len(F) else 0.0
 
+    def figures(self, task: Task) -> dict[str, FloatArray]:
+        """Metrics of the front by ``task``; its objectives alone where no genotypes are known."""
+        if len(self.X):
+            return task.metrics(self.X)
+        columns = zip(task.objective_metrics, self.F.T, strict=True)
+        return {metric.name: metric.minimised(column) for metric, column in columns}
+
     def save(self, path: Path) -> None:
         """Write the reference as a compressed NPZ file."""
         facts = {**self.problem.plain(), "kind": self.kind, "origin": self.origin}
@@ -209,6 +216,9 @@ def can_enumerate(task: Task) -> bool:
 
 def remake_command(task: Task) -> str:
     """The command that makes the exact reference of a task, or the pooled one of a large space."""
+    if task.source is not None:
+        name = task.source if isinstance(task.source, str) else task.source.name
+        return f"mcu-nas enumerate --problem {shlex.quote(name)}"
     if not can_enumerate(task):
         return "python benchmarks/make_references.py"
     space = task.space.name

@@ -57,13 +57,6 @@ DEFAULT_ALGORITHMS = "random,local-search,ga,nsga2,nsga3,ppo"
     "current folder or an installed package. tpe is slow, and slower the longer a run is.",
 )
 @problem_options(several=True)
-@click.option(
-    "--problem",
-    "named",
-    metavar="NAME",
-    help="Any other problem instead of networks: a name of --list, or your own module:Name, see "
-    "docs/benchmark.md.",
-)
 @click.option("--budget", type=POSITIVE, default=2000, help="Evaluations per run, exact.")
 @click.option("--seeds", type=POSITIVE, default=5, help="Runs per algorithm; seeds 0, 1, ...")
 # Counted below: commands behind this one have the option themselves.
@@ -89,7 +82,6 @@ def main(
     context: click.Context,
     algos: str,
     problem: ProblemOptions,
-    named: str | None,
     budget: int,
     seeds: int,
     jobs: int | None,
@@ -131,11 +123,8 @@ def main(
     hyperparameters = _hyperparameters(configs, names)
     if tensorboard is not None:
         _check_tensorboard(names)
-    if named is not None:
-        tasks = [_other_problem(context, named)]
-    else:
-        with console.status("Learning the costs ...") if problem.costs == "mlp" else nullcontext():
-            tasks = [problem.task(profile) for profile in problem.profiles]
+    with console.status("Learning the costs ...") if problem.costs == "mlp" else nullcontext():
+        tasks = [problem.task(profile) for profile in problem.profiles]
     for task in tasks:
         check_limits(task)
     runs = [Run(name, seed) for name in names for seed in range(seeds)]
@@ -167,29 +156,6 @@ def _refuse_options_before(context: click.Context) -> None:
     if click.core.ParameterSource.COMMANDLINE in sources:
         command = context.invoked_subcommand
         raise InputError(f"options of {command} come after it: mcu-nas-bench {command} --...")
-
-
-#: Parameters that say nothing about what is searched.
-_NOT_OF_NETWORKS = {
-    *("algos", "named", "budget", "seeds", "jobs", "out", "configs", "tensorboard", "listing"),
-    "traceback",
-}
-
-
-def _other_problem(context: click.Context, name: str) -> Task:
-    """The task of ``--problem``, which leaves nothing to say for the options of networks."""
-    from mcu_nas_moo.problem.task import Task
-
-    for parameter in context.command.params:
-        source = context.get_parameter_source(str(parameter.name))
-        if (
-            parameter.name not in _NOT_OF_NETWORKS
-            and source is click.core.ParameterSource.COMMANDLINE
-        ):
-            raise InputError(
-                f"--problem {name} and {parameter.opts[0]} both say what is searched; leave one out"
-            )
-    return Task.of_problem(name)
 
 
 def _hyperparameters(

@@ -10,8 +10,7 @@ import click
 from mcu_nas_moo.cli.option_types import FOLDER, POSITIVE
 from mcu_nas_moo.cli.problem_options import (
     ProblemOptions,
-    objectives_option,
-    space_option,
+    problem_options,
     start_computing,
 )
 from mcu_nas_moo.cli.program import said_when_stopped
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
 
     from mcu_nas_moo.benchmark.tuning.tuning import Tuning
 
+#: Not one that results are reported for.
+PROFILE = "cortex-m0plus"
 #: Rows of the table at the end, per stage.
 SHOWN = 5
 
@@ -42,13 +43,7 @@ SHOWN = 5
     default=30,
     help="Sets of values per stage. A larger number continues an earlier tuning.",
 )
-@click.option(
-    "--profile",
-    default="cortex-m0plus",
-    help="Device: a name, or a YAML file. Not one that results are reported for.",
-)
-@space_option
-@objectives_option
+@problem_options(profile=PROFILE)
 @click.option(
     "--seeds",
     type=POSITIVE,
@@ -70,9 +65,7 @@ def tune(
     algo: str,
     method: str,
     trials: int,
-    profile: str,
-    space: str,
-    objectives: str,
+    problem: ProblemOptions,
     seeds: int,
     budget: int,
     jobs: int,
@@ -81,13 +74,15 @@ def tune(
     """Tune the hyperparameters of an algorithm in two stages.
 
     \b
-    Example:
+    Examples:
       mcu-nas-bench tune --algo nsga2 --trials 30
+      mcu-nas-bench tune --algo ppo --problem mine:Problem --out tuned
 
     Stage 1 tunes how the algorithm searches. Stage 2 keeps the best of these values and tunes the
     reward; an evolutionary algorithm has none, so its crossover and mutation are tuned instead.
     The score is the mean hypervolume ratio at 25 %, 50 % and 100 % of the budget, over the seeds.
     The algorithm's own values are the first trial, and the effort is the same for all algorithms.
+    Tune on another device or problem than those that results are reported for.
 
     The folder gets stage1.json, stage2.json and best_config.json; the benchmark takes the latter as
     --hyperparameters.
@@ -99,7 +94,7 @@ def tune(
     from mcu_nas_moo.problem.reachability import check_limits
 
     tunable(algo)  # bad names are said before the work begins
-    task = ProblemOptions(space=space, profile=profile, objectives=objectives).task()
+    task = problem.task()
     check_limits(task)
     folder = out or Path("tuning") / file_name(algo)
     tuning = Tuning(

@@ -16,6 +16,7 @@ from mcu_nas_moo.cli.problem_options import (
     jobs_option,
     names_in,
     problem_options,
+    refuse_beside,
     start_computing,
 )
 from mcu_nas_moo.cli.program import said_when_stopped
@@ -69,6 +70,7 @@ def enumerate_command(
     Examples:
       mcu-nas enumerate --profile cortex-m4
       mcu-nas enumerate --space mine.yaml --evaluator mine:Accuracy --objectives error,sram
+      mcu-nas enumerate --problem mine:Problem
 
     A search can then be measured against the truth. Takes about a minute for mbconv-stage on two
     cores. Interrupted, the same command continues.
@@ -77,12 +79,20 @@ def enumerate_command(
     from mcu_nas_moo.benchmark.references.enumeration import Enumerator
     from mcu_nas_moo.benchmark.references.whole_space import is_small
 
+    if problem.problem is not None:
+        refuse_beside(problem.problem, ["lists"])
+        lists = lists[:1]  # it has its own
     wanted = [names_in(text, "--objectives") for text in lists]
     profiles = problem.profiles
     first = replace(problem, objectives=lists[0]).task(profiles[0])
     if is_small(first):
         _enumerate_small(problem, lists, out, console)
         return
+    if problem.problem is not None:
+        raise InputError(
+            f"problem {problem.problem} has {first.space.n_genotypes:.2g} solutions, too many to "
+            "evaluate all; mcu-nas-bench pools a front from searches, where none is told"
+        )
     if first.evaluators.own:
         raise InputError(
             f"{first.space.name} has {first.space.n_networks:.2g} networks, too many to ask "

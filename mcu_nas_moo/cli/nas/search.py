@@ -15,6 +15,7 @@ from mcu_nas_moo.cli.problem_options import (
     start_computing,
 )
 from mcu_nas_moo.cli.program import note
+from mcu_nas_moo.common.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,6 +73,7 @@ def search(
       mcu-nas search --profile cortex-m7 --algo ppo
       mcu-nas search --profile cortex-m4 --budget 3000 --seed 1
       mcu-nas search --latency-ms 10 --objectives error,latency,sram
+      mcu-nas search --problem mine:Problem --algo nsga2
 
     The search is an Optuna study; optuna-dashboard opens it while it runs. The results are
     subnets.csv (every distinct subnet), subnets/ (a file for each one on the feasible front, which
@@ -180,6 +182,11 @@ def _finish(
     )
 
     subnets, failures = subnets_of(study), failures_of(study)
+    reasons = "; ".join(f"{reason} ({count:,})" for reason, count in failures.items())
+    if failures and not len(subnets):
+        raise InputError(
+            f"none of {sum(failures.values()):,} {task.facts().noun}s could be evaluated: {reasons}"
+        )
     record = SearchRecord(
         problem=problem_of(study),
         study=study.study_name,
@@ -192,12 +199,12 @@ def _finish(
     if console is None:
         return
     click.echo(
-        f"{record.trials:,} trials: {len(subnets):,} distinct subnets, "
+        f"{record.trials:,} trials: {len(subnets):,} distinct {record.problem.noun}s, "
         f"{int(subnets.feasible.sum()):,} feasible, {len(front):,} on the front."
     )
     if failures:
-        reasons = "; ".join(f"{reason} ({count:,})" for reason, count in failures.items())
-        click.echo(f"{sum(failures.values()):,} networks could not be evaluated: {reasons}")
+        what = "networks" if record.problem.problem is None else "solutions"
+        click.echo(f"{sum(failures.values()):,} {what} could not be evaluated: {reasons}")
     if reference is not None:
         ratio = reference.hypervolume_of(front.objective_values) / reference.hypervolume
         click.echo(f"Hypervolume: {ratio:.3f} of that of the {reference.kind} reference front.")

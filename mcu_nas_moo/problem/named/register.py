@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import unknown_name
 from mcu_nas_moo.common.user_parts import UserCode, announced, is_users, made, user_fingerprint
 from mcu_nas_moo.problem.named.bit_strings import Cocz, Lotz, Traps
@@ -69,13 +70,22 @@ def check_problem(name: str) -> str:
     raise unknown_name("problem", name, [*PROBLEMS, *announced(GROUP), "or your own module:Name"])
 
 
-def find_problem(name: str) -> Named:
+def find_problem(source: str | UserCode) -> Named:
     """What is called so: one of the package, announced by another, or ``module:Name``.
 
+    Args:
+        source: its name, or how a file refers to it.
+
     Raises:
-        InputError: if there is none, or its module cannot be imported.
+        InputError: if there is none, its module cannot be imported, or it is not the code that the
+            file was about.
     """
+    name = source if isinstance(source, str) else source.name
     if check_problem(name) in PROBLEMS:
         return Named(PROBLEMS[name].make(), name)
     code = UserCode(name=name, sha256=user_fingerprint(name, GROUP, "problem"))
+    if isinstance(source, UserCode) and code != source:
+        raise InputError(
+            f"the code of problem {name!r} changed since then; leave it out, or make the runs again"
+        )
     return Named(made(name, GROUP, "problem"), code)

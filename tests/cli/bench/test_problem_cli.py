@@ -135,6 +135,8 @@ def test_names_of_problems_are_listed():
     [
         (("lotz", "--space", "mbconv-stage"), "--problem lotz and --space both say what is search"),
         (("lotz", "--sram-kib", 3), "--problem lotz and --sram-kib both say"),
+        (("lotz", "--limit", "x=3"), "--problem lotz and --limit both say"),
+        (("lotz", "--profile", "cortex-m4"), "--problem lotz and --profile both say"),
         (("lotzz",), "unknown problem 'lotzz'; did you mean 'lotz'"),
         (("mine_of_cli:Min",), "has no 'Min', wanted for problem 'mine_of_cli:Min'"),
         (("mine_of_cli:broken",), "cannot be made without arguments: RuntimeError: not today"),

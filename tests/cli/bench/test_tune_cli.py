@@ -43,7 +43,18 @@ def test_from_tuning_to_a_comparison(tmp_path):
 
     config = folder / "best_config.json"
     done = bench(
-        *("--algos", "nsga2", "--config", config, "--budget", 40, "--seeds", 1, "--jobs", 1)
+        *(
+            "--algos",
+            "nsga2",
+            "--hyperparameters",
+            config,
+            "--budget",
+            40,
+            "--seeds",
+            1,
+            "--jobs",
+            1,
+        )
     )
     assert done.exit_code == 0, done.output
 
@@ -56,6 +67,43 @@ def test_when_nothing_beats_the_start(tmp_path):
     assert config["hyperparameters"] == {"ga": {}}
 
 
+TABLE = """a,b,error,latency_ms
+1,x,0.5,1
+1,y,0.4,2
+2,x,0.3,4
+2,y,0.2,3
+"""
+OWN_PROBLEM = """
+import numpy as np
+
+class Mine:
+    n_choices = [3, 3, 4]
+    objectives = ["cost", "loss"]
+
+    def evaluate(self, X):
+        return np.stack([X.sum(axis=1), (3 - X[:, 0]) * (5 - X[:, 2])], axis=1)
+"""
+
+
+def test_own_problems_and_tables_are_tuned_on(tmp_path):
+    Path("mine_of_tune.py").write_text(OWN_PROBLEM, encoding="utf-8")
+    few = (*SMALL[2:], "--trials", 2, "--algo", "nsga2")
+    result = bench("tune", *few, "--problem", "mine_of_tune:Mine", "--out", "mine")
+    assert result.exit_code == 0, result.output
+    facts = json.loads((tmp_path / "mine" / "stage1.json").read_text())
+    assert facts["problem"]["name"] == "mine_of_tune:Mine"
+    assert 0 < facts["trials"][0]["score"] <= 1
+
+    Path("small.yaml").write_text("kind: genes\ngenes: {a: [1, 2], b: [x, y]}\n")
+    Path("known.csv").write_text(TABLE)
+    words = ("--space", "small.yaml", "--evaluator", "known.csv", "--limit", "latency_ms=3.5")
+    result = bench("tune", *few, *words, "--out", "table")
+    assert result.exit_code == 0, result.output
+    facts = json.loads((tmp_path / "table" / "stage1.json").read_text())
+    assert "profile" not in facts  # of networks alone
+    assert facts["limits"] == {"latency_ms": 3.5}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -65,6 +113,12 @@ def test_when_nothing_beats_the_start(tmp_path):
         (("tune", "--algo", "ga", "--profile", "cortex-m8"), "unknown profile"),
         (("tune", "--algo", "ga", "--objectives", "error"), "no trade-off"),
         (("tune", "--algo", "ga", "--method", "random"), "'random' is not one of"),
+        (("tune", "--algo", "ga", "--problem", "lotzz"), "did you mean 'lotz'"),
+        (
+            ("tune", "--algo", "ga", "--problem", "lotz", "--profile", "cortex-m4"),
+            "--problem lotz and --profile both say",
+        ),
+        (("tune", "--algo", "ga", "--evaluator", "none.csv"), "none.csv"),
         (("--budget", 10, "tune", "--algo", "ga"), "options of tune come after it"),
         (("tuen",), "No such command 'tuen'"),
     ],
