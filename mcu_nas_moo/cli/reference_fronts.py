@@ -49,9 +49,13 @@ def reference_of(task: Task, console: Console) -> Reference:
             reference = pooled_reference(
                 task, say=lambda what: status.update(f"{text}: {what} ...")
             )
-        points = "subnets" if task.problem is None else "points"
+        points, known = "subnets", ""
+        if task.problem is not None:
+            points = "points"
+            known = f": it tells none, and {task.space.n_genotypes:.2g} solutions are too many to "
+            known += "evaluate all"
         console.print(
-            f"No reference front is known for this problem; made one of {len(reference.F)} "
+            f"No reference front is known for this problem{known}; made one of {len(reference.F)} "
             f"{points} from {reference.origin['evaluations']:,} evaluations of searches."
         )
     return reference

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from mcu_nas_moo.benchmark.report.appearance import axes_of
@@ -103,6 +104,50 @@ def test_other_parts_make_other_names(own):
     names.add(ProblemOptions(space="grey.yaml", evaluators=("own_fails:Fails",)).task().name)
     assert len(names) == 4
     assert "mbconv-stage--cortex-m7--error-latency" in names
+
+
+def test_front_limits_sorts_and_picks_by_own_metrics(own):
+    search = ("search", *OWN, "--objectives", "error,wow_mb", "--algo", "random", "--budget", 60)
+    assert run(nas, *search).exit_code == 0
+    (table,) = Path("search").glob("*/subnets.csv")
+    with table.open() as file:
+        rows = [row for row in csv.DictReader(file) if row["feasible"] == "true"]
+    kept = [row for row in rows if float(row["recall"]) >= 0.88 and float(row["wow_mb"]) <= 5]
+    assert 0 < len(kept) < len(rows)
+    limits = ("--limit", "recall=88", "--limit", "wow-mb=5")
+    result = run(nas, "front", "list", *limits, "--sort", "recall", "--rows", 0)
+    assert result.exit_code == 0, result.output
+    F = [(float(row["error"]), float(row["wow_mb"]), float(row["recall"])) for row in kept]
+    front = [f for f in F if not any(o[0] <= f[0] and o[1] <= f[1] and o[:2] != f[:2] for o in F)]
+    lines = [line.split() for line in result.output.splitlines() if " cortex-m7-t" in line]
+    shown = [(float(words[-2]), float(words[-1])) for words in lines]
+    assert [recall for _, recall in shown] == sorted((r for _, r in shown), reverse=True)
+    assert sorted(shown) == sorted((wow, float(f"{100 * recall:.4g}")) for _, wow, recall in front)
+    assert run(nas, "front", "pick", "--best", "recall", "--out", "best.yaml").exit_code == 0
+    best = yaml.safe_load(Path("best.yaml").read_text())["predicted"]["recall"]
+    assert best == max(float(row["recall"]) for row in rows if row["on_front"] == "true")
+    line = refused(nas, "front", "list", "--limit", "recall=99")
+    assert "no feasible subnet has recall of at least 99 %; the best is" in line
+
+
+def test_two_profiles_of_one_name_have_folders_of_their_own(own):
+    Path("a").mkdir()
+    Path("b").mkdir()
+    assert run(nas, "profile", "new", "a/board.yaml").exit_code == 0
+    text = Path("a/board.yaml").read_text()
+    Path("b/board.yaml").write_text(text.replace("latency_ms: 100", "latency_ms: 40"))
+    names = [ProblemOptions(profile=f"{folder}/board.yaml").task().name for folder in "ab"]
+    assert names[0] != names[1]
+    assert all("--board--error-latency--own-" in name for name in names)
+    Path("b/board.yaml").write_text(text)
+    again = ProblemOptions(profile="b/board.yaml").task().name
+    assert again == names[0]
+    few = ("--algos", "random", "--budget", 20, "--seeds", 1, "--jobs", 1)
+    Path("b/board.yaml").write_text(text.replace("latency_ms: 100", "latency_ms: 40"))
+    for folder in "ab":
+        result = run(bench, "--profile", f"{folder}/board.yaml", *few)
+        assert result.exit_code == 0, result.output
+    assert len([*Path("bench-results").iterdir()]) == 2
 
 
 def test_every_network_of_a_small_space_is_enumerated(own):

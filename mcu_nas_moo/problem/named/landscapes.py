@@ -75,6 +75,11 @@ class Mubqp(Bits):
     "A hybrid metaheuristic for multiobjective unconstrained binary quadratic programming", Applied
     Soft Computing 16; the objectives are not correlated. The instance is our own draw.
 
+    It tells no front: the 2**50 solutions of the shipped instance cannot be evaluated all, and an
+    integer programme, which settles the linear problems, would need a variable for each of about
+    1,000 products of bits. Its reference front is pooled from searches. Instances of at most 16
+    bits are small enough for the harness to evaluate all of them.
+
     Args:
         n: bits.
         m: objectives.

@@ -78,6 +78,24 @@ def test_limits_and_sorting():
     assert "--rows 0 shows all" in short.output
 
 
+def test_limits_by_name_are_those_of_the_options():
+    named = ("--limit", "latency_ms=15", "--limit", "accuracy=73", "--limit", "sram-kib=40")
+    rows = listed(*named)
+    assert rows
+    assert rows == listed("--latency-ms", 15, "--max-error", 27, "--sram-kib", 40)
+    by_energy = listed("--limit", "energy_mj=1.2")
+    assert 0 < len(by_energy) < len(listed())
+
+
+def test_exact_fronts_are_limited_by_their_objectives_alone():
+    exact = ("--exact", "--profile", "cortex-m4")
+    rows = listed(*exact, "--limit", "accuracy=75", "--limit", "latency_ms=200")
+    assert rows == listed(*exact, "--max-error", 25, "--latency-ms", 200)
+    refused = run("list", *exact, "--limit", "energy_mj=3")
+    assert refused.exit_code == 2
+    assert "and error,latency,energy; `mcu-nas enumerate" in refused.output
+
+
 def test_the_exact_front_is_listed_without_a_search(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rows = listed("--exact", "--profile", "cortex-m4")
@@ -152,6 +170,12 @@ def test_a_study_in_a_storage_gives_the_same_list():
         (["list", "--latency-ms", "nan"], "--latency-ms must be a number"),
         (["list", "--exact", "--max-error", "nan"], "--max-error must be a number"),
         (["list", "--profile", "none.yaml"], "expected a profile file"),
+        (["list", "--limit", "latency_ms=15", "--latency-ms", "9"], "latency_ms is given twice"),
+        (["list", "--limit", "latency_ms"], "expected NAME=VALUE"),
+        (["list", "--limit", "latency_ms=nan"], "--limit latency_ms must be a number"),
+        (["list", "--limit", "latency=5"], "unknown limit 'latency'; did you mean 'latency_ms'"),
+        (["list", "--limit", "accuracy=99.9"], "accuracy of at least 99.9 %; the best is"),
+        (["list", "--exact", "--limit", "speed=5"], "unknown limit 'speed'"),
         (["list", "--sort", "speed"], "unknown objective"),
         (["list", "--exact", "--profile", "cortex-m9"], "unknown profile"),
         (["list", "--exact", "--objectives", "error,energy"], "mcu-nas enumerate"),

@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from mcu_nas_moo.benchmark.references.whole_space import SMALL
+from mcu_nas_moo.benchmark.references.whole_space import SMALL, exhaustive_reference
 from mcu_nas_moo.problem.named.bit_strings import Cocz, Lotz, Traps
 from mcu_nas_moo.problem.named.gear_train import GearTrain
 from mcu_nas_moo.problem.named.landscapes import MnkLandscape, Mubqp
@@ -118,6 +118,16 @@ def test_quadratic_programming_by_loops():
     entries = Mubqp().matrices[:, *np.triu_indices(50)]
     assert abs(entries).max() == 100
     assert (entries != 0).mean() == pytest.approx(0.8, abs=0.03)
+
+
+def test_a_small_quadratic_problem_is_evaluated_as_a_whole():
+    problem = Mubqp(n=10, seed=5)
+    task = Task.of_problem(problem)
+    assert task.reference_front is None
+    assert task.space.n_genotypes <= SMALL < Task.of_problem("mubqp").space.n_genotypes
+    expected = front_by_brute_force(problem, everything(problem))
+    assert len(expected) > 3
+    np.testing.assert_array_equal(np.unique(exhaustive_reference(task).F, axis=0), expected)
 
 
 def test_a_knapsack_and_an_assignment_by_hand():
