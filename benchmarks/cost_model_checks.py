@@ -14,7 +14,7 @@ from mcu_nas_moo.hardware.calibration.measurements import Measurements, shipped_
 from mcu_nas_moo.hardware.calibration.recipes import RECIPES
 from mcu_nas_moo.hardware.cost_model import CostModel
 from mcu_nas_moo.hardware.cost_model.tensor_memory import working_set
-from mcu_nas_moo.networks.layer_table import Op
+from mcu_nas_moo.networks.layer import Op
 
 ST_7_3, ST_10 = RECIPES[:2]
 #: Boards and builds that ran MLPerf Tiny's ResNet-8 and are in no fit: device, runtime of the

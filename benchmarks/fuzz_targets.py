@@ -114,7 +114,7 @@ def _make_network(folder: Path) -> None:
     import torch
 
     from mcu_nas_moo.data.images import Normalisation
-    from mcu_nas_moo.networks.onnx.writer import to_onnx
+    from mcu_nas_moo.networks.onnx_writer import to_onnx
     from mcu_nas_moo.networks.torch_module import SubnetModule
     from mcu_nas_moo.spaces import load_space
     from mcu_nas_moo.spaces.subnet_file import SubnetFile, write_subnet
@@ -282,7 +282,7 @@ def _checkpoint(path: Path) -> object:
 
 
 def _onnx(path: Path) -> object:
-    from mcu_nas_moo.networks.onnx.reader import read_onnx
+    from mcu_nas_moo.networks.onnx_reader import read_onnx
 
     return read_onnx(path).layers()
 

@@ -14,7 +14,8 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
-from mcu_nas_moo.networks.layer_table import Layer, LayerTable, Op
+from mcu_nas_moo.networks.layer import Layer, Op
+from mcu_nas_moo.networks.layer_table import LayerTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +42,7 @@ class _Stack:
         self.last = len(self.shapes)
         self.shapes.append((size, channels))
         name, sizes = f"{op.value}{self.last}", (kernel, (stride, stride), before, size)
-        self.layers.append(Layer(name, op, inputs, self.last, False, read, channels, *sizes))
+        self.layers.append(Layer(name, op, inputs, self.last, "", read, channels, *sizes))
         return self.last
 
     def conv(
@@ -71,15 +72,15 @@ class _Stack:
 
     def join(self, op: Op, first: int, second: int) -> int:
         size, channels = self.shapes[first]
-        channels = channels + self.shapes[second][1] if op is Op.CONCAT else channels
+        channels = channels + self.shapes[second][1] if op == Op.CONCAT else channels
         return self._write(op, (first, second), size, channels)
 
     def classify(self, classes: int, by: Op = Op.DENSE) -> LayerTable:
         """Global pool and classifier, a dense layer or a pointwise convolution."""
-        if by is Op.CONV:
+        if by == Op.CONV:
             self.conv(classes)
         self._write(Op.GLOBAL_POOL, (self.last,), (1, 1), self.shapes[self.last][1])
-        if by is Op.DENSE:
+        if by == Op.DENSE:
             self.dense(classes)
         return LayerTable.of(self.layers)
 

@@ -8,12 +8,14 @@ import numpy as np
 
 from mcu_nas_moo import Gene, SearchSpace
 from mcu_nas_moo.contracts.network_io import InputSpec, OutputSpec
-from mcu_nas_moo.networks.layer_table import LayerTable, Op, Slot, Topology
+from mcu_nas_moo.networks.layer import Op, Slot
+from mcu_nas_moo.networks.layer_table import LayerTable, Topology
 
 KINDS = {"first": Op.CONV, "second": Op.CONV, "third": Op.CONV}
 KINDS |= {"pool": Op.GLOBAL_POOL, "classifier": Op.DENSE}
 # Each reads what the one before it wrote.
-SLOTS = [Slot(name, op, (n,), op is Op.CONV) for n, (name, op) in enumerate(KINDS.items())]
+SLOTS = [Slot(name, op, (n,)) for n, (name, op) in enumerate(KINDS.items())]
+SLOTS = [slot._replace(activation="relu" * (slot.op == Op.CONV)) for slot in SLOTS]
 
 
 class MySpace(SearchSpace):

@@ -12,7 +12,7 @@ from mcu_nas_moo.data.preprocessing import normalise
 from mcu_nas_moo.deployment.export.int8_model import Description, Int8Model, read_int8_model
 from mcu_nas_moo.deployment.export.int8_model import write_int8_model as write
 from mcu_nas_moo.deployment.export.quantise import quantise
-from mcu_nas_moo.networks.onnx.writer import to_onnx
+from mcu_nas_moo.networks.onnx_writer import to_onnx
 from mcu_nas_moo.networks.torch_module import SubnetModule
 from mcu_nas_moo.spaces import load_space
 from mcu_nas_moo.spaces.subnet_file import SubnetFile

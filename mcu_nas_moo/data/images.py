@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mcu_nas_moo.common.arrays import IntArray
-    from mcu_nas_moo.networks.layer_table import Layer
+    from mcu_nas_moo.networks.layer import Layer
 
 IMAGE_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".webp"}
 #: Side of the stored images; subnets of lower resolution see them scaled down.

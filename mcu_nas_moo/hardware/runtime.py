@@ -12,16 +12,24 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.files import write_text_atomically
 from mcu_nas_moo.common.yaml_files import Facts, is_path, load_named, names, read_values, validate
-from mcu_nas_moo.networks.layer_table import Op
+from mcu_nas_moo.networks.operators import operator_of
 
 _HEADER = "# Written by mcu-nas calibrate; change the measurements or the recipe, not this file.\n"
 
 Coefficient = Annotated[float, Field(ge=0, strict=True)]
+
+
+def _known(name: str) -> str:
+    operator_of(name)
+    return name
+
+
+OperatorName = Annotated[str, AfterValidator(_known)]
 
 
 class Fit(Facts):
@@ -75,7 +83,7 @@ class MemoryRule(Facts):
         source: where rule and coefficients come from.
     """
 
-    in_place: tuple[Op, ...]
+    in_place: tuple[OperatorName, ...]
     padded_copy: Literal["none", "apart", "in_place"] = "none"
     trailing_rows: Annotated[int, Field(ge=0)] = 0
     im2col: bool = False

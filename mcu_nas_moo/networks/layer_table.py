@@ -8,80 +8,19 @@ this table, so that they cannot disagree about a shape.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.networks.layer import Layer, Op, Slot
+from mcu_nas_moo.networks.operators import Operator, operator_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mcu_nas_moo.common.arrays import BoolArray, IntArray
-
-
-class Op(StrEnum):
-    """Kinds of layers. Batch norm and activations are fused into the layer before them if they can.
-
-    ``CONV`` has any number of groups; ``DEPTHWISE`` has one per input channel. ``POOL`` is a
-    maximum or average over a window, ``GLOBAL_POOL`` over the whole image. ``ELEMENTWISE`` is a
-    function of one tensor that could not be fused; ``COPY`` moves data and computes nothing, such
-    as a transposition or a slice.
-    """
-
-    CONV = "conv"
-    DEPTHWISE = "depthwise"
-    DENSE = "dense"
-    ADD = "add"
-    MUL = "mul"
-    CONCAT = "concat"
-    PAD = "pad"
-    POOL = "pool"
-    GLOBAL_POOL = "global_pool"
-    RESIZE = "resize"
-    ELEMENTWISE = "elementwise"
-    COPY = "copy"
-
-
-class Slot(NamedTuple):
-    """A place for a layer. Tensor 0 is the network input; slot ``l`` writes tensor ``l + 1``.
-
-    ``groups`` counts for ``CONV`` alone.
-    """
-
-    name: str
-    op: Op
-    inputs: tuple[int, ...]
-    relu: bool = False
-    groups: int = 1
-
-
-class Layer(NamedTuple):
-    """One layer of one network, in plain integers.
-
-    ``inputs`` and ``output`` are tensor numbers; kernel, stride and sizes are (height, width).
-    Without the name it says all that a cost model needs to know.
-    """
-
-    name: str
-    op: Op
-    inputs: tuple[int, ...]
-    output: int
-    relu: bool
-    in_channels: int
-    out_channels: int
-    kernel: tuple[int, int]
-    stride: tuple[int, int]
-    in_size: tuple[int, int]
-    out_size: tuple[int, int]
-    groups: int = 1
-
-    @property
-    def key(self) -> str:
-        """The name without dots, as torch wants the names of parameters."""
-        return self.name.replace(".", "_")
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,9 +58,20 @@ class Topology:
     @cached_property
     def grouped(self) -> BoolArray:
         """Which slots hold convolutions of several groups, depthwise ones aside, ``(L,)``."""
-        return np.array([slot.op is Op.CONV and slot.groups > 1 for slot in self.slots])
+        return np.array([slot.op == Op.CONV and slot.groups > 1 for slot in self.slots])
 
-    def columns(self, *ops: Op) -> IntArray:
+    @cached_property
+    def operators(self) -> tuple[tuple[Operator, IntArray], ...]:
+        """The operators, each with the numbers of its slots."""
+        names = [slot.op for slot in self.slots]
+        return tuple((operator_of(name), self.columns(name)) for name in dict.fromkeys(names))
+
+    @cached_property
+    def weighted(self) -> BoolArray:
+        """Which slots hold layers with weights, ``(L,)``."""
+        return np.array([operator_of(slot.op).weighted for slot in self.slots])
+
+    def columns(self, *ops: str) -> IntArray:
         """Numbers of the slots that hold one of ``ops``."""
         return np.flatnonzero([slot.op in ops for slot in self.slots])
 
@@ -171,8 +121,11 @@ class LayerTable:
             if missing:
                 raise InputError(f"layer {layer.name!r} reads tensor {missing[0]} before it exists")
             inputs = tuple(number[tensor] for tensor in layer.inputs)
-            groups = layer.groups if layer.op is Op.CONV else 1
-            slots.append(Slot(layer.name, layer.op, inputs, layer.relu, groups))
+            operator_of(layer.op).check(layer.attributes)
+            groups = 1 if layer.op == Op.DEPTHWISE else layer.groups
+            slots.append(
+                Slot(layer.name, layer.op, inputs, layer.activation, groups, layer.attributes)
+            )
             number[layer.output] = len(slots)
         figures = [
             (
@@ -214,22 +167,16 @@ class LayerTable:
     def weights(self) -> IntArray:
         """Weights of each layer, without biases."""
         weights: IntArray = np.zeros_like(self.out_channels)
-        full = self.topology.columns(Op.CONV, Op.DENSE)
-        depthwise = self.topology.columns(Op.DEPTHWISE)
-        weights[:, full] = self.in_channels[:, full] * self.out_channels[:, full]
-        weights[:, depthwise] = self.out_channels[:, depthwise]
-        for column in np.flatnonzero(self.topology.grouped):
-            weights[:, column] //= self.topology.slots[column].groups
-        weights *= self.kernel_height * self.kernel_width
+        for operator, columns in self.topology.operators:
+            if operator.weighted:
+                weights[:, columns] = operator.weights(Columns(self, columns))
         weights *= self.active
         return weights
 
     @cached_property
     def weighted(self) -> BoolArray:
-        """Layers with weights: convolutions and dense layers."""
-        kinds = np.zeros(len(self.topology.slots), dtype=np.bool_)
-        kinds[self.topology.columns(Op.CONV, Op.DEPTHWISE, Op.DENSE)] = True
-        return self.active & kinds
+        """Layers with weights: convolutions, dense layers, norms on their own."""
+        return self.active & self.topology.weighted
 
     @cached_property
     def biases(self) -> IntArray:
@@ -239,7 +186,11 @@ class LayerTable:
     @cached_property
     def macs(self) -> IntArray:
         """Multiply-accumulates of each layer; adds and pools have none."""
-        return self.weights * (self.out_height * self.out_width)
+        macs: IntArray = self.weights * (self.out_height * self.out_width)
+        for operator, columns in self.topology.operators:
+            if type(operator).macs is not Operator.macs:
+                macs[:, columns] = operator.macs(Columns(self, columns)) * self.active[:, columns]
+        return macs
 
     def layers(self, row: int = 0) -> list[Layer]:
         """The layers of network ``row`` alone, left-out slots resolved."""
@@ -257,14 +208,33 @@ class LayerTable:
                     slot.op,
                     inputs,
                     column + 1,
-                    slot.relu,
+                    slot.activation,
                     int(self.in_channels[row, column]),
                     int(self.out_channels[row, column]),
                     (int(self.kernel_height[row, column]), int(self.kernel_width[row, column])),
                     (int(self.stride_height[row, column]), int(self.stride_width[row, column])),
                     (int(self.in_height[row, column]), int(self.in_width[row, column])),
                     (int(self.out_height[row, column]), int(self.out_width[row, column])),
-                    int(self.in_channels[row, column]) if slot.op is Op.DEPTHWISE else slot.groups,
+                    int(self.in_channels[row, column]) if slot.op == Op.DEPTHWISE else slot.groups,
+                    slot.attributes,
                 )
             )
         return layers
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """Some columns of a table, as :class:`Layers` of one operator."""
+
+    table: LayerTable
+    columns: IntArray
+
+    def __getattr__(self, name: str) -> IntArray:
+        figures: IntArray = getattr(self.table, name)[:, self.columns]
+        return figures
+
+    @property
+    def groups(self) -> IntArray:
+        """Groups of each, those of depthwise convolutions aside; ``(columns,)``."""
+        slots = self.table.topology.slots
+        return np.array([slots[column].groups for column in self.columns.tolist()])

@@ -5,52 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.networks.layer_table import Layer, Op
+from mcu_nas_moo.networks.operators import operator_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from mcu_nas_moo.networks.layer import Layer
+
 Module = TypeVar("Module", bound=nn.Module)
-
-
-class ConvNorm(nn.Module):
-    """A convolution without bias and its batch norm, which deployment folds into one layer."""
-
-    def __init__(self, layer: Layer) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(
-            layer.in_channels,
-            layer.out_channels,
-            layer.kernel,
-            layer.stride,
-            (layer.kernel[0] // 2, layer.kernel[1] // 2),
-            groups=layer.groups,
-            bias=False,
-        )
-        self.norm = nn.BatchNorm2d(layer.out_channels)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        out: torch.Tensor = self.norm(self.conv(x))
-        return out
-
-
-def folded(part: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
-    """Weights and bias of a layer with its batch norm, of the statistics it has, folded in.
-
-    Gradients reach the weights of both.
-    """
-    if not isinstance(part, ConvNorm):
-        assert isinstance(part, nn.Linear)
-        return part.weight, part.bias
-    norm = part.norm
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
-    scale = norm.weight / (norm.running_var + norm.eps).sqrt()
-    return part.conv.weight * scale[:, None, None, None], norm.bias - norm.running_mean * scale
 
 
 class SubnetModule(nn.Module):
@@ -64,10 +29,9 @@ class SubnetModule(nn.Module):
         self.layers = tuple(layers)
         self.weighted = nn.ModuleDict()
         for layer in layers:
-            if layer.op in (Op.CONV, Op.DEPTHWISE):
-                self.weighted[layer.key] = ConvNorm(layer)
-            elif layer.op is Op.DENSE:
-                self.weighted[layer.key] = nn.Linear(layer.in_channels, layer.out_channels)
+            operator = operator_of(layer.op)
+            if operator.weighted:
+                self.weighted[layer.key] = operator.module(layer)
 
     def module_of(self, layer: Layer) -> nn.Module:
         """The module that holds the weights of ``layer``."""
@@ -101,21 +65,24 @@ def run_layers(
     layers: Sequence[Layer],
     x: torch.Tensor,
     weighted: Callable[[Layer, torch.Tensor], torch.Tensor],
+    activation: Callable[[Layer, torch.Tensor], torch.Tensor] | None = None,
 ) -> torch.Tensor:
     """Output of a network for the input ``x`` ``(B, channels, height, width)``.
 
     Args:
         layers: in order of execution, the last one writes the output.
         weighted: computes the layers that have weights, without their activation.
+        activation: what follows each layer instead of its own one, such as rounding.
     """
+    follow = _activate if activation is None else activation
     tensors = {0: x}
     for layer in layers:
-        first = tensors[layer.inputs[0]]
-        if layer.op is Op.ADD:
-            out = first + tensors[layer.inputs[1]]
-        elif layer.op is Op.GLOBAL_POOL:
-            out = first.mean(dim=(2, 3))
-        else:
-            out = weighted(layer, first)
-        tensors[layer.output] = F.relu(out) if layer.relu else out
+        inputs = [tensors[tensor] for tensor in layer.inputs]
+        operator = operator_of(layer.op)
+        out = weighted(layer, *inputs) if operator.weighted else operator.forward(layer, *inputs)
+        tensors[layer.output] = follow(layer, out)
     return tensors[layers[-1].output]
+
+
+def _activate(layer: Layer, x: torch.Tensor) -> torch.Tensor:
+    return operator_of(layer.activation).forward(layer, x) if layer.activation else x

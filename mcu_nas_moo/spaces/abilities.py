@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.contracts.space import Space
-from mcu_nas_moo.networks.layer_table import Op
+from mcu_nas_moo.networks.layer import Op
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mcu_nas_moo.common.arrays import Genotypes, IntArray
-    from mcu_nas_moo.networks.layer_table import Layer, LayerTable
+    from mcu_nas_moo.networks.layer import Layer
+    from mcu_nas_moo.networks.layer_table import LayerTable
     from mcu_nas_moo.spaces.parts import Parts
 
 
@@ -115,11 +116,11 @@ def check_layers(space: Space, layers: Sequence[Layer]) -> None:
     written = {0: given}
     for layer in layers:
         wanted = layer.in_channels, layer.in_size
-        if len(layer.inputs) > 1 and layer.op is not Op.ADD:
+        if len(layer.inputs) > 1 and layer.op != Op.ADD:
             continue  # what is joined may differ
         for tensor in layer.inputs:
             found = written.get(tensor)
-            flat = layer.op is Op.DENSE and found is not None and _size(*found) == _size(*wanted)
+            flat = layer.op == Op.DENSE and found is not None and _size(*found) == _size(*wanted)
             if found != wanted and not flat:
                 shape = "not written before it" if found is None else _shape(*found)
                 raise InputError(

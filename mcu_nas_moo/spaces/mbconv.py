@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mcu_nas_moo.contracts.network_io import InputSpec, OutputSpec
-from mcu_nas_moo.networks.layer_table import LayerTable, Op, Slot, Topology
+from mcu_nas_moo.networks.layer import Op, Slot
+from mcu_nas_moo.networks.layer_table import LayerTable, Topology
 from mcu_nas_moo.spaces.genes import Gene, SearchSpace
 from mcu_nas_moo.spaces.parts import Parts
 
@@ -225,19 +226,19 @@ class MBConvSpace(SearchSpace):
     @cached_property
     def topology(self) -> Topology:
         """Slots of every network of the space, with the blocks of the deepest one."""
-        slots = [Slot("stem", Op.CONV, (0,), relu=True)]
+        slots = [Slot("stem", Op.CONV, (0,), activation="relu")]
         for stage, position in zip(self.stage_of_place, self.position_of_place, strict=True):
             label = f"stage{stage + 1}.block{position + 1}"
             x = len(slots)
             slots += [
-                Slot(f"{label}.expand", Op.CONV, (x,), relu=True),
-                Slot(f"{label}.depthwise", Op.DEPTHWISE, (x + 1,), relu=True),
+                Slot(f"{label}.expand", Op.CONV, (x,), activation="relu"),
+                Slot(f"{label}.depthwise", Op.DEPTHWISE, (x + 1,), activation="relu"),
                 Slot(f"{label}.project", Op.CONV, (x + 2,)),
             ]
             if position > 0:
                 # The shortcut comes first: a block left out passes it on.
                 slots.append(Slot(f"{label}.add", Op.ADD, (x, x + 3)))
-        slots.append(Slot("head", Op.CONV, (len(slots),), relu=True))
+        slots.append(Slot("head", Op.CONV, (len(slots),), activation="relu"))
         slots.append(Slot("pool", Op.GLOBAL_POOL, (len(slots),)))
         slots.append(Slot("classifier", Op.DENSE, (len(slots),)))
         return Topology(tuple(slots))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mcu_nas_moo.common.arrays import Genotypes
-    from mcu_nas_moo.networks.layer_table import Layer
+    from mcu_nas_moo.networks.layer import Layer
     from mcu_nas_moo.spaces.genes import SearchSpace
 
 

@@ -3,23 +3,24 @@
 import numpy as np
 import pytest
 
-from mcu_nas_moo.networks.layer_table import LayerTable, Op, Slot, Topology
+from mcu_nas_moo.networks.layer import Op, Slot
+from mcu_nas_moo.networks.layer_table import LayerTable, Topology
 
 
 def plain_macs(layer):
     height, width = layer.out_size
-    if layer.op is Op.CONV:
+    if layer.op == Op.CONV:
         return layer.kernel[0] ** 2 * layer.in_channels * layer.out_channels * height * width
-    if layer.op is Op.DEPTHWISE:
+    if layer.op == Op.DEPTHWISE:
         return layer.kernel[0] ** 2 * layer.out_channels * height * width
-    return layer.in_channels * layer.out_channels if layer.op is Op.DENSE else 0
+    return layer.in_channels * layer.out_channels if layer.op == Op.DENSE else 0
 
 
 def plain_parameters(layer):
-    if layer.op is Op.DENSE:
+    if layer.op == Op.DENSE:
         return layer.in_channels * layer.out_channels + layer.out_channels
     if layer.op in (Op.CONV, Op.DEPTHWISE):
-        groups = layer.in_channels if layer.op is Op.DEPTHWISE else 1
+        groups = layer.in_channels if layer.op == Op.DEPTHWISE else 1
         return layer.kernel[0] ** 2 * layer.in_channels // groups * layer.out_channels + (
             layer.out_channels
         )
@@ -62,7 +63,7 @@ def diamond():
     """conv -> conv -> add with the first conv -> dense; the second conv can be left out."""
     return Topology(
         (
-            Slot("a", Op.CONV, (0,), relu=True),
+            Slot("a", Op.CONV, (0,), activation="relu"),
             Slot("b", Op.CONV, (1,)),
             Slot("c", Op.ADD, (1, 2)),
             Slot("d", Op.DENSE, (3,)),

@@ -8,7 +8,8 @@ from small_space import small_space
 
 from mcu_nas_moo import FunctionEvaluator, Gene, InputError, SearchSpace, Task, load_space
 from mcu_nas_moo.contracts.network_io import InputSpec, OutputSpec
-from mcu_nas_moo.networks.layer_table import Layer, LayerTable, Op
+from mcu_nas_moo.networks.layer import Layer, Op
+from mcu_nas_moo.networks.layer_table import LayerTable
 from mcu_nas_moo.spaces.abilities import (
     HasNetworks,
     InParts,

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from mcu_nas_moo import Gene, InputError, Metric, SearchSpace
-from mcu_nas_moo.networks.layer_table import LayerTable, Op, Slot, Topology
+from mcu_nas_moo.networks.layer import Op, Slot
+from mcu_nas_moo.networks.layer_table import LayerTable, Topology
 from mcu_nas_moo.testing import (
     EvaluatorSuite,
     OptimiserSuite,
@@ -104,7 +105,7 @@ class Two(SearchSpace):
         if self.wrong == "rows":
             X = X[:1]
         slots = (
-            Slot("conv", Op.CONV, (0,), relu=True),
+            Slot("conv", Op.CONV, (0,), activation="relu"),
             Slot("pool", Op.GLOBAL_POOL, (1,)),
             Slot("dense", Op.DENSE, (2,)),
         )

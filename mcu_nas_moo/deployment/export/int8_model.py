@@ -16,8 +16,8 @@ from mcu_nas_moo.common.files import parsing, read_bytes, write_atomically
 from mcu_nas_moo.common.yaml_files import Facts
 from mcu_nas_moo.data.preprocessing import Preprocessing
 from mcu_nas_moo.deployment.export.quantise import check_operators, drop_unread
-from mcu_nas_moo.networks.layer_table import Op
-from mcu_nas_moo.networks.onnx.writer import INPUT, OUTPUT
+from mcu_nas_moo.networks.layer import Op
+from mcu_nas_moo.networks.onnx_writer import INPUT, OUTPUT
 from mcu_nas_moo.spaces.subnet_file import SubnetFile
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ def _check_layers(model: onnx.ModelProto, subnet: SubnetFile) -> None:
         channels = (layer.out_channels, layer.in_channels // layer.groups)
         if layer.op in (Op.CONV, Op.DEPTHWISE):
             expected.append((*channels, *layer.kernel))
-        elif layer.op is Op.DENSE:
+        elif layer.op == Op.DENSE:
             expected.append(channels)
     image = (layers[0].in_channels, *layers[0].in_size)
     if found != expected or _shape(model.graph.input[0])[1:] != image:

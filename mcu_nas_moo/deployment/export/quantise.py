@@ -19,7 +19,7 @@ import numpy as np
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.extras import require
-from mcu_nas_moo.networks.onnx.writer import INPUT, OUTPUT
+from mcu_nas_moo.networks.onnx_writer import INPUT, OUTPUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -114,9 +114,9 @@ def _activation_overrides(
     # A layer is one node, named like it, or two: its activation, or the flattening after a pooling.
     tensors, rectified = {INPUT: [INPUT]}, set()
     for node in model.graph.node:
-        layer = node.name.removesuffix(".relu").removesuffix(".flatten")
+        layer = node.name.removesuffix(".relu").removesuffix(".relu6").removesuffix(".flatten")
         tensors.setdefault(layer, []).append(node.output[0])
-        if node.op_type == "Relu":
+        if node.op_type in ("Relu", "Clip"):
             rectified.add(layer)
     unknown = sorted(set(ranges) - set(tensors))
     if unknown:

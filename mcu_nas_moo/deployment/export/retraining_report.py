@@ -97,7 +97,7 @@ def _accuracies(
         integers = {split: accuracy(simulation, part, normalise) for split, part in splits.items()}
         return {"float": floats, "int8": integers}
     from mcu_nas_moo.deployment.export.int8_model import session
-    from mcu_nas_moo.networks.onnx.writer import INPUT
+    from mcu_nas_moo.networks.onnx_writer import INPUT
 
     network = session(int8_network(module, ranges, calibration, normalise))
     integers = {}
@@ -118,7 +118,7 @@ def int8_network(
 ) -> onnx.ModelProto:
     """The int8 network as ``mcu-nas export`` makes it."""
     from mcu_nas_moo.deployment.export.quantise import quantise
-    from mcu_nas_moo.networks.onnx.writer import to_onnx
+    from mcu_nas_moo.networks.onnx_writer import to_onnx
 
     seen = _inputs(module, calibration, normalise)
     return quantise(to_onnx(module), seen, known_ranges(normalise, ranges))

@@ -31,7 +31,7 @@ from mcu_nas_moo.deployment.export.int8_model import (
     write_int8_model,
 )
 from mcu_nas_moo.deployment.export.quantise import quantise
-from mcu_nas_moo.networks.onnx.writer import INPUT, to_onnx
+from mcu_nas_moo.networks.onnx_writer import INPUT, to_onnx
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import json
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -18,7 +19,8 @@ from mcu_nas_moo.common.csv_files import read_table
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.naming import unknown_name
 from mcu_nas_moo.hardware.runtime import RULES
-from mcu_nas_moo.networks.layer_table import Layer, LayerTable, Op
+from mcu_nas_moo.networks.layer import Layer
+from mcu_nas_moo.networks.layer_table import LayerTable
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -72,7 +74,7 @@ class Measurements:
         figures = self.rows.drop(columns=["why", "source"], errors="ignore")
         digest.update(figures.to_csv(index=False).encode())
         for name in sorted(set(self.rows.network)):
-            digest.update(repr([name, self.tables[name].layers()]).encode())
+            digest.update(json.dumps([name, self.tables[name].layers()]).encode())
         return digest.hexdigest()[:16]
 
 
@@ -100,10 +102,10 @@ def _table(rows: list[dict[str, str]]) -> LayerTable:
     layers = [
         Layer(
             f"{row['op']}{row['layer']}",
-            Op(row["op"]),
+            row["op"],
             tuple(int(tensor) for tensor in row["inputs"].split()),
             int(row["layer"]),
-            False,
+            "",
             int(row["in_channels"]),
             int(row["out_channels"]),
             pair(row, "kernel"),
@@ -155,7 +157,7 @@ def read_measurements(path: Path) -> Measurements:
 
 
 def _network(name: str, place: str, folder: Path) -> LayerTable:
-    from mcu_nas_moo.networks.onnx.reader import read_onnx
+    from mcu_nas_moo.networks.onnx_reader import read_onnx
 
     if name.endswith(".onnx"):
         try:

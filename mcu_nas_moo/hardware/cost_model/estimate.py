@@ -220,7 +220,7 @@ def estimate_cost(
             raise InputError("a layer table has its shapes already; leave input_shape out")
         name, table = "network", _resolved(model)
     else:
-        from mcu_nas_moo.networks.onnx.reader import read_onnx
+        from mcu_nas_moo.networks.onnx_reader import read_onnx
 
         name, table = Path(model).name, read_onnx(model, input_shape)
     costs: dict[str, Any] = {

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from mcu_nas_moo.networks.layer_table import Op
+from mcu_nas_moo.networks.layer import Op
 
 if TYPE_CHECKING:
     from mcu_nas_moo.common.arrays import FloatArray, IntArray
@@ -53,7 +53,7 @@ def _live_tensors(topology: Topology) -> tuple[_Tensors, ...]:
 
 
 @lru_cache(maxsize=128)
-def _last_reads(topology: Topology, ops: tuple[Op, ...]) -> tuple[_Tensors, ...]:
+def _last_reads(topology: Topology, ops: tuple[str, ...]) -> tuple[_Tensors, ...]:
     """Inputs that each slot with one of ``ops`` reads last."""
     return _in_turn(
         [
@@ -87,7 +87,7 @@ def working_set(table: LayerTable, rule: MemoryRule) -> IntArray:
 
 
 def _subtract_overlaps(
-    topology: Topology, ops: tuple[Op, ...], elements: IntArray, extra: IntArray
+    topology: Topology, ops: tuple[str, ...], elements: IntArray, extra: IntArray
 ) -> None:
     """Take off what outputs share with the largest input that dies with them."""
     last_reads = _last_reads(topology, ops)
@@ -117,7 +117,7 @@ def _account_for_windows(
 
     height, width = at(table.kernel_height), at(table.kernel_width)
     windowed = (height > 1) | (width > 1)
-    depthwise = np.array([topology.slots[slot].op is Op.DEPTHWISE for slot in slots])[:, None]
+    depthwise = np.array([topology.slots[slot].op == Op.DEPTHWISE for slot in slots])[:, None]
     # Of windowed layers, depthwise ones alone share memory by the list of kinds.
     shared = np.where(windowed & ~depthwise, 0, extra[slots])
     if rule.padded_copy != "none":
@@ -171,7 +171,7 @@ def _scratch(table: LayerTable, rule: MemoryRule, slots: IntArray) -> IntArray:
     channels = table.in_channels[:, slots].T
     kinds = [table.topology.slots[slot] for slot in slots]
     groups = np.array([slot.groups for slot in kinds])[:, None]
-    unrolled = np.array([slot.op is Op.CONV for slot in kinds])[:, None] & (height * width > 1)
+    unrolled = np.array([slot.op == Op.CONV for slot in kinds])[:, None] & (height * width > 1)
     window = height * width * (channels // groups)
     bytes_: IntArray = 4 * window + table.out_channels[:, slots].T * (2 * window + 14)
     most = (5120 + 64 * channels) * np.maximum(height * width, 9) // 9
@@ -186,9 +186,9 @@ def _fuse_pooling(
     for pool, slot in enumerate(topology.slots):
         written = slot.inputs[0]
         conv = written - 1
-        if slot.op is not Op.POOL or conv != pool - 1 or conv < 0:
+        if slot.op != Op.POOL or conv != pool - 1 or conv < 0:
             continue
-        if topology.slots[conv].op is not Op.CONV or topology.last_use[written] != pool:
+        if topology.slots[conv].op != Op.CONV or topology.last_use[written] != pool:
             continue
         inside = np.ones(len(table), dtype=np.bool_)
         window = np.zeros(len(table), dtype=np.int64)

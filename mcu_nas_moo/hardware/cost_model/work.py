@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mcu_nas_moo.hardware.cost_model.tensor_memory import working_set
-from mcu_nas_moo.networks.layer_table import Op
+from mcu_nas_moo.networks.layer import Op
+from mcu_nas_moo.networks.operators import number_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from mcu_nas_moo.common.arrays import FloatArray, IntArray
     from mcu_nas_moo.hardware.runtime import MemoryRule
     from mcu_nas_moo.networks.layer_table import LayerTable
+    from mcu_nas_moo.networks.operators import Operator
 
 #: Input channels below which a convolution leaves lanes of the multiplier idle.
 FULL_CHANNELS = 8
@@ -30,11 +32,20 @@ def work_by_layer(table: LayerTable, unit: str) -> IntArray:
     return _UNITS[unit](table)
 
 
-def _of_kind(table: LayerTable, values: IntArray, *ops: Op) -> IntArray:
-    chosen: IntArray = np.zeros_like(values)
-    columns = table.topology.columns(*ops)
-    chosen[:, columns] = values[:, columns]
-    return chosen
+def _of_operators(
+    table: LayerTable, values: IntArray, chosen: Callable[[Operator], bool]
+) -> IntArray:
+    """``values`` of the layers of some operators, 0 elsewhere."""
+    found: IntArray = np.zeros_like(values)
+    for operator, columns in table.topology.operators:
+        if chosen(operator):
+            found[:, columns] = values[:, columns]
+    return found
+
+
+def _macs_in(table: LayerTable, unit: str) -> IntArray:
+    """MACs of the operators whose MACs count in ``unit``."""
+    return _of_operators(table, table.macs, lambda operator: operator.mac_unit == unit)
 
 
 def _window_macs(table: LayerTable) -> IntArray:
@@ -44,7 +55,7 @@ def _window_macs(table: LayerTable) -> IntArray:
 
 def _conv_macs(table: LayerTable) -> IntArray:
     """MACs of convolutions; in groups, those with channels beyond the first of each group."""
-    macs = _of_kind(table, table.macs, Op.CONV)
+    macs = _macs_in(table, "conv_mac")
     grouped = table.topology.grouped
     if grouped.any():
         macs[:, grouped] -= _window_macs(table)[:, grouped]
@@ -53,7 +64,7 @@ def _conv_macs(table: LayerTable) -> IntArray:
 
 def _depthwise_macs(table: LayerTable) -> IntArray:
     """MACs of depthwise convolutions, and with the first channel of each group of others."""
-    macs = _of_kind(table, table.macs, Op.DEPTHWISE)
+    macs = _macs_in(table, "depthwise_mac")
     grouped = table.topology.grouped
     if grouped.any():
         macs[:, grouped] = _window_macs(table)[:, grouped]
@@ -63,7 +74,9 @@ def _depthwise_macs(table: LayerTable) -> IntArray:
 def _idle_macs(table: LayerTable) -> IntArray:
     """MACs that more input channels would add before convolutions fill the multiplier."""
     missing = np.maximum(FULL_CHANNELS - table.in_channels, 0)
-    macs = _of_kind(table, _window_macs(table) * missing, Op.CONV)
+    macs = _of_operators(
+        table, _window_macs(table) * missing, lambda operator: operator.name == Op.CONV
+    )
     macs[:, table.topology.grouped] = 0
     return macs
 
@@ -71,15 +84,17 @@ def _idle_macs(table: LayerTable) -> IntArray:
 _UNITS: dict[str, Callable[[LayerTable], IntArray]] = {
     "conv_mac": _conv_macs,
     "depthwise_mac": _depthwise_macs,
-    "dense_mac": lambda table: _of_kind(table, table.macs, Op.DENSE),
+    "dense_mac": lambda table: _macs_in(table, "dense_mac"),
     "idle_mac": _idle_macs,
     "input_element": lambda table: table.in_elements,
     "output_element": lambda table: table.out_elements,
-    "elementwise_element": lambda table: _of_kind(
-        table, table.out_elements, Op.MUL, Op.ELEMENTWISE
+    "elementwise_element": lambda table: _of_operators(
+        table, table.out_elements, lambda operator: operator.elementwise
     ),
     "layer": lambda table: table.active.astype(np.int64),
 }
+# Bit of convolutions with a window of more than one pixel, above those of all operators.
+_WIDE = 1 << 62
 #: Units of work that cost cycles: the fields of ``Cycles``.
 WORK = tuple(_UNITS)
 
@@ -96,10 +111,13 @@ def kind_bits(table: LayerTable) -> IntArray:
     Pointwise convolutions are a kind of their own. A runtime links the kernel of a kind once,
     however often the network uses it.
     """
-    number = {op: bit for bit, op in enumerate(Op)}
-    bits = table.active * np.array([1 << number[slot.op] for slot in table.topology.slots])
-    wide = _of_kind(table, table.kernel_height * table.kernel_width, Op.CONV) > 1
-    return np.where(table.active & wide, 1 << len(Op), bits)
+    bits: IntArray = np.zeros_like(table.out_channels)
+    for operator, columns in table.topology.operators:
+        bits[:, columns] = 1 << number_of(operator.kernel_kind or operator.name)
+    columns = table.topology.columns(Op.CONV)
+    wide = table.kernel_height[:, columns] * table.kernel_width[:, columns] > 1
+    bits[:, columns] = np.where(wide, _WIDE, bits[:, columns])
+    return bits * table.active
 
 
 def kinds_of(table: LayerTable) -> IntArray:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.networks.layer_table import Op
-from mcu_nas_moo.networks.onnx.fusion import Step
+from mcu_nas_moo.networks.layer import Op
 from mcu_nas_moo.networks.onnx.layout import Layout, View
+from mcu_nas_moo.networks.onnx.step import Step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,9 @@ GLOBAL_POOLS = frozenset({"GlobalAveragePool", "GlobalMaxPool"})
 POOLS = frozenset({"AveragePool", "LpPool", "MaxPool"})
 # These say where they expect the channels; a tensor of unclear layout is meant as they read it.
 READ_CHANNELS_FIRST = (
-    POOLS | GLOBAL_POOLS | {"BatchNormalization", "Conv", "DepthToSpace", "SpaceToDepth"}
+    POOLS
+    | GLOBAL_POOLS
+    | {"BatchNormalization", "Conv", "ConvTranspose", "DepthToSpace", "SpaceToDepth"}
 )
 
 
@@ -75,7 +77,7 @@ class Network:
     def add(
         self,
         node: OnnxNode,
-        op: Op,
+        op: str,
         views: Sequence[View],
         layout: Layout | None = None,
         output: str | None = None,

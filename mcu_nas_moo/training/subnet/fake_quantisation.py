@@ -11,18 +11,22 @@ the scales, too fine a grid to imitate.
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.data.images import Images, Normalisation, resize
-from mcu_nas_moo.networks.layer_table import Layer, Op
-from mcu_nas_moo.networks.torch_module import SubnetModule, folded
+from mcu_nas_moo.networks.operators import operator_of
+from mcu_nas_moo.networks.torch_layers import folded
+from mcu_nas_moo.networks.torch_module import SubnetModule, run_layers
 from mcu_nas_moo.training.subnet.weights import IMAGE
 from mcu_nas_moo.training.supernet.supernet import EVALUATION_BATCH
+
+if TYPE_CHECKING:
+    from mcu_nas_moo.networks.layer import Layer
 
 #: Least and greatest int8 of an activation, and of a weight: onnxruntime's are symmetric.
 ACTIVATION_LIMITS, WEIGHT_LIMITS = (-128, 127), (-127, 127)
@@ -105,28 +109,17 @@ class Int8Simulation(SubnetModule):
         self.train(module.training)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        # Not by run_layers, because here something follows the ReLU.
-        tensors = {0: fake_quantise(x, *self.ranges[IMAGE])}
-        for layer in self.layers:
-            tensors[layer.output] = self.run(layer, [tensors[tensor] for tensor in layer.inputs])
-        return tensors[self.layers[-1].output]
+        image = fake_quantise(x, *self.ranges[IMAGE])
+        return run_layers(self.layers, image, self._weighted, self._rounded)
 
-    def run(self, layer: Layer, inputs: list[torch.Tensor]) -> torch.Tensor:
-        """The fake-quantised output of one layer for fake-quantised inputs."""
-        if layer.op is Op.ADD:
-            out = inputs[0] + inputs[1]
-        elif layer.op is Op.GLOBAL_POOL:
-            out = inputs[0].mean(dim=(2, 3))
-        else:
-            weights, bias = folded(self.module_of(layer))
-            weights = fake_quantise_weights(weights)
-            if layer.op is Op.DENSE:
-                out = F.linear(inputs[0], weights, bias)
-            else:
-                weights = weights.contiguous(memory_format=torch.channels_last)
-                groups = layer.in_channels // weights.shape[1]
-                padding = (layer.kernel[0] // 2, layer.kernel[1] // 2)
-                out = F.conv2d(inputs[0], weights, bias, layer.stride, padding, groups=groups)
+    def _weighted(self, layer: Layer, x: torch.Tensor) -> torch.Tensor:
+        weights, bias = folded(self.module_of(layer))
+        weights = fake_quantise_weights(weights)
+        if weights.ndim == 4:
+            weights = weights.contiguous(memory_format=torch.channels_last)
+        return operator_of(layer.op).linear(layer, x, weights, bias)
+
+    def _rounded(self, layer: Layer, out: torch.Tensor) -> torch.Tensor:
         if self.training:
             self._observe(layer, out.detach())
         # The ReLU is the clipping at the lower end of a range that begins at 0.
@@ -134,7 +127,7 @@ class Int8Simulation(SubnetModule):
 
     def _observe(self, layer: Layer, out: torch.Tensor) -> None:
         least, greatest = (float(bound) for bound in out.aminmax())
-        low = 0.0 if layer.relu else min(least, 0.0)
+        low = 0.0 if layer.activation else min(least, 0.0)
         high = max(greatest, 0.0)
         known_low, known_high = self.ranges.get(layer.name, (low, high))
         if self.momentum is None:

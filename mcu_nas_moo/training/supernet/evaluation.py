@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from mcu_nas_moo.data.images import Images, Normalisation
-    from mcu_nas_moo.networks.layer_table import Layer
+    from mcu_nas_moo.networks.layer import Layer
     from mcu_nas_moo.training.supernet.trainer import TrainingSettings
     from mcu_nas_moo.training.supernet.weights import TrainedSupernet
 

@@ -14,8 +14,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from mcu_nas_moo.data.images import Images, Normalisation, resize
-from mcu_nas_moo.networks.layer_table import Layer, Op
-from mcu_nas_moo.networks.torch_module import ConvNorm, SubnetModule, run_layers
+from mcu_nas_moo.networks.layer import Layer, Op
+from mcu_nas_moo.networks.operators import operator_of
+from mcu_nas_moo.networks.torch_layers import ConvNorm
+from mcu_nas_moo.networks.torch_module import SubnetModule, run_layers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,14 +35,14 @@ class Supernet(nn.Module):
         self.kernels = nn.ParameterDict()
         self.scales = nn.ParameterDict()
         self.shifts = nn.ParameterDict()
-        last_in_block = {layer.inputs[1] for layer in largest if layer.op is Op.ADD}
+        last_in_block = {layer.inputs[1] for layer in largest if layer.op == Op.ADD}
         for layer in largest:
             if layer.op in (Op.CONV, Op.DEPTHWISE):
                 kernel = torch.empty(
                     layer.out_channels, layer.in_channels // layer.groups, *layer.kernel
                 )
                 nn.init.kaiming_normal_(kernel, mode="fan_out")
-                if layer.op is Op.DEPTHWISE:
+                if layer.op == Op.DEPTHWISE:
                     nn.init.kaiming_normal_(kernel, mode="fan_in")
                 # Residual blocks start as identities, which keeps deep subnets trainable.
                 zero = layer.output in last_in_block
@@ -48,7 +50,7 @@ class Supernet(nn.Module):
                 self.scales[layer.key] = nn.Parameter(scale(layer.out_channels))
                 self.shifts[layer.key] = nn.Parameter(torch.zeros(layer.out_channels))
                 self.kernels[layer.key] = nn.Parameter(kernel)
-            elif layer.op is Op.DENSE:
+            elif layer.op == Op.DENSE:
                 kernel = torch.empty(layer.out_channels, layer.in_channels)
                 nn.init.normal_(kernel, std=0.01)
                 self.kernels[layer.key] = nn.Parameter(kernel)
@@ -57,7 +59,7 @@ class Supernet(nn.Module):
     def kernel_of(self, layer: Layer) -> torch.Tensor:
         """The part of the shared weights that ``layer`` uses."""
         shared: torch.Tensor = self.kernels[layer.key]
-        if layer.op is Op.DENSE:
+        if layer.op == Op.DENSE:
             return shared[:, : layer.in_channels]
         size = layer.kernel[0]
         margin = (shared.shape[-1] - size) // 2
@@ -73,10 +75,11 @@ class Supernet(nn.Module):
 
     def _weighted(self, layer: Layer, x: torch.Tensor) -> torch.Tensor:
         kernel, shift = self.kernel_of(layer), self.shifts[layer.key]
-        if layer.op is Op.DENSE:
-            return F.linear(x, kernel, shift)
+        operator = operator_of(layer.op)
+        if layer.op == Op.DENSE:
+            return operator.linear(layer, x, kernel, shift)
         kernel = kernel.contiguous(memory_format=torch.channels_last)
-        out = F.conv2d(x, kernel, None, layer.stride, layer.kernel[0] // 2, groups=layer.groups)
+        out = operator.linear(layer, x, kernel, None)
         scale, channels = self.scales[layer.key], layer.out_channels
         return F.batch_norm(out, None, None, scale[:channels], shift[:channels], True)
 
@@ -91,7 +94,7 @@ class Supernet(nn.Module):
                 target.conv.weight.copy_(self.kernel_of(layer))
                 target.norm.weight.copy_(self.scales[layer.key][: layer.out_channels])
                 target.norm.bias.copy_(self.shifts[layer.key][: layer.out_channels])
-            elif layer.op is Op.DENSE:
+            elif layer.op == Op.DENSE:
                 dense = module.module_of(layer)
                 assert isinstance(dense, nn.Linear)
                 dense.weight.copy_(self.kernel_of(layer))

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from torch.utils.tensorboard import SummaryWriter
 
-    from mcu_nas_moo.networks.layer_table import Layer
+    from mcu_nas_moo.networks.layer import Layer
     from mcu_nas_moo.spaces.abilities import Nested
 
 

@@ -8,7 +8,7 @@ import torch
 from small_supernet import images, small_space, subnet, supernet
 
 from mcu_nas_moo.data.images import Images, Normalisation
-from mcu_nas_moo.networks.onnx.writer import to_onnx
+from mcu_nas_moo.networks.onnx_writer import to_onnx
 from mcu_nas_moo.networks.torch_module import SubnetModule
 from mcu_nas_moo.spaces import load_space
 from mcu_nas_moo.spaces.subnet_file import SubnetFile

@@ -9,8 +9,9 @@ import torch
 
 from mcu_nas_moo.deployment.export.quantise import check_operators, quantise
 from mcu_nas_moo.deployment.export.subnet_export import onnx_logits
-from mcu_nas_moo.networks.onnx.writer import to_onnx
-from mcu_nas_moo.networks.torch_module import ConvNorm, run_layers
+from mcu_nas_moo.networks.onnx_writer import to_onnx
+from mcu_nas_moo.networks.torch_layers import ConvNorm
+from mcu_nas_moo.networks.torch_module import run_layers
 
 
 def scale_of(low, high):
@@ -24,7 +25,7 @@ def extremes(retrained, inputs):
 
     def weighted(layer, x):
         out = module.weighted[layer.key](x)
-        seen = out.relu() if layer.relu else out
+        seen = out.relu() if layer.activation else out
         found[layer.name] = (float(seen.min()), float(seen.max()))
         return out
 
@@ -81,7 +82,7 @@ def test_given_ranges_become_the_scales(float_model, retrained, inputs, values):
     assert ints["image_scale"] == pytest.approx(5.1 / 255)
     checked = 0
     for number, layer in enumerate(retrained.module.layers):
-        low = 0 if layer.relu else -0.5 - number
+        low = 0 if layer.activation else -0.5 - number
         scale = (3.0 + number - low) / 255
         name = {"classifier": "logits", "pool": "pool.inner"}.get(layer.name, f"{layer.name}.inner")
         name = name if f"{name}_scale" in ints else f"{layer.name}.output"

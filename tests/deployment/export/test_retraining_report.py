@@ -20,7 +20,7 @@ from mcu_nas_moo.deployment.export.quantise import quantise
 from mcu_nas_moo.deployment.export.retraining_report import accuracy_table, report_on
 from mcu_nas_moo.deployment.export.subnet_export import ExportSettings, export_subnet
 from mcu_nas_moo.deployment.folder import DeploymentFolder
-from mcu_nas_moo.networks.onnx.writer import to_onnx
+from mcu_nas_moo.networks.onnx_writer import to_onnx
 from mcu_nas_moo.training.subnet.fake_quantisation import (
     Int8Simulation,
     image_range,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from int8_networks import int8_model
 
 from mcu_nas_moo.deployment.firmware.arena import Tensor, plan_arena, tensor_blocks
-from mcu_nas_moo.networks.layer_table import Op
+from mcu_nas_moo.networks.layer import Op
 
 
 def overlaps(blocks, offsets):
@@ -107,7 +107,7 @@ def simulated_peak(layers):
         dying = [tensor for tensor in layer.inputs if last[tensor] == step]
         during = sum(sizes[tensor] for tensor in alive)
         in_place = layer.op in (Op.DEPTHWISE, Op.ADD) and bool(dying)
-        if layer.op is Op.DEPTHWISE:
+        if layer.op == Op.DEPTHWISE:
             border = 2 * (layer.kernel[0] // 2)
             during += (layer.in_size[0] + border) * (layer.in_size[1] + border)
         peak = max(peak, during if in_place else during + sizes[layer.output])

@@ -17,7 +17,7 @@ from mcu_nas_moo.hardware.calibration.measurements import (
     shipped_networks,
 )
 from mcu_nas_moo.hardware.calibration.recipes import RECIPES
-from mcu_nas_moo.networks.layer_table import Op
+from mcu_nas_moo.networks.layer import Op
 
 NETWORK = "mlperf_ic"
 
@@ -80,9 +80,9 @@ def test_shipped_layer_lists_are_networks():
             elements[layer.output] = layer.out_channels * layer.out_size[0] * layer.out_size[1]
             first = elements[layer.inputs[0]]
             assert first == layer.in_channels * layer.in_size[0] * layer.in_size[1], (name, layer)
-            if layer.op is Op.CONCAT:
+            if layer.op == Op.CONCAT:
                 assert elements[layer.output] == sum(elements[t] for t in layer.inputs), name
-            if layer.op is Op.ADD:
+            if layer.op == Op.ADD:
                 # One list lacks the crop or pad between a resize and the sum: not always all.
                 assert max(elements[t] for t in layer.inputs) == elements[layer.output], name
         read = {tensor for layer in layers for tensor in layer.inputs}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mcu_nas_moo.hardware.calibration.measurements import shipped_networks
-from mcu_nas_moo.networks.layer_table import Op
+from mcu_nas_moo.networks.layer import Op
 
 sys.path.append(str(Path(__file__).parents[3] / "benchmarks"))
 
@@ -105,8 +105,8 @@ def test_layers_fit_together(name):
     first = layers[0]
     shapes = {0: (first.in_channels, first.in_size)}
     for layer in layers:
-        for tensor in layer.inputs[:1] if layer.op is Op.CONCAT else layer.inputs:
+        for tensor in layer.inputs[:1] if layer.op == Op.CONCAT else layer.inputs:
             assert shapes[tensor] == (layer.in_channels, layer.in_size)
-        if layer.op is Op.CONCAT:
+        if layer.op == Op.CONCAT:
             assert layer.out_channels == sum(shapes[tensor][0] for tensor in layer.inputs)
         shapes[layer.output] = (layer.out_channels, layer.out_size)

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 from hypothesis import strategies as st
 
-from mcu_nas_moo.networks.layer_table import Layer, LayerTable, Op
+from mcu_nas_moo.networks.layer import Layer, Op
+from mcu_nas_moo.networks.layer_table import LayerTable
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,7 @@ class _Chain:
         number = self.last + 1
         self.shapes[number] = (size, channels)
         sizes = (kernel,) * 2, (stride,) * 2, (before,) * 2, (size,) * 2
-        self.layers.append(
-            Layer(f"{op}{number}", op, inputs, number, False, read, channels, *sizes)
-        )
+        self.layers.append(Layer(f"{op}{number}", op, inputs, number, "", read, channels, *sizes))
         return number
 
     def window(self, op, kernel, stride, channels, source=None):

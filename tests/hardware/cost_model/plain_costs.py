@@ -2,36 +2,46 @@
 
 from plain_memory import area, simulate, sizes
 
-from mcu_nas_moo.networks.layer_table import Op
+from mcu_nas_moo.networks.layer import Op
 
-WEIGHTED = (Op.CONV, Op.DEPTHWISE, Op.DENSE)
+CONVOLUTIONS = (Op.CONV, Op.TRANSPOSED_CONV)
+WEIGHTED = (*CONVOLUTIONS, Op.DEPTHWISE, Op.DENSE, Op.LAYER_NORM)
+#: In int8 all of these are one kernel, which looks values up.
+FUNCTIONS = {Op.ELEMENTWISE, Op.RELU, Op.RELU6, Op.HARD_SWISH, Op.HARD_SIGMOID, Op.SIGMOID}
+FUNCTIONS |= {Op.TANH, Op.GELU, Op.SOFTMAX}
 
 
 def weights(layer):
     """Weights of a layer, without biases."""
     if layer.op not in WEIGHTED:
         return 0
-    groups = layer.in_channels if layer.op is Op.DEPTHWISE else layer.groups
+    if layer.op == Op.LAYER_NORM:
+        return layer.out_channels
+    groups = layer.in_channels if layer.op == Op.DEPTHWISE else layer.groups
     return area(layer.kernel) * layer.in_channels * layer.out_channels // groups
 
 
 def work_of_layer(layer, size):
     """Work of one layer by unit, from the sizes of all tensors."""
-    macs = weights(layer) * area(layer.out_size)
+    macs = weights(layer) * area(
+        layer.in_size if layer.op == Op.TRANSPOSED_CONV else layer.out_size
+    )
     written = size[layer.output]
     # In groups, the first channel of each counts as depthwise.
-    grouped = layer.op is Op.CONV and layer.groups > 1
+    grouped = layer.op == Op.CONV and layer.groups > 1
     first_of_group = written * area(layer.kernel) if grouped else 0
     return {
-        "conv_mac": macs - first_of_group if layer.op is Op.CONV else 0,
-        "depthwise_mac": macs if layer.op is Op.DEPTHWISE else first_of_group,
-        "dense_mac": macs if layer.op is Op.DENSE else 0,
+        "conv_mac": macs - first_of_group if layer.op in CONVOLUTIONS else 0,
+        "depthwise_mac": macs if layer.op == Op.DEPTHWISE else first_of_group,
+        "dense_mac": macs if layer.op == Op.DENSE else 0,
         "idle_mac": written * area(layer.kernel) * max(8 - layer.in_channels, 0)
-        if layer.op is Op.CONV and layer.groups == 1
+        if layer.op == Op.CONV and layer.groups == 1
         else 0,
         "input_element": sum(size[tensor] for tensor in layer.inputs),
         "output_element": written,
-        "elementwise_element": written if layer.op in (Op.MUL, Op.ELEMENTWISE) else 0,
+        "elementwise_element": written
+        if layer.op in {*FUNCTIONS, Op.MUL, Op.ZERO, Op.LAYER_NORM}
+        else 0,
         "layer": 1,
     }
 
@@ -51,7 +61,15 @@ def counts(layers):
 
 def kinds(layers):
     """Kinds of layers, pointwise convolutions apart from others."""
-    return len({(layer.op, layer.op is Op.CONV and layer.kernel == (1, 1)) for layer in layers})
+    return len(
+        {
+            (
+                Op.ELEMENTWISE if layer.op in FUNCTIONS else layer.op,
+                layer.op == Op.CONV and layer.kernel == (1, 1),
+            )
+            for layer in layers
+        }
+    )
 
 
 def costs(model, layers, outputs=()):

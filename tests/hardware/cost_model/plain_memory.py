@@ -2,7 +2,7 @@
 
 import itertools
 
-from mcu_nas_moo.networks.layer_table import Op
+from mcu_nas_moo.networks.layer import Op
 
 
 def last_reads(layers, outputs):
@@ -37,7 +37,7 @@ def padded_copy(layer):
 
 def scratch(layer, rule):
     """Bytes of unrolled windows and filters that X-CUBE-AI declares."""
-    if not rule.im2col or layer.op is not Op.CONV or not has_window(layer):
+    if not rule.im2col or layer.op != Op.CONV or not has_window(layer):
         return 0
     window = area(layer.kernel) * layer.in_channels // layer.groups
     needed = 4 * window + layer.out_channels * (2 * window + 14)
@@ -90,7 +90,7 @@ def of_windows(layer, rule, before, after, dies):
         while_padding = before + copy
         afterwards = copy + after + (0 if dies else before)
         return max(while_padding, afterwards) + unrolled
-    if dies and layer.op is Op.DEPTHWISE and Op.DEPTHWISE in rule.in_place:
+    if dies and layer.op == Op.DEPTHWISE and Op.DEPTHWISE in rule.in_place:
         return max(before, after)
     return before + after + unrolled
 
@@ -104,7 +104,7 @@ def behind(layer, place, after, rows):
 def fuse(layers, rule, size, last, steps):
     """Two rows stand for the output of a convolution that the pool after it reads alone."""
     for step, (conv, pool) in enumerate(itertools.pairwise(layers)):
-        follows = conv.op is Op.CONV and pool.op is Op.POOL and pool.inputs == (conv.output,)
+        follows = conv.op == Op.CONV and pool.op == Op.POOL and pool.inputs == (conv.output,)
         inside = all(reach(pool, axis) <= pool.in_size[axis] for axis in (0, 1))
         if not (follows and inside and has_window(pool) and last[conv.output] == step + 1):
             continue

@@ -3,10 +3,11 @@
 from hypothesis import strategies as st
 
 from mcu_nas_moo.hardware.runtime import MemoryRule
-from mcu_nas_moo.networks.layer_table import Layer, Op
+from mcu_nas_moo.networks.layer import Layer, Op
 
 JOINING = (Op.ADD, Op.MUL, Op.CONCAT)
 WINDOWED = (Op.CONV, Op.DEPTHWISE, Op.POOL)
+SINGLE = [op for op in Op if op not in (*JOINING, Op.MATMUL)]
 
 
 def memory_rule(**facts):
@@ -33,7 +34,7 @@ def divisors(number):
 
 def fits(op, shape, other):
     """Whether two tensors, (channels, height, width), can be joined."""
-    if op is Op.CONCAT:
+    if op == Op.CONCAT:
         return shape[1:] == other[1:]
     # One value for each channel is added to, or multiplies, the whole image.
     return shape[0] == other[0] and (shape == other or (1, 1) in (shape[1:], other[1:]))
@@ -59,31 +60,31 @@ def networks(draw, max_layers=8):
         # Mostly the newest tensor, so that the networks are deep.
         read = draw(st.sampled_from([max(shapes), max(shapes), *shapes]))
         channels, *size = shapes[read]
-        op = draw(st.sampled_from([*Op, *WINDOWED, Op.CONV]))
+        op = draw(st.sampled_from([*SINGLE, *JOINING, *WINDOWED, Op.CONV]))
         inputs, after, groups = (read,), (channels, *size), 1
         kernel, stride = (1, 1), (1, 1)
         if op in JOINING:
             second = draw(st.sampled_from([t for t, s in shapes.items() if fits(op, after, s)]))
             inputs = (read, second)
-            if op is Op.CONCAT:
+            if op == Op.CONCAT:
                 after = (channels + shapes[second][0], *size)
             else:
                 after = max(after, shapes[second])
         elif op in WINDOWED:
             rows, columns = draw(windows(size[0])), draw(windows(size[1]))
             kernel, stride = (rows[0], columns[0]), (rows[1], columns[1])
-            groups = draw(st.sampled_from(divisors(channels))) if op is Op.CONV else 1
-            groups = channels if op is Op.DEPTHWISE else groups
-            out = groups * draw(st.integers(1, 4)) if op is Op.CONV else channels
+            groups = draw(st.sampled_from(divisors(channels))) if op == Op.CONV else 1
+            groups = channels if op == Op.DEPTHWISE else groups
+            out = groups * draw(st.integers(1, 4)) if op == Op.CONV else channels
             after = (out, rows[2], columns[2])
-        elif op is Op.GLOBAL_POOL:
+        elif op == Op.GLOBAL_POOL:
             after = (channels, 1, 1)
-        elif op is Op.DENSE:
+        elif op == Op.DENSE:
             channels, size = channels * size[0] * size[1], [1, 1]
             after = (draw(number), 1, 1)
-        elif op is Op.RESIZE:
+        elif op == Op.RESIZE:
             after = (channels, 2 * size[0], 2 * size[1])
-        elif op is Op.PAD:
+        elif op == Op.PAD:
             after = (channels, size[0] + 1, size[1] + 2)
         layers.append(
             Layer(
@@ -91,7 +92,7 @@ def networks(draw, max_layers=8):
                 op,
                 inputs,
                 output,
-                False,
+                "",
                 channels,
                 after[0],
                 kernel,

@@ -18,8 +18,9 @@ from mcu_nas_moo.hardware.cost_model import CostModel
 from mcu_nas_moo.hardware.cost_model.cost_pictures import draw_memory
 from mcu_nas_moo.hardware.cost_model.tensor_memory import memory_steps
 from mcu_nas_moo.hardware.runtime import Fit
-from mcu_nas_moo.networks.layer_table import Layer, LayerTable, Op
-from mcu_nas_moo.networks.onnx.writer import to_onnx
+from mcu_nas_moo.networks.layer import Layer, Op
+from mcu_nas_moo.networks.layer_table import LayerTable
+from mcu_nas_moo.networks.onnx_writer import to_onnx
 from mcu_nas_moo.networks.torch_module import SubnetModule
 
 
@@ -27,7 +28,7 @@ def layer(output, name, op, inputs, channels, kernel=1, stride=1, size=(16, 16))
     (c_in, c_out), (before, after) = channels, size
     kernel, stride = (kernel, kernel), (stride, stride)
     size = ((before, before), (after, after))
-    return Layer(name, op, inputs, output, True, c_in, c_out, kernel, stride, *size)
+    return Layer(name, op, inputs, output, "relu", c_in, c_out, kernel, stride, *size)
 
 
 RESIDUAL = (

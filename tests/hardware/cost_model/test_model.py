@@ -15,7 +15,8 @@ from random_networks import networks
 from mcu_nas_moo.hardware import list_devices, list_runtimes, load_device, load_runtime
 from mcu_nas_moo.hardware.cost_model import CostModel
 from mcu_nas_moo.hardware.profile import list_profiles, load_profile
-from mcu_nas_moo.networks.layer_table import Layer, LayerTable, Op
+from mcu_nas_moo.networks.layer import Layer, Op
+from mcu_nas_moo.networks.layer_table import LayerTable
 
 RUNTIMES = list_runtimes()
 

@@ -14,7 +14,8 @@ from random_networks import memory_rule, memory_rules, networks
 from mcu_nas_moo.hardware import list_runtimes, load_runtime
 from mcu_nas_moo.hardware.calibration.measurements import shipped_networks
 from mcu_nas_moo.hardware.cost_model.tensor_memory import working_set
-from mcu_nas_moo.networks.layer_table import Layer, LayerTable, Op
+from mcu_nas_moo.networks.layer import Layer, Op
+from mcu_nas_moo.networks.layer_table import LayerTable
 
 RUNTIMES = ("stm32cube-ai-7.3", "stm32cube-ai-10", "tflm-cmsis-nn", "tinyengine")
 shipped_rules = st.sampled_from(RUNTIMES).map(lambda name: load_runtime(name).memory)
@@ -284,7 +285,7 @@ def test_subnets_equal_a_simulation_of_each(space, runtime):
 
 def follows_convolution(layers, kernel):
     return any(
-        conv.op is Op.CONV and pool.op is Op.POOL and (conv.kernel == (1, 1)) == (kernel == 1)
+        conv.op == Op.CONV and pool.op == Op.POOL and (conv.kernel == (1, 1)) == (kernel == 1)
         for conv, pool in itertools.pairwise(layers)
     )
 
@@ -305,7 +306,7 @@ def test_no_layer_needs_less_than_what_lives_before_and_after_it(network, rule):
     fused = {
         conv.output
         for conv, pool in itertools.pairwise(layers)
-        if rule.fused_pooling and conv.op is Op.CONV and pool.op is Op.POOL
+        if rule.fused_pooling and conv.op == Op.CONV and pool.op == Op.POOL
     }
     exist = [t for t in size if t not in fused]
     needed = bytes_under(rule, *layers, outputs=outputs)

@@ -16,7 +16,8 @@ from mcu_nas_moo.hardware.cost_model.work import (
     work_by_layer,
 )
 from mcu_nas_moo.hardware.runtime import Cycles
-from mcu_nas_moo.networks.layer_table import Layer, LayerTable, Op
+from mcu_nas_moo.networks.layer import Layer, Op
+from mcu_nas_moo.networks.layer_table import LayerTable
 
 
 def of(*layers):

@@ -3,7 +3,7 @@
 import pytest
 from onnx_files import save
 
-from mcu_nas_moo.networks.onnx.reader import read_onnx
+from mcu_nas_moo.networks.onnx_reader import read_onnx
 
 
 @pytest.fixture

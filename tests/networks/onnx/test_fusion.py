@@ -12,8 +12,9 @@ from onnx_files import (
     summary,
 )
 
-from mcu_nas_moo.networks.layer_table import Op
-from mcu_nas_moo.networks.onnx.reader import read_onnx
+from mcu_nas_moo.networks.layer import Op
+from mcu_nas_moo.networks.onnx_reader import read_onnx
+from mcu_nas_moo.networks.operators import operator_of
 
 NORM = {"s": (4,), "t": (4,), "m": (4,), "v": (4,)}
 PER_CHANNEL = {"k": (4, 1, 1)}
@@ -55,7 +56,7 @@ FUSED = {
 def test_fused_into_the_convolution(read, case):
     nodes, constants, relu = FUSED[case]
     (layer,) = read([CONV, *nodes], constants=WEIGHTS | constants)
-    assert (layer.name, layer.op, layer.relu) == ("conv", Op.CONV, relu)
+    assert (layer.name, layer.op, bool(layer.activation)) == ("conv", Op.CONV, relu)
 
 
 UNFUSED = {
@@ -76,8 +77,9 @@ UNFUSED = {
 def test_elementwise_layers(read, case):
     nodes, constants = UNFUSED[case]
     conv, layer = read([CONV, *nodes], constants=WEIGHTS | constants)
-    assert not conv.relu
-    assert (layer.op, layer.inputs, layer.relu) == (Op.ELEMENTWISE, (1,), False)
+    assert not conv.activation
+    assert operator_of(layer.op).kernel_kind == "elementwise"
+    assert (layer.inputs, layer.activation) == ((1,), "")
     assert layer.in_size == layer.out_size == (8, 8)
     assert layer.in_channels == layer.out_channels == 4
 
@@ -86,7 +88,7 @@ def test_elementwise_layers(read, case):
     ("nodes", "constants", "expected"),
     [
         # Another reader, or the application, needs the value from before.
-        ([node("Relu", "c", "r"), node("Add", "c r", "y")], {}, [Op.CONV, Op.ELEMENTWISE, Op.ADD]),
+        ([node("Relu", "c", "r"), node("Add", "c r", "y")], {}, [Op.CONV, Op.RELU, Op.ADD]),
         (
             [node("BatchNormalization", "c s t m v", "n"), node("Add", "n c", "y")],
             NORM,
@@ -110,7 +112,7 @@ def test_an_output_of_the_network_is_not_fused_away(tmp_path):
         tmp_path / "n.onnx", [CONV, node("Relu", "c", "y")], constants=WEIGHTS, outputs=["c", "y"]
     )
     table = read_onnx(path)
-    assert ops(table.layers()) == [Op.CONV, Op.ELEMENTWISE]
+    assert ops(table.layers()) == [Op.CONV, Op.RELU]
     assert table.topology.outputs == (1, 2)
 
 
@@ -125,7 +127,7 @@ def test_norm_of_an_image_is_a_depthwise_convolution(tmp_path):
     )
     (layer,) = table.layers()
     assert summary(layer) == (Op.DEPTHWISE, (8, 8, 3), (8, 8, 3), (1, 1), (1, 1))
-    assert layer.relu
+    assert layer.activation
     assert (table.weights.sum(), table.biases.sum()) == (3, 3)
 
 
@@ -139,13 +141,13 @@ def test_norm_of_an_image_is_a_depthwise_convolution(tmp_path):
 )
 def test_clamps_fuse_into_what_computes(read, nodes, op):
     (layer,) = read(nodes)
-    assert (layer.op, layer.relu) == (op, True)
+    assert (layer.op, bool(layer.activation)) == (op, True)
 
 
 def test_clamps_do_not_fuse_into_what_only_moves(read):
     nodes = [node("Concat", "x x", "a", axis=1), node("Relu", "a", "y")]
-    assert ops(read(nodes)) == [Op.CONCAT, Op.ELEMENTWISE]
-    assert ops(read([node("Relu", "x", "y")])) == [Op.ELEMENTWISE]
+    assert ops(read(nodes)) == [Op.CONCAT, Op.RELU]
+    assert ops(read([node("Relu", "x", "y")])) == [Op.RELU]
 
 
 def test_decomposed_activations_are_one_layer(read):
@@ -173,14 +175,14 @@ def test_a_product_with_a_function_that_others_read_stays_a_product(read):
         node("Add", "m s", "y"),
     ]
     layers = read(nodes, constants=WEIGHTS)
-    assert ops(layers) == [Op.CONV, Op.ELEMENTWISE, Op.MUL, Op.ADD]
+    assert ops(layers) == [Op.CONV, Op.SIGMOID, Op.MUL, Op.ADD]
 
 
 def test_a_clamp_after_a_swish_joins_it(read):
     nodes = [CONV, node("Sigmoid", "c", "s"), node("Mul", "s c", "m"), node("Relu", "m", "y")]
     layers = read(nodes, constants=WEIGHTS)
     assert ops(layers) == [Op.CONV, Op.ELEMENTWISE]
-    assert layers[-1].relu
+    assert layers[-1].activation
 
 
 def test_swish(read):
@@ -202,8 +204,8 @@ def test_squeeze_and_excitation(read):
         node("Mul", "k c", "y", "scale"),
     ]
     layers = read(nodes, constants=WEIGHTS | {"w1": (2, 4, 1, 1), "w2": (4, 2, 1, 1)})
-    assert ops(layers) == [Op.CONV, Op.GLOBAL_POOL, Op.CONV, Op.CONV, Op.ELEMENTWISE, Op.MUL]
-    assert layers[2].relu
+    assert ops(layers) == [Op.CONV, Op.GLOBAL_POOL, Op.CONV, Op.CONV, Op.SIGMOID, Op.MUL]
+    assert layers[2].activation
     # The image comes first, whichever way the file has it.
     assert layers[-1].inputs == (1, 5)
     assert summary(layers[-1])[:3] == (Op.MUL, (8, 8, 4), (8, 8, 4))

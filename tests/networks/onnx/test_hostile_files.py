@@ -6,7 +6,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.networks.onnx.reader import read_onnx
+from mcu_nas_moo.networks.onnx_reader import read_onnx
 
 
 def model(op="Relu", domain="", initializer=(), functions=()):

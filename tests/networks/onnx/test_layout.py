@@ -10,7 +10,7 @@ from onnx_files import (
     summary,
 )
 
-from mcu_nas_moo.networks.layer_table import Op
+from mcu_nas_moo.networks.layer import Op
 
 
 def to_first(source, target):
@@ -51,9 +51,9 @@ def test_channels_last_files_as_tf2onnx_writes_them(read):
         (Op.CONV, (11, 19, 3), (5, 9, 4)),
         (Op.POOL, (5, 9, 4), (2, 4, 4)),
         (Op.DENSE, (1, 1, 32), (1, 1, 5)),
-        (Op.ELEMENTWISE, (1, 1, 5), (1, 1, 5)),
+        (Op.SOFTMAX, (1, 1, 5), (1, 1, 5)),
     ]
-    assert layers[1].relu
+    assert layers[1].activation
 
 
 def test_vectors_become_images_in_the_layout_that_their_reader_wants(read):
@@ -87,7 +87,7 @@ def test_transpositions(read, x, perm, free):
     ]
     kernel = (1,) * (len(flat) - 2)
     layers = read(nodes, flat, {"w": (flat[1], flat[1], *kernel), "s": np.array(x)})
-    assert ops(layers) == [Op.CONV, *[Op.COPY] * (not free), Op.ELEMENTWISE]
+    assert ops(layers) == [Op.CONV, *[Op.COPY] * (not free), Op.SIGMOID]
 
 
 def test_channel_shuffle_is_one_copy(read):
@@ -111,7 +111,7 @@ def test_a_detector_head_reshapes_for_free(read):
     layers = read(nodes, constants=WEIGHTS | {"s": np.array([1, -1, 2])})
     assert [summary(layer)[:3] for layer in layers] == [
         (Op.CONV, (8, 8, 3), (8, 8, 4)),
-        (Op.ELEMENTWISE, (1, 128, 2), (1, 128, 2)),
+        (Op.SIGMOID, (1, 128, 2), (1, 128, 2)),
     ]
 
 

@@ -14,8 +14,8 @@ from onnx_files import (
     save,
 )
 
-from mcu_nas_moo.networks.layer_table import Op
-from mcu_nas_moo.networks.onnx.reader import read_onnx
+from mcu_nas_moo.networks.layer import Op
+from mcu_nas_moo.networks.onnx_reader import read_onnx
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_an_input_shape_that_does_not_fit_the_network(read):
 @pytest.mark.parametrize(
     ("nodes", "constants", "message"),
     [
-        ([node("ConvTranspose", "x w", "y", "up")], {}, r"ConvTranspose \('up'\).*Resize.*Conv"),
+        ([node("ConvTranspose", "x w", "y", "up")], {}, r"'up'.* expects 4 channels and reads 3"),
         ([node("LSTM", "x w w", "y")], {}, r"LSTM \('y'\).*recurrent"),
         ([node("If", "x", "y", "if")], {}, r"If \('if'\)"),
         (
@@ -75,7 +75,6 @@ def test_an_input_shape_that_does_not_fit_the_network(read):
         ([node("Attention", "x w b", "y", domain="com.microsoft")], {}, "com.microsoft.Attention"),
         ([node("Conv", "x w", "y", domain="my.own")], {}, "my.own.Conv"),
         ([node("FusedConv", "x w", "y", domain="com.microsoft")], {}, "graph optimisation"),
-        ([node("MatMul", "x x", "y", "attend")], {}, r"'attend'.*constant weights.*attention"),
         ([node("MatMul", "k x", "y")], {"k": (8, 8)}, "second operand"),
         (
             [node("Relu", "x", "r"), node("Conv", "x r", "y", "dyn")],

@@ -11,7 +11,7 @@ from onnx_files import (
     save,
 )
 
-from mcu_nas_moo.networks.onnx.reader import read_onnx
+from mcu_nas_moo.networks.onnx_reader import read_onnx
 
 
 def test_mobilenet_v1(tmp_path):
@@ -50,7 +50,7 @@ def test_reading_is_fast_and_onnx_comes_late(tmp_path):
     path = save(tmp_path / "n.onnx", nodes, (1, 3, 224, 224), constants)
     program = f"""
 import sys, time
-import mcu_nas_moo.networks.onnx.reader as module
+import mcu_nas_moo.networks.onnx_reader as module
 assert "onnx" not in sys.modules and "torch" not in sys.modules
 start = time.process_time()
 module.read_onnx({str(path)!r})

@@ -10,7 +10,7 @@ from onnx_files import (
     pads,
 )
 
-from mcu_nas_moo.networks.layer_table import Op
+from mcu_nas_moo.networks.layer import Op
 
 
 def test_qdq_equals_float(read):
@@ -94,11 +94,11 @@ def test_qoperator_format(read):
         ("mul", Op.MUL, (3, 2), 4),
         ("concat", Op.CONCAT, (3, 4), 8),
         ("pool", Op.POOL, (5,), 8),
-        ("sigmoid", Op.ELEMENTWISE, (6,), 8),
+        ("sigmoid", Op.SIGMOID, (6,), 8),
         ("mean", Op.GLOBAL_POOL, (7,), 8),
         ("matmul", Op.DENSE, (8,), 6),
         ("gemm", Op.DENSE, (9,), 5),
-        ("softmax", Op.ELEMENTWISE, (10,), 5),
+        ("softmax", Op.SOFTMAX, (10,), 5),
     ]
 
 
@@ -129,4 +129,4 @@ def test_dynamically_quantised_files(read):
         "ws": np.float32(1),
     }
     (layer,) = read(nodes, constants=constants)
-    assert (layer.name, layer.op, layer.relu) == ("conv", Op.CONV, True)
+    assert (layer.name, layer.op, bool(layer.activation)) == ("conv", Op.CONV, True)

@@ -11,8 +11,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from mcu_nas_moo.data.images import resize
 from mcu_nas_moo.deployment.export.quantise import quantise
-from mcu_nas_moo.networks.onnx.writer import to_onnx
-from mcu_nas_moo.networks.torch_module import SubnetModule, folded
+from mcu_nas_moo.networks.onnx_writer import to_onnx
+from mcu_nas_moo.networks.torch_layers import folded
+from mcu_nas_moo.networks.torch_module import SubnetModule
 from mcu_nas_moo.training.subnet.fake_quantisation import (
     Int8Simulation,
     calibrated,
@@ -141,7 +142,7 @@ def test_calibration_covers_every_tensor(network, images, supernet):
     ranges = calibrated(network, images.train, supernet.normalise).ranges
     assert set(ranges) == {"image", *(layer.name for layer in network.layers)}
     assert all(low <= 0 <= high and low < high for low, high in ranges.values())
-    assert all(ranges[layer.name][0] == 0 for layer in network.layers if layer.relu)
+    assert all(ranges[layer.name][0] == 0 for layer in network.layers if layer.activation)
     pixels = torch.zeros(2, 3, 32, 32)
     pixels[1] = 255
     low, high = image_range(supernet.normalise)

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from mcu_nas_moo.data.images import Images, Normalisation, resize
-from mcu_nas_moo.networks.layer_table import Op
+from mcu_nas_moo.networks.layer import Op
 from mcu_nas_moo.training.supernet.supernet import Supernet, accuracy, recalibrate
 from mcu_nas_moo.training.supernet.trainer import TrainingSettings, sandwich_step
 
@@ -36,7 +36,7 @@ def test_subnet_answers_as_the_supernet_does_with_its_layers(tiny_space, rng):
 def test_kernels_are_first_channels_and_centre(tiny_space):
     supernet = make_supernet(tiny_space)
     smallest = tiny_space.network(tiny_space.smallest).layers()
-    depthwise = next(layer for layer in smallest if layer.op is Op.DEPTHWISE)
+    depthwise = next(layer for layer in smallest if layer.op == Op.DEPTHWISE)
     shared = supernet.kernels[depthwise.name.replace(".", "_")]
     assert shared.shape[-1] == 5
     assert torch.equal(supernet.kernel_of(depthwise), shared[:4, :, 1:4, 1:4])

@@ -13,18 +13,17 @@ from typing import TYPE_CHECKING
 
 from mcu_nas_moo.common.errors import DamagedFileError, InputError
 from mcu_nas_moo.common.files import reason_of
-from mcu_nas_moo.networks.onnx.fusion import fuse, to_table
 from mcu_nas_moo.networks.onnx.network import Network
-from mcu_nas_moo.networks.onnx.operators import HANDLERS
+from mcu_nas_moo.networks.onnx_fusion import fuse, to_table
+from mcu_nas_moo.networks.operators import onnx_readers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from mcu_nas_moo.networks.layer_table import LayerTable
     from mcu_nas_moo.networks.onnx.graph import OnnxGraph
 
 _HINTS = {
-    "ConvTranspose": "use Resize followed by Conv",
     "GRU": "recurrent layers are not modelled",
     "If": "export the network without control flow",
     "LSTM": "recurrent layers are not modelled",
@@ -57,12 +56,13 @@ def read_onnx(path: str | Path, input_shape: Sequence[int] | None = None) -> Lay
     path = Path(path)
     try:
         graph = load_onnx(path)
-        _refuse_unsupported(graph)
+        readers = onnx_readers()
+        _refuse_unsupported(graph, readers)
         graph.infer_shapes(input_shape)
         network = Network(graph)
         for node in graph.nodes:
             try:
-                HANDLERS[node.op](network, node)
+                readers[node.op](network, node)
             except InputError:
                 raise
             except Exception as error:  # onnx and numpy raise many kinds
@@ -80,9 +80,9 @@ def read_onnx(path: str | Path, input_shape: Sequence[int] | None = None) -> Lay
         raise DamagedFileError(f"{path}: {problem}") from error
 
 
-def _refuse_unsupported(graph: OnnxGraph) -> None:
+def _refuse_unsupported(graph: OnnxGraph, known: Collection[str]) -> None:
     for node in graph.nodes:
-        if node.op not in HANDLERS:
+        if node.op not in known:
             hint = f" ({_HINTS[node.op]})" if node.op in _HINTS else ""
             raise InputError(
                 f"operator {node} is not supported{hint}; docs/cost-model.md lists those that are"
