@@ -8,14 +8,7 @@ import numpy as np
 
 from mcu_nas_moo import Gene, SearchSpace
 from mcu_nas_moo.contracts.network_io import InputSpec, OutputSpec
-from mcu_nas_moo.networks.layer import Op, Slot
-from mcu_nas_moo.networks.layer_table import LayerTable, Topology
-
-KINDS = {"first": Op.CONV, "second": Op.CONV, "third": Op.CONV}
-KINDS |= {"pool": Op.GLOBAL_POOL, "classifier": Op.DENSE}
-# Each reads what the one before it wrote.
-SLOTS = [Slot(name, op, (n,)) for n, (name, op) in enumerate(KINDS.items())]
-SLOTS = [slot._replace(activation="relu" * (slot.op == Op.CONV)) for slot in SLOTS]
+from mcu_nas_moo.networks.table_builder import TableBuilder
 
 
 class MySpace(SearchSpace):
@@ -38,20 +31,14 @@ class MySpace(SearchSpace):
     def network(self, X):
         X = self.check(X)
         a, b, k, depth, last = (np.array(g.options)[x] for g, x in zip(self.genes, X.T))
-        columns = zip(  # channels in and out, kernel, stride, height in and out
-            (1, a, k, 2, 24, 12),
-            (a, b, k, 2, 12, 6),
-            (b, b, last, 1, 6, 6),
-            (b, b, 1, 1, 6, 1),
-            (b, 4, 1, 1, 1, 1),
-        )
-        read, written, kernel, stride, high, low = (
-            np.stack([np.broadcast_to(x, len(X)) for x in column], axis=1) for column in columns
-        )
-        sides = [high, np.where(high > 1, 2 * high, 1), low, np.where(low > 1, 2 * low, 1)]
-        active = (depth[:, None] == 3) | (np.arange(5) != 2)
-        topology = Topology(tuple(SLOTS))
-        return LayerTable(topology, active, read, written, kernel, kernel, stride, stride, *sides)
+        net, relu = TableBuilder(1, 24, 48, networks=len(X)), {"activation": "relu"}
+        x = net.add("conv", 0, channels=a, kernel=k, stride=2, name="first", **relu)
+        x = net.add("conv", x, channels=b, kernel=k, stride=2, name="second", **relu)
+        third = {"active": depth == 3, "name": "third"}
+        x = net.add("conv", x, channels=b, kernel=last, **third, **relu)
+        x = net.add("global_pool", x, name="pool")
+        net.add("dense", x, channels=4, name="classifier")
+        return net.table()
 
 
 if __name__ == "__main__":

@@ -38,7 +38,12 @@ class SubnetModule(nn.Module):
         return self.weighted[layer.key]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return run_layers(self.layers, x, lambda layer, x: self.weighted[layer.key](x))
+        return run_layers(self.layers, x, self._run)
+
+    def _run(self, layer: Layer, *inputs: torch.Tensor) -> torch.Tensor:
+        if layer.key in self.weighted:
+            return activated(layer, self.weighted[layer.key](*inputs))
+        return activated(layer, operator_of(layer.op).forward(layer, *inputs))
 
 
 def with_weights(build: Callable[[], Module], state: Mapping[str, torch.Tensor]) -> Module:
@@ -64,25 +69,20 @@ def with_weights(build: Callable[[], Module], state: Mapping[str, torch.Tensor])
 def run_layers(
     layers: Sequence[Layer],
     x: torch.Tensor,
-    weighted: Callable[[Layer, torch.Tensor], torch.Tensor],
-    activation: Callable[[Layer, torch.Tensor], torch.Tensor] | None = None,
+    run: Callable[..., torch.Tensor],
 ) -> torch.Tensor:
     """Output of a network for the input ``x`` ``(B, channels, height, width)``.
 
     Args:
         layers: in order of execution, the last one writes the output.
-        weighted: computes the layers that have weights, without their activation.
-        activation: what follows each layer instead of its own one, such as rounding.
+        run: computes a layer, given that and what it reads.
     """
-    follow = _activate if activation is None else activation
     tensors = {0: x}
     for layer in layers:
-        inputs = [tensors[tensor] for tensor in layer.inputs]
-        operator = operator_of(layer.op)
-        out = weighted(layer, *inputs) if operator.weighted else operator.forward(layer, *inputs)
-        tensors[layer.output] = follow(layer, out)
+        tensors[layer.output] = run(layer, *(tensors[tensor] for tensor in layer.inputs))
     return tensors[layers[-1].output]
 
 
-def _activate(layer: Layer, x: torch.Tensor) -> torch.Tensor:
+def activated(layer: Layer, x: torch.Tensor) -> torch.Tensor:
+    """What a layer makes of its sums."""
     return operator_of(layer.activation).forward(layer, x) if layer.activation else x

@@ -110,16 +110,19 @@ class Int8Simulation(SubnetModule):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         image = fake_quantise(x, *self.ranges[IMAGE])
-        return run_layers(self.layers, image, self._weighted, self._rounded)
+        return run_layers(self.layers, image, self.run)
 
-    def _weighted(self, layer: Layer, x: torch.Tensor) -> torch.Tensor:
-        weights, bias = folded(self.module_of(layer))
-        weights = fake_quantise_weights(weights)
-        if weights.ndim == 4:
-            weights = weights.contiguous(memory_format=torch.channels_last)
-        return operator_of(layer.op).linear(layer, x, weights, bias)
-
-    def _rounded(self, layer: Layer, out: torch.Tensor) -> torch.Tensor:
+    def run(self, layer: Layer, *inputs: torch.Tensor) -> torch.Tensor:
+        """The fake-quantised output of one layer for fake-quantised inputs."""
+        operator = operator_of(layer.op)
+        if operator.weighted:
+            weights, bias = folded(self.module_of(layer))
+            weights = fake_quantise_weights(weights)
+            if weights.ndim == 4:
+                weights = weights.contiguous(memory_format=torch.channels_last)
+            out = operator.linear(layer, inputs[0], weights, bias)
+        else:
+            out = operator.forward(layer, *inputs)
         if self.training:
             self._observe(layer, out.detach())
         # The ReLU is the clipping at the lower end of a range that begins at 0.

@@ -17,7 +17,7 @@ from mcu_nas_moo.data.images import Images, Normalisation, resize
 from mcu_nas_moo.networks.layer import Layer, Op
 from mcu_nas_moo.networks.operators import operator_of
 from mcu_nas_moo.networks.torch_layers import ConvNorm
-from mcu_nas_moo.networks.torch_module import SubnetModule, run_layers
+from mcu_nas_moo.networks.torch_module import SubnetModule, activated, run_layers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,17 +71,20 @@ class Supernet(nn.Module):
 
         The images are scaled to the resolution of the subnet.
         """
-        return run_layers(layers, resize(x, layers[0].in_size[0]), self._weighted)
+        return run_layers(layers, resize(x, layers[0].in_size[0]), self._run)
 
-    def _weighted(self, layer: Layer, x: torch.Tensor) -> torch.Tensor:
-        kernel, shift = self.kernel_of(layer), self.shifts[layer.key]
+    def _run(self, layer: Layer, *inputs: torch.Tensor) -> torch.Tensor:
         operator = operator_of(layer.op)
+        if not operator.weighted:
+            return activated(layer, operator.forward(layer, *inputs))
+        kernel, shift = self.kernel_of(layer), self.shifts[layer.key]
         if layer.op == Op.DENSE:
-            return operator.linear(layer, x, kernel, shift)
+            return activated(layer, operator.linear(layer, inputs[0], kernel, shift))
         kernel = kernel.contiguous(memory_format=torch.channels_last)
-        out = operator.linear(layer, x, kernel, None)
+        out = operator.linear(layer, inputs[0], kernel, None)
         scale, channels = self.scales[layer.key], layer.out_channels
-        return F.batch_norm(out, None, None, scale[:channels], shift[:channels], True)
+        norm = F.batch_norm(out, None, None, scale[:channels], shift[:channels], True)
+        return activated(layer, norm)
 
     @torch.no_grad()
     def subnet(self, layers: Sequence[Layer]) -> SubnetModule:

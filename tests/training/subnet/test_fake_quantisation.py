@@ -200,7 +200,7 @@ def test_each_layer_equals_that_of_onnxruntime(network, images, supernet):
         tensors[number] = values.flatten(1) if name == "pool" else values
     for layer in network.layers:
         with torch.no_grad():
-            actual = simulation.run(layer, [tensors[tensor] for tensor in layer.inputs])
+            actual = simulation.run(layer, *[tensors[tensor] for tensor in layer.inputs])
         scale = scale_and_zero_point(*simulation.ranges[layer.name])[0]
         differences = ((actual - tensors[layer.output]) / scale).round().abs()
         assert differences.max() <= 1, layer.name
