@@ -38,9 +38,10 @@ class SubnetModule(nn.Module):
         return self.weighted[layer.key]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return run_layers(self.layers, x, self._run)
+        return run_layers(self.layers, x, self.run)
 
-    def _run(self, layer: Layer, *inputs: torch.Tensor) -> torch.Tensor:
+    def run(self, layer: Layer, *inputs: torch.Tensor) -> torch.Tensor:
+        """The output of one layer for what it reads."""
         if layer.key in self.weighted:
             return activated(layer, self.weighted[layer.key](*inputs))
         return activated(layer, operator_of(layer.op).forward(layer, *inputs))

@@ -23,14 +23,13 @@ def extremes(retrained, inputs):
     """Lowest and highest value of each layer's output in torch, by the layer's name."""
     module, found = retrained.module, {}
 
-    def weighted(layer, x):
-        out = module.weighted[layer.key](x)
-        seen = out.relu() if layer.activation else out
-        found[layer.name] = (float(seen.min()), float(seen.max()))
+    def run(layer, *inputs):
+        out = module.run(layer, *inputs)
+        found[layer.name] = (float(out.min()), float(out.max()))
         return out
 
     with torch.inference_mode():
-        run_layers(module.layers, torch.from_numpy(inputs), weighted)
+        run_layers(module.layers, torch.from_numpy(inputs), run)
     return found
 
 
