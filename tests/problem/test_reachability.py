@@ -15,7 +15,7 @@ ASKED = []
 
 
 class Slow:
-    """An accuracy that takes seconds; notes whom it was asked about."""
+    """An accuracy that takes seconds; notes which networks it was asked about."""
 
     metrics = ("accuracy",)
     cost = "seconds"
