@@ -49,3 +49,15 @@ class NetworkEvaluator(Protocol):
             the key ``reason`` holds N texts, which say why (empty for the others). Beside a metric,
             ``<metric>_std`` may hold the standard deviation of a measurement.
         """
+
+
+@runtime_checkable
+class OfDevice(Protocol):
+    """An evaluator, or what will be one, whose figures are those of a device."""
+
+    def for_profile(self, profile: Any) -> NetworkEvaluator:
+        """The evaluator for the device of a profile; that of the task is given.
+
+        Raises:
+            InputError: if it cannot serve the device.
+        """

@@ -130,6 +130,13 @@ METRICS = {
         Metric("flash_kib", "Flash", "KiB", "Flash, KiB", objective="flash", limit="flash"),
         Metric("energy_mj", "energy", "mJ", "energy per inference, mJ", objective="energy"),
         Metric("macs_m", "MACs", "M", "million MACs", objective="macs"),
+        Metric(
+            "instructions_m",
+            "instructions",
+            "M",
+            "million instructions per inference",
+            objective="instructions",
+        ),
         Metric(VIOLATION, "constraint violation", "", "sum of the constraint violations"),
     )
 }

@@ -253,7 +253,7 @@ def verify(
 
     fault, execution = None, None
     try:
-        run = _run(folder, report, emulator, pixels, len(model.class_names), advance)
+        run = run_firmware(folder, report, emulator, pixels, len(model.class_names), advance)
     except FirmwareError as error:
         fault = str(error)
     else:
@@ -284,15 +284,26 @@ def verify(
     )
 
 
-def _run(
+def run_firmware(
     folder: Path,
     report: FirmwareReport,
     emulator: Emulator,
     pixels: npt.NDArray[np.uint8],
     classes: int,
-    advance: Callable[[int], object],
+    advance: Callable[[int], object] = lambda count: None,
 ) -> EmulatedRun:
-    """Run the image that is linked for the emulator's addresses."""
+    """Run the image that is linked for the emulator's addresses.
+
+    Args:
+        folder, report: of the firmware.
+        pixels: uint8 ``(N, channels, height, width)``.
+        classes: outputs per image.
+        advance: is told how many more images are done.
+
+    Raises:
+        InputError: if there is no image for the emulator, or the emulator is missing.
+        FirmwareError: if the firmware does not run to its end.
+    """
     memory: MemoryMap | None
     name, memory = CHIP_IMAGE, report.chip_map
     if emulator.uses_board:

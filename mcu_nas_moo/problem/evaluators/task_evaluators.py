@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.user_parts import UserCode, UserFile, is_users, made, user_fingerprint
 from mcu_nas_moo.contracts.evaluator import COSTS as COST_ORDER
+from mcu_nas_moo.contracts.evaluator import OfDevice
 from mcu_nas_moo.contracts.metrics import metric_table
 from mcu_nas_moo.hardware.cost_model import CostModel
 from mcu_nas_moo.problem.evaluators.accuracy_predictor import SHIPPED_ACCURACY, AccuracyPredictor
@@ -140,14 +141,14 @@ def chosen_evaluators(
     """
     if not isinstance(evaluators, list | tuple):
         raise InputError(f"evaluators must be a list, got {type(evaluators).__name__}")
-    own = [evaluator_of(given, space) for given in evaluators]
+    own = [evaluator_of(given, space, profile) for given in evaluators]
     if isinstance(accuracy, str | Path):
         accuracy = AccuracyPredictor.load(Path(accuracy))
     if accuracy is not None and not isinstance(accuracy, AccuracyPredictor):
-        own.append(evaluator_of(accuracy, space))
+        own.append(evaluator_of(accuracy, space, profile))
         accuracy = None
     if hasattr(costs, "evaluate") and not isinstance(costs, CostPredictor):
-        own.append(evaluator_of(costs, space))
+        own.append(evaluator_of(costs, space, profile))
         costs = "analytic"
     told: dict[str, str] = {}
     for asked in own:
@@ -195,7 +196,9 @@ def _claim(asked: CheckedEvaluator, told: dict[str, str]) -> None:
         told[metric] = asked.name
 
 
-def evaluator_of(given: str | Path | NetworkEvaluator, space: SearchSpace) -> CheckedEvaluator:
+def evaluator_of(
+    given: str | Path | NetworkEvaluator, space: SearchSpace, profile: Profile | None
+) -> CheckedEvaluator:
     """The evaluator that is given as an object, as ``module:Name``, or as the file of a table.
 
     Raises:
@@ -213,8 +216,18 @@ def evaluator_of(given: str | Path | NetworkEvaluator, space: SearchSpace) -> Ch
                 f"in {' or '.join(TABLES)}"
             )
         code = UserCode(name=given, sha256=user_fingerprint(given, GROUP, "evaluator"))
-        return checked(made(given, GROUP, "evaluator"), code)
-    return checked(given, getattr(given, "source", None))
+        return checked(_of_device(made(given, GROUP, "evaluator"), profile, given), code)
+    evaluator = _of_device(given, profile, type(given).__name__)
+    return checked(evaluator, getattr(given, "source", None))
+
+
+def _of_device(evaluator: Any, profile: Profile | None, name: str) -> Any:
+    """An evaluator for the task's device, if it is one of devices."""
+    if isinstance(evaluator, type) or not isinstance(evaluator, OfDevice):
+        return evaluator
+    if profile is None:
+        raise InputError(f"evaluator {name} tells figures of a device; give a profile as well")
+    return evaluator.for_profile(profile)
 
 
 def checked(evaluator: Any, source: Source | None) -> CheckedEvaluator:
