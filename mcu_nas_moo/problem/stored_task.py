@@ -31,21 +31,29 @@ def arguments_of(facts: ProblemFacts, folder: Path) -> dict[str, Any]:
             f"evaluator {facts.python_parts[0]} was made by a Python program; to have it found "
             "again, name it module:Name"
         )
-    profile: Profile | None = facts.profile_facts
-    if profile is None and facts.profile is not None:
-        if facts.profile not in list_profiles():
-            raise unknown_name("profile", facts.profile, list_profiles())
-        profile = load_profile(facts.profile)
     learned = "mlp" if facts.learned_metrics else "analytic"
     return {
         "space": facts.search_space(),
-        "profile": profile,
+        "profile": profile_of(facts),
         "objectives": facts.objectives,
         "limits": facts.limits,
         "accuracy": facts.predictor and facts.predictor.find(folder),
         "costs": facts.learned_costs.find(folder) if facts.learned_costs else learned,
         "evaluators": [_found_again(part, folder) for part in facts.evaluators],
     }
+
+
+def profile_of(facts: ProblemFacts) -> Profile | None:
+    """The profile that a file is about, but for its limits; None without a device.
+
+    Raises:
+        InputError: for the name of one that is not known.
+    """
+    if facts.profile_facts is not None or facts.profile is None:
+        return facts.profile_facts
+    if facts.profile not in list_profiles():
+        raise unknown_name("profile", facts.profile, list_profiles())
+    return load_profile(facts.profile)
 
 
 def _found_again(part: Source, folder: Path) -> str | Path | NetworkEvaluator:

@@ -167,7 +167,7 @@ class SpaceReference(Facts):
 
     Args:
         space: its name; of a shipped one, if nothing else is given.
-        classes: that the networks of a shipped one tell apart.
+        classes: that its networks tell apart; 10 if it tells none.
         space_facts: what a YAML file said of it.
         space_code: the user's code that makes it.
     """
@@ -180,12 +180,15 @@ class SpaceReference(Facts):
     @classmethod
     def fields_of(cls, space: SearchSpace) -> dict[str, Any]:
         """The fields of a reference to a space, by name."""
+        fields: dict[str, Any] = {"space": space.name}
+        if space.output is not None:
+            fields["classes"] = space.output.classes
         if space.source is not None:
-            return {"space": space.name, "space_code": space.source}
-        classes = 10 if space.output is None else space.output.classes
-        if space.name in list_spaces() and space.facts == _shipped_facts(space.name, classes):
-            return {"space": space.name, "classes": classes}
-        return {"space": space.name, "space_facts": space.facts}
+            return fields | {"space_code": space.source}
+        known = space.name in list_spaces()
+        if known and space.facts == _shipped_facts(space.name, fields["classes"]):
+            return fields
+        return fields | {"space_facts": space.facts}
 
     def search_space(self, classes: int | None = None) -> SearchSpace:
         """The space; for another number of classes if one is given.

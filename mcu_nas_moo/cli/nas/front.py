@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mcu_nas_moo.cli.nas.chosen_front import chosen_front, source_and_filters
+from mcu_nas_moo.cli.nas.measured_table import measured_csv, measured_table
 from mcu_nas_moo.cli.option_types import NOT_NEGATIVE
-from mcu_nas_moo.cli.problem_options import start_computing
+from mcu_nas_moo.cli.problem_options import jobs_option, start_computing
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.tables import new_table
 from mcu_nas_moo.contracts.metrics import OBJECTIVES
@@ -139,6 +140,58 @@ def pick(
         click.echo(f"  or, with shared weights: mcu-nas export {path} --data DIR --supernet FILE")
     else:
         click.echo("It holds the value of each gene and the figures; there is no network to train.")
+
+
+@front.command()
+@source_and_filters
+@click.option(
+    "--with",
+    "evaluator",
+    default="emulator",
+    show_default=True,
+    help="What measures: emulator builds and runs the firmware of each; your own module:Name; or a "
+    "table.",
+)
+@click.option("--rows", type=NOT_NEGATIVE, default=10, help="Subnets to measure; 0 for all.")
+@jobs_option
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Table, .csv.")
+def measure(evaluator: str, rows: int, jobs: int, out: Path | None, **options: Any) -> None:
+    """Measure subnets of the front, beside what the search believed.
+
+    \b
+    Examples:
+      mcu-nas front measure --rows 5
+      mcu-nas front measure --with my_board:Board --out measured.csv
+
+    Of a long front, subnets at equal distances along it. The emulator takes some seconds for each;
+    what it found is kept.
+    """  # noqa: D301
+    console = start_computing()
+    if out is not None and out.suffix != ".csv":
+        raise InputError(f"--out {out}: expected a file that ends in .csv")
+    chosen, source = chosen_front(**options)
+    from mcu_nas_moo.common.files import write_text_atomically
+    from mcu_nas_moo.common.progress import Bars
+    from mcu_nas_moo.search import measured_front
+
+    measured_front.check_measurable(chosen)
+    count = min(rows or len(chosen), len(chosen))
+    some = [round(n * (len(chosen) - 1) / max(count - 1, 1)) for n in range(count)]
+    with Bars("subnets", console, transient=True) as progress:
+        bar = progress.add_task(f"measuring with {evaluator}", total=count)
+        result = measured_front.measure(
+            chosen.take(some),
+            evaluator,
+            jobs,
+            done=lambda finished: progress.update(bar, completed=finished),
+        )
+    click.echo(source)
+    console.print(measured_table(result, some))
+    for row, reason in result.reasons.items():
+        console.print(f"{result.subnets.names[row]}: {reason}", soft_wrap=True)
+    if out is not None:
+        write_text_atomically(out, measured_csv(result))
+        click.echo(f"Wrote {out}")
 
 
 def _row(chosen: Subnets, wanted: str) -> int:

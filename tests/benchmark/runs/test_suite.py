@@ -124,7 +124,7 @@ def test_a_profile_file_is_seen_from_the_folder_of_the_suite(tmp_path, monkeypat
     path = write(tmp_path / "suites" / "small.yaml", profiles=["../kettle.yaml"])
     monkeypatch.chdir("/")
     (entry,) = plan(load_suite(path))
-    assert entry.task.name == "mbconv-stage--kettle--error-latency"
+    assert entry.task.name.startswith("mbconv-stage--kettle--error-latency--own-")
     assert entry.task.limits["sram_kib"] == 60
 
 

@@ -6,12 +6,14 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
 from mcu_nas_moo.benchmark.references.reference import shipped_reference
 from mcu_nas_moo.cli.nas.main import main
 from mcu_nas_moo.problem.task import Task
+from mcu_nas_moo.search.front import front_of
 from mcu_nas_moo.search.search_folder import SearchFolder, find_search
 from mcu_nas_moo.spaces.subnet_file import read_subnet
 
@@ -238,3 +240,74 @@ def test_a_damaged_search_of_another_problem_is_passed_over(searched, tmp_path, 
     result = run("list", "--profile", "cortex-m7")
     assert result.exit_code == 0
     assert "Note: passed over search/other" in result.stderr
+
+
+OFFSET = '''
+class Offset:
+    """Measures 10 KiB more than the cost model says, and fails for every second network."""
+
+    metrics = ("flash_kib", "warm_up_ms")
+
+    def __init__(self):
+        from mcu_nas_moo import Metric
+
+        self.metrics = ("flash_kib", Metric("warm_up_ms", unit="ms"))
+
+    def evaluate(self, space, X):
+        from mcu_nas_moo import Task
+
+        flash = Task(space).metrics(X)["flash_kib"] + 10
+        failed = X.sum(axis=1) % 2 == 1
+        flash[failed] = float("nan")
+        return {
+            "flash_kib": flash,
+            "warm_up_ms": flash / 4,
+            "reason": ["the board was away" if one else "" for one in failed],
+        }
+'''
+
+
+def test_measured_beside_believed(tmp_path, searched, found):
+    (searched / "offset_board.py").write_text(OFFSET)
+    out = tmp_path / "measured.csv"
+    result = run("measure", "--with", "offset_board:Offset", "--rows", 0, "--jobs", 1, "--out", out)
+    assert result.exit_code == 0, result.output
+    table = pd.read_csv(out, keep_default_na=False, na_values=[""])
+    front = front_of(found)
+    assert table["name"].tolist() == list(front.names)
+    failed = table["flash_kib"].isna()
+    assert 0 < failed.sum() < len(table)
+    assert (table.loc[failed, "reason"] == "the board was away").all()
+    fine = table[~failed]
+    np.testing.assert_allclose(fine["flash_kib"] - fine["flash_kib_believed"], 10)
+    np.testing.assert_allclose(fine["warm_up_ms"], fine["flash_kib"] / 4)
+    assert result.output.count("the board was away") == failed.sum()
+    assert "off by" in result.output
+    assert all(len(line) <= 100 for line in result.output.splitlines() if "Wrote" not in line)
+
+
+def test_a_part_of_a_front_is_measured_from_end_to_end(searched, found, tmp_path):
+    (searched / "offset_board.py").write_text(OFFSET)
+    out = tmp_path / "measured.csv"
+    arguments = ["--with", "offset_board:Offset", "--rows", 3, "--jobs", 1, "--out", out]
+    assert run("measure", *arguments).exit_code == 0
+    names = front_of(found).names
+    assert pd.read_csv(out)["name"].tolist() == [
+        names[0],
+        names[round((len(names) - 1) / 2)],
+        names[-1],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--with", "nobody"], "unknown evaluator 'nobody'"),
+        (["--with", "missing_module:X"], "cannot import 'missing_module'"),
+        (["--out", "figures.txt"], r"figures\.txt: expected a file that ends in \.csv"),
+    ],
+)
+def test_what_cannot_measure(arguments, message):
+    result = run("measure", *arguments)
+    assert result.exit_code == 2
+    assert re.search(message, " ".join(result.output.split()))
