@@ -10,8 +10,6 @@ it in an emulator on test images, and writes benchmarks/results/firmware.md. Wha
 from __future__ import annotations
 
 import argparse
-import re
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,13 +22,9 @@ from mcu_nas_moo.deployment.emulation.emulators import choose_emulator
 from mcu_nas_moo.deployment.emulation.verification import Verification, verify
 from mcu_nas_moo.deployment.export.int8_model import read_int8_model
 from mcu_nas_moo.deployment.export.subnet_export import ExportSettings, export_subnet
-from mcu_nas_moo.deployment.firmware import package
-from mcu_nas_moo.deployment.firmware.c_source import MODEL
 from mcu_nas_moo.deployment.firmware.firmware_report import (
     FirmwareReport,
-    file_sums,
     read_report,
-    write_report,
 )
 from mcu_nas_moo.deployment.firmware.package import FirmwareRequest, build_firmware
 from mcu_nas_moo.deployment.firmware.toolchain import find_toolchain
@@ -99,53 +93,6 @@ def check(subnet: SubnetFile, data: Path, work: Path, images: int, toolchain: st
         reports[name] = read_report(target)
         verifications[name] = Verification.model_validate_json(saved.read_text())
     return Checked(subnet.name, reports, verifications)
-
-
-def generator_alone(built: Path, folder: Path, model_path: Path, *, float_rounding: bool) -> None:
-    """A copy of a firmware folder with the generator's own code instead of ours.
-
-    Args:
-        float_rounding: round in float, where the generator rounds in double; the same results.
-    """
-    import emx_onnx_cgen
-    from emx_onnx_cgen.compiler import CompilerOptions
-
-    report = read_report(built)
-    shutil.copytree(built, folder)
-    options = CompilerOptions(
-        model_name=MODEL, large_temp_threshold_bytes=0, large_weight_threshold=0
-    )
-    model = read_int8_model(model_path).model
-    code, data = emx_onnx_cgen.Compiler(options).compile_with_data_file(model)
-    if float_rounding:
-        code = re.sub(r"ref_scalar_f64_nearbyint\(scaled\)", "nearbyintf(scaled)", code)
-    (folder / f"{MODEL}.c").write_text(code)
-    (folder / f"{MODEL}_data.c").write_text(data)
-    toolchain = find_toolchain(report.toolchain.name)
-    sources = [folder / name for name in package.LIBRARY_SOURCES]
-    sources += [folder / package.EMULATION / "verify_main.c"]
-    objects = toolchain.compile(report.core, sources, [folder, folder / "include"], folder)
-    script = folder / package.EMULATION / "board.ld"
-    toolchain.link(report.core, list(objects.values()), script, folder / package.BOARD_IMAGE)
-    shutil.copy(folder / package.BOARD_IMAGE, folder / package.IMAGE)
-    write_report(report.model_copy(update={"files": file_sums(folder)}), folder)
-
-
-def compare_generator(checked: Checked, data: Path, work: Path, toolchain: str) -> list[list[str]]:
-    """Rows of the table of kernels: one subnet on the M7, with three kinds of code."""
-    profile, built = load_profile("cortex-m7"), work / toolchain / checked.name / "cortex-m7"
-    model_path = DeploymentFolder(work / checked.name).int8_onnx
-    model = read_int8_model(model_path)
-    rows = []
-    for title, float_rounding in (("as generated", False), ("rounding in float", True)):
-        folder = work / "generator" / f"{checked.name}-{float_rounding}"
-        shutil.rmtree(folder, ignore_errors=True)
-        generator_alone(built, folder, model_path, float_rounding=float_rounding)
-        emulator = choose_emulator(profile.device.core)
-        result = verify(folder, model, profile, test_images(data, 10), emulator)
-        rows.append([checked.name, title, *cells(result)])
-    rows.append([checked.name, "kernels.h and arena", *cells(checked.verifications["cortex-m7"])])
-    return rows
 
 
 def compare_toolchains(checked: Checked, by_zig: Checked) -> list[list[str]]:
@@ -258,11 +205,6 @@ def main() -> None:
         random_subnets(options.subnets),
     )
     compared = [results[0], results[len(results) // 2]]
-    rows = [
-        row
-        for one in compared
-        for row in compare_generator(one, options.data, options.work, toolchain)
-    ]
     measured = ["instr/MAC", "Flash bytes", "RAM bytes", "bit-exact"]
     by_name = {subnet.name: subnet for subnet in random_subnets(options.subnets)}
     compilers = [
@@ -281,8 +223,6 @@ def main() -> None:
             "RAM: .data, .bss and the deepest stack. The cost model speaks of another runtime.",
             "\n".join(summary(results, options.images)),
             table_of_subnets(results),
-            "## Own kernels against the generator's\n\nOn cortex-m7, with the same flags.",
-            markdown_table(["subnet", "layers", *measured], rows, left=2),
             "## Compilers",
             markdown_table(["subnet", "profile", "compiler", *measured], compilers, left=3),
         ]

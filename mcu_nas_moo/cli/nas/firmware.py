@@ -75,8 +75,7 @@ def firmware(
 
     chosen = read_subnet(subnet)
     target = profile_of(chosen, profile)
-    for package in ("emx_onnx_cgen", "jinja2"):
-        require(package, "firmware")
+    require("jinja2", "firmware")
     compiler = find_toolchain(toolchain)
     folders = DeploymentFolder.of(chosen, out)
     model = exported_model(chosen, subnet, folders)

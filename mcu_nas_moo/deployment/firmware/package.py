@@ -6,6 +6,7 @@ import tempfile
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.extras import require
 from mcu_nas_moo.common.text import c_string
-from mcu_nas_moo.deployment.firmware.c_source import ARENA, MODEL, CSource, generate_c
+from mcu_nas_moo.deployment.firmware.c_source import KERNELS, MODEL, CSource, generate_c
+from mcu_nas_moo.deployment.firmware.c_writer import ARENA
 from mcu_nas_moo.deployment.firmware.elf import read_firmware_image
 from mcu_nas_moo.deployment.firmware.firmware_report import (
     REPORT,
@@ -38,8 +40,7 @@ EMULATION = "emulation"
 #: Images that emulators run: linked for the chip, and for a board of QEMU.
 CHIP_IMAGE, BOARD_IMAGE = f"{EMULATION}/chip.elf", f"{EMULATION}/board.elf"
 #: Files of this package that go into the folder as they are.
-_SOURCES = ("include/math.h", "include/string.h", "startup.c", "memory.c", "main.c")
-_KERNELS = ("kernel.h", "convolution.h", "add.h")
+_SOURCES = ("startup.c", "memory.c", "main.c")
 #: What every image is linked of, beside its main program.
 LIBRARY_SOURCES = ("mcu_nas.c", f"{MODEL}.c", f"{MODEL}_data.c", "startup.c", "memory.c")
 
@@ -114,14 +115,12 @@ def write_sources(
         InputError: if jinja2 is not installed.
     """
     (folder / EMULATION).mkdir(parents=True)
-    (folder / "include").mkdir()
-    (folder / "kernels").mkdir()
+    (folder / KERNELS).mkdir()
     shipped = files("mcu_nas_moo.deployment.firmware")
     for name in _SOURCES:
         (folder / name).write_text((shipped / "sources" / name).read_text("utf-8"), "utf-8")
-    for name in _KERNELS:
-        text = (shipped / "kernels" / name).read_text("utf-8")
-        (folder / "kernels" / name).write_text(text, "utf-8")
+    for name, text in source.kernels.items():
+        (folder / KERNELS / name).write_text(text, "utf-8")
     harness = (shipped / "sources" / "verify_main.c").read_text("utf-8")
     (folder / EMULATION / "verify_main.c").write_text(harness, "utf-8")
     facts = _template_facts(source, request)
@@ -183,9 +182,7 @@ def _build(
     sources = [folder / name for name in (*LIBRARY_SOURCES, "main.c")]
     sources.append(folder / EMULATION / "verify_main.c")
     with tempfile.TemporaryDirectory() as objects_folder:
-        objects = toolchain.compile(
-            core, sources, [folder, folder / "include"], Path(objects_folder)
-        )
+        objects = toolchain.compile(core, sources, [folder], Path(objects_folder))
         main, harness = objects.pop("main"), objects.pop("verify_main")
         common = list(objects.values())
         toolchain.link(core, [*common, main], folder / "chip.ld", folder / IMAGE)
@@ -247,7 +244,7 @@ def _report(
         profile=profile.name,
         core=profile.device.core,
         chip=profile.device.chip,
-        generator=source.generator,
+        generator=f"mcu-nas-moo {version('mcu-nas-moo')}",
         toolchain=ToolchainFacts(
             name=toolchain.name,
             version=toolchain.version,

@@ -9,8 +9,6 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-pytest.importorskip("emx_onnx_cgen")
-
 from mcu_nas_moo.cli.nas.main import main
 from mcu_nas_moo.deployment.emulation.verification import Verification
 

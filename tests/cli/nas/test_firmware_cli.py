@@ -7,8 +7,6 @@ import pytest
 from click.testing import CliRunner
 from int8_networks import subnet_of, write_int8_model
 
-pytest.importorskip("emx_onnx_cgen")
-
 from mcu_nas_moo.cli.nas.main import main
 from mcu_nas_moo.deployment.firmware.firmware_report import read_report
 from mcu_nas_moo.hardware.profile import load_profile
@@ -136,7 +134,7 @@ def test_the_profile_is_the_one_that_the_subnet_was_searched_for(exported, tmp_p
     assert read_report(exported / "firmware" / "cortex-m33").core == "cortex-m33"
 
 
-@pytest.mark.parametrize("package", ["onnxruntime", "elftools", "emx_onnx_cgen", "jinja2"])
+@pytest.mark.parametrize("package", ["onnxruntime", "elftools", "jinja2"])
 def test_missing_packages_name_one_command(exported, monkeypatch, package):
     monkeypatch.setitem(sys.modules, package, None)
     fails(run("subnet.yaml"), f"needs {package}", "pip install 'mcu-nas-moo[firmware]'")

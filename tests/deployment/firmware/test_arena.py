@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from int8_networks import int8_model
 
 from mcu_nas_moo.deployment.firmware.arena import Tensor, plan_arena, tensor_blocks
+from mcu_nas_moo.deployment.firmware.network import read_network
 from mcu_nas_moo.networks.layer import Op
 
 
@@ -119,7 +120,7 @@ def simulated_peak(layers):
 @pytest.mark.parametrize("seed", ["smallest", 0, 1])
 def test_the_arena_of_a_subnet_is_its_peak(space, seed, tmp_path):
     network = int8_model(tmp_path, space, seed)
-    blocks = tensor_blocks(network.model)
+    blocks = tensor_blocks(read_network(network.model))
     plan = plan_arena(blocks)
     # Pooling to one pixel and flattening it are one layer there and two nodes here.
     assert plan.bound == simulated_peak(network.subnet.layers())

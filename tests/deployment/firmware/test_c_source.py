@@ -3,16 +3,14 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
+from host_network import HostNetwork
 from int8_networks import int8_model, random_inputs
 from onnx import helper, numpy_helper
-
-pytest.importorskip("emx_onnx_cgen")
-
-from host_network import HostNetwork
 
 from mcu_nas_moo.deployment.export.int8_model import session
 from mcu_nas_moo.deployment.firmware.arena import tensor_blocks
 from mcu_nas_moo.deployment.firmware.c_source import generate_c
+from mcu_nas_moo.deployment.firmware.network import read_network
 
 
 @pytest.mark.parametrize(
@@ -66,7 +64,8 @@ def test_a_name_that_would_leave_its_comment_is_refused(tmp_path, name):
 
 def test_depthwise_convolutions_and_additions_work_in_place(tmp_path):
     model = int8_model(tmp_path, "mbconv-stage", 0).model
-    blocks = {tensor.name: number for number, b in enumerate(tensor_blocks(model)) for tensor in b}
+    placed = tensor_blocks(read_network(model))
+    blocks = {tensor.name: number for number, b in enumerate(placed) for tensor in b}
     kinds = {"depthwise": 0, "add": 0}
     for node in model.graph.node:
         shares = [blocks[name] == blocks[node.output[0]] for name in node.input if name in blocks]
@@ -158,25 +157,37 @@ def test_padded_pointwise_convolutions_are_padded(tmp_path):
     np.testing.assert_array_equal(found, expected)
 
 
-def test_an_operator_without_c_code_is_refused(tmp_path):
+def test_an_operator_without_a_kernel_is_refused_with_those_that_have_one(tmp_path):
     model = onnx.ModelProto()
     model.CopyFrom(int8_model(tmp_path, "mbconv-stage", "smallest").model)
     model.graph.node[-1].op_type = "QLinearSoftmaxOfTomorrow"
-    with pytest.raises(ValueError, match="emx-onnx-cgen"):
+    with pytest.raises(ValueError, match=r"OfTomorrow has no kernel; use one of .*QLinearConv"):
         generate_c(model)
 
 
-def test_an_unexpected_form_of_generated_code_is_noticed(tmp_path, monkeypatch):
-    import emx_onnx_cgen
-
-    model = int8_model(tmp_path, "mbconv-stage", "smallest").model
-    compiler = emx_onnx_cgen.Compiler
-    plain = compiler.compile_with_data_file
-
-    def renamed(self, model):
-        code, data = plain(self, model)
-        return code.replace("int8_t tmp", "int8_t buffer"), data
-
-    monkeypatch.setattr(compiler, "compile_with_data_file", renamed)
-    with pytest.raises(ValueError, match="buffers instead of"):
+@pytest.mark.parametrize("layer", ["stem", "classifier"])
+def test_sums_beyond_int32_are_refused_with_the_layer(layer, tmp_path):
+    model = onnx.ModelProto()
+    model.CopyFrom(int8_model(tmp_path, "mbconv-stage", "smallest").model)
+    node = next(node for node in model.graph.node if node.name.startswith(layer))
+    bias = node.input[8 if node.op_type == "QLinearConv" else 6]
+    stored = next(item for item in model.graph.initializer if item.name == bias)
+    values = numpy_helper.to_array(stored).copy()
+    values[0] = 2**31 - 1 - 255
+    stored.CopyFrom(numpy_helper.from_array(values, bias))
+    with pytest.raises(ValueError, match=rf"{layer}.*beyond int32"):
         generate_c(model)
+
+
+def test_only_kernels_that_are_used_are_in_the_code(tmp_path):
+    source = generate_c(int8_model(tmp_path, "mbconv-stage", "smallest").model)
+    assert {"kernel.h", "convolution.h", "pool.h"} <= set(source.kernels)
+    for name in source.kernels:
+        assert f'#include "kernels/{name}"' in source.code
+    alone = onnx.ModelProto()
+    alone.CopyFrom(int8_model(tmp_path, "mbconv-stage", "smallest").model)
+    del alone.graph.node[1:]
+    alone.graph.output[0].CopyFrom(
+        next(v for v in alone.graph.value_info if v.name == alone.graph.node[0].output[0])
+    )
+    assert set(generate_c(alone).kernels) == {"kernel.h", "convolution.h"}

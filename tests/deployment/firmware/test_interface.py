@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from host_network import compile_for_host
 from int8_networks import MEAN, STD, int8_model
-
-pytest.importorskip("emx_onnx_cgen")
-
-from dataclasses import replace
 
 from mcu_nas_moo.deployment.firmware.c_source import generate_c
 from mcu_nas_moo.deployment.firmware.memory_map import memory_map

@@ -21,8 +21,6 @@ MCU_NAS_DEPTHWISE(3, 1) MCU_NAS_DEPTHWISE(3, 2) MCU_NAS_DEPTHWISE(5, 1)
 MCU_NAS_DEPTHWISE(5, 2) MCU_NAS_DEPTHWISE(7, 1) MCU_NAS_DEPTHWISE(7, 2)
 
 int32_t nearest(float value) { return mcu_nas_round(value); }
-float nearest_float(float value) { return nearbyintf(value); }
-long long nearest_double(double value) { return llrint(value); }
 float fused(float a, float b, float c) { return mcu_nas_fma(a, b, c); }
 void add(const int8_t *a, const int8_t *b, int8_t *out, int count, const float *scales,
          const int32_t *zero_points) {
@@ -76,10 +74,6 @@ def kernels(request, tmp_path_factory):
     flags = ("-D__ARM_FEATURE_UNALIGNED=1",) if request.param == "words" else ()
     library = compile_for_host(folder, source, flags=flags)
     library.nearest.argtypes = [ctypes.c_float]
-    library.nearest_float.argtypes = [ctypes.c_float]
-    library.nearest_float.restype = ctypes.c_float
-    library.nearest_double.argtypes = [ctypes.c_double]
-    library.nearest_double.restype = ctypes.c_longlong
     library.fused.argtypes = [ctypes.c_float] * 3
     library.fused.restype = ctypes.c_float
     library.requantise.argtypes = [ctypes.c_int32, ctypes.c_float, ctypes.c_int32]
@@ -227,9 +221,6 @@ def test_rounding_is_to_nearest_with_ties_to_even(kernels):
         [np.arange(-600, 600) / 2, np.random.default_rng(0).normal(0, 300, 2000), [-0.0]]
     ).astype(np.float32)
     assert [kernels.nearest(v) for v in values] == np.rint(values).astype(int).tolist()
-    assert [kernels.nearest_float(v) for v in values] == np.rint(values).tolist()
-    doubles = np.concatenate([np.arange(-600, 600) / 2, [2.0**40 + 0.5, -(2.0**40) - 1.5]])
-    assert [kernels.nearest_double(v) for v in doubles] == np.rint(doubles).astype(int).tolist()
 
 
 @pytest.mark.parametrize("zero_point", [-128, -3, 0, 127])

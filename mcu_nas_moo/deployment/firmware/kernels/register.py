@@ -1,0 +1,88 @@
+"""The register of kernels: shipped ones, and what users and packages bring.
+
+A kernel of one's own is a subclass of :class:`Kernel`, made known by :func:`register`, or announced
+by an installed package in the entry-point group ``mcu_nas_moo.kernels``. Those that come later go
+before the shipped ones.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.common.user_parts import announced, made
+from mcu_nas_moo.deployment.firmware.kernels.add import Add
+from mcu_nas_moo.deployment.firmware.kernels.kernel import Kernel
+from mcu_nas_moo.deployment.firmware.kernels.move import Flatten
+from mcu_nas_moo.deployment.firmware.kernels.pool import GlobalAveragePool
+from mcu_nas_moo.deployment.firmware.kernels.weighted import Convolution, Dense
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mcu_nas_moo.deployment.firmware.network import Node
+
+#: Entry-point group of packages that bring kernels.
+GROUP = "kernels"
+_KNOWN: dict[str, Kernel] = {}
+
+
+def register(kernel: Kernel) -> None:
+    """Make a kernel known for its operators.
+
+    Raises:
+        InputError: if it is no kernel.
+    """
+    if not isinstance(kernel, Kernel):
+        raise InputError(f"expected an object of a subclass of Kernel, got {kernel!r}")
+    _KNOWN.update(dict.fromkeys(kernel.operators, kernel))
+
+
+def kernel_of(node: Node) -> Kernel:
+    """The kernel that computes a node.
+
+    Raises:
+        InputError: if there is none, or it cannot; the message names the node.
+    """
+    _look_for_announced()
+    kernel = _KNOWN.get(node.operator)
+    if kernel is None:
+        raise InputError(
+            f"layer {node.name!r} cannot become firmware: {node.operator} has no kernel; "
+            f"use one of {', '.join(sorted(_KNOWN))}"
+        )
+    try:
+        problem = _problem_of_scales(node) or kernel.problem(node)
+    except InputError as error:
+        problem = str(error)
+    if problem:
+        raise InputError(f"layer {node.name!r} cannot become firmware: {problem}")
+    return kernel
+
+
+def check_kernels(nodes: Iterable[Node]) -> None:
+    """Raise an InputError that names the first node which no kernel computes."""
+    for node in nodes:
+        kernel_of(node)
+
+
+def _problem_of_scales(node: Node) -> str | None:
+    """All numbers with a fraction that an int8 operator reads are scales."""
+    for name in node.inputs:
+        values = node.constants.get(name)
+        if values is None or values.dtype.kind != "f":
+            continue
+        if not (values > 0).all() or not (values < float("inf")).all():
+            return f"{name} is not finite and above 0"
+    return None
+
+
+@cache
+def _look_for_announced() -> None:
+    for name in announced(GROUP):
+        register(made(name, GROUP, "kernel"))
+
+
+for _kernel in (Convolution(), Dense(), Add(), GlobalAveragePool(), Flatten()):
+    register(_kernel)
