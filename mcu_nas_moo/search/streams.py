@@ -16,6 +16,7 @@ from optuna.trial import TrialState
 from pydantic import NonNegativeInt, PositiveInt
 
 from mcu_nas_moo.benchmark.references.reference import known_reference
+from mcu_nas_moo.benchmark.references.whole_space import few_networks
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.yaml_files import Facts, validate
 from mcu_nas_moo.contracts.optimiser import Setting
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 STREAM, PLACE, OWNER = "mcu_nas_stream_", "mcu_nas_place", "mcu_nas_owner"
 #: Random genotypes from which ranges of objectives are taken where no reference front is known.
 SAMPLE = 256
+#: The same where an evaluation takes seconds; what is found is kept for the search.
+FEW = 6
 
 
 class Stream(Facts):
@@ -178,16 +181,19 @@ def objective_ranges(task: Task) -> tuple[FloatArray, FloatArray]:
     """Best and worst value of each objective ``(n_obj,)``: on the reference front if one is known.
 
     Else among the feasible ones, if there are any, of some random genotypes and the two with the
-    first and the last option of each gene, as a rule the smallest network and the largest. Without
-    a feasible one, all that could be evaluated count; without any, the ranges are 0 to 1.
+    first and the last option of each gene, as a rule the smallest network and the largest; where
+    an evaluation takes seconds, of a few alone. Without a feasible one, all that could be evaluated
+    count; without any, the ranges are 0 to 1.
     """
     reference = known_reference(task)
     if reference is not None:
         return reference.ideal, reference.nadir
-    ends = np.stack([np.zeros_like(task.n_choices), task.n_choices - 1])
-    F, G = task.evaluate(
-        np.concatenate([ends, task.space.sample(SAMPLE, np.random.default_rng(0))])
-    )
+    if task.cost == "microseconds":
+        ends = np.stack([np.zeros_like(task.n_choices), task.n_choices - 1])
+        X = np.concatenate([ends, task.space.sample(SAMPLE, np.random.default_rng(0))])
+    else:
+        X = few_networks(task, FEW)
+    F, G = task.evaluate(X)
     mask = feasible(G, F)
     F = F[mask] if mask.any() else F[np.isfinite(F).all(axis=1)]
     if not len(F):  # none could be evaluated

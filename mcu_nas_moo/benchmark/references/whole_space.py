@@ -54,15 +54,24 @@ def sampled_reference(task: Task, advance: Callable[[int], object] = lambda n: N
     Raises:
         InputError: if none of them is feasible.
     """
+    return _front_of(task, few_networks(task, FEW), "pooled", advance)
+
+
+def few_networks(task: Task, count: int) -> Genotypes:
+    """At most ``count`` different networks that tell the ranges of slow objectives.
+
+    The two with the first and the last option of each gene, as a rule the smallest and the largest,
+    and random ones; those that break a limit are left out, where that is known in microseconds.
+    """
     ends = np.stack([np.zeros_like(task.n_choices), task.n_choices - 1])
     checked = task.limits and task.limits_are_quick
-    drawn = task.space.sample(SAMPLE if checked else FEW - len(ends), np.random.default_rng(0))
+    drawn = task.space.sample(SAMPLE if checked else count - len(ends), np.random.default_rng(0))
     X = task.space.canonical(np.concatenate([ends, drawn]))
     if checked:
         inside = (task.constraints(X) <= 0).all(axis=1)
-        X = X[inside] if inside.any() else X  # none of them: _front_of says so
-    first = np.sort(np.unique(X, axis=0, return_index=True)[1])[:FEW]
-    return _front_of(task, X[first], "pooled", advance)
+        X = X[inside] if inside.any() else X  # none of them, which is told when they are evaluated
+    first = np.sort(np.unique(X, axis=0, return_index=True)[1])[:count]
+    return X[first]
 
 
 def _front_of(task: Task, X: Genotypes, kind: str, advance: Callable[[int], object]) -> Reference:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from mcu_nas_moo.common.tables import new_table
 
@@ -33,12 +32,12 @@ def measured_table(measured: MeasuredFront, numbers: Sequence[int]) -> Table:
         cells = []
         for metric in measured.metrics:
             believed, found = measured.believed(metric), float(measured.found[metric.name][row])
-            text = "-" if np.isnan(found) else metric.number(found)
+            text = "-" if math.isnan(found) else metric.number(found)
             if believed is None:
                 cells.append(text)
                 continue
             guess = float(believed[row])
-            off = "" if np.isnan(found) or not found else f"{100 * (guess / found - 1):+.0f} %"
+            off = "" if math.isnan(found) or not found else f"{100 * (guess / found - 1):+.0f} %"
             cells += [metric.number(guess), text, off]
         table.add_row(str(place + 1), measured.subnets.names[row], *cells)
     return table
@@ -57,6 +56,6 @@ def measured_csv(measured: MeasuredFront) -> str:
     writer.writerow(["name", *columns, "reason"])
     for row, name in enumerate(measured.subnets.names):
         figures = (float(values[row]) for values in columns.values())
-        cells = ("" if np.isnan(value) else repr(value) for value in figures)
+        cells = ("" if math.isnan(value) else repr(value) for value in figures)
         writer.writerow([name, *cells, measured.reasons.get(row, "")])
     return text.getvalue()
