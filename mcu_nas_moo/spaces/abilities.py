@@ -116,12 +116,12 @@ def check_layers(space: Space, layers: Sequence[Layer]) -> None:
     written = {0: given}
     for layer in layers:
         wanted = layer.in_channels, layer.in_size
-        if len(layer.inputs) > 1 and layer.op != Op.ADD:
-            continue  # what is joined may differ
-        for tensor in layer.inputs:
+        for place, tensor in enumerate(layer.inputs):
             found = written.get(tensor)
             flat = layer.op == Op.DENSE and found is not None and _size(*found) == _size(*wanted)
-            if found != wanted and not flat:
+            # What is joined with the first tensor may differ, but in sums.
+            free = place > 0 and layer.op != Op.ADD and found is not None
+            if found != wanted and not flat and not free:
                 shape = "not written before it" if found is None else _shape(*found)
                 raise InputError(
                     f"{what} disagrees with itself: layer {layer.name!r} reads {_shape(*wanted)} "

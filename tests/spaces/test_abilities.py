@@ -10,6 +10,7 @@ from mcu_nas_moo import FunctionEvaluator, Gene, InputError, SearchSpace, Task, 
 from mcu_nas_moo.contracts.network_io import InputSpec, OutputSpec
 from mcu_nas_moo.networks.layer import Layer, Op
 from mcu_nas_moo.networks.layer_table import LayerTable
+from mcu_nas_moo.networks.table_builder import TableBuilder
 from mcu_nas_moo.spaces.abilities import (
     HasNetworks,
     InParts,
@@ -22,11 +23,11 @@ from mcu_nas_moo.spaces.abilities import (
 
 GENES = SearchSpace("plain", [Gene("width", (4, 8))])
 LAYERS = [
-    Layer("conv", Op.CONV, (0,), 1, True, 1, 4, (3, 3), (2, 2), (24, 48), (12, 24)),
-    Layer("twin", Op.CONV, (1,), 2, False, 4, 4, (1, 1), (1, 1), (12, 24), (12, 24)),
-    Layer("add", Op.ADD, (1, 2), 3, False, 4, 4, (1, 1), (1, 1), (12, 24), (12, 24)),
-    Layer("pool", Op.GLOBAL_POOL, (3,), 4, False, 4, 4, (1, 1), (1, 1), (12, 24), (1, 1)),
-    Layer("dense", Op.DENSE, (4,), 5, False, 4, 3, (1, 1), (1, 1), (1, 1), (1, 1)),
+    Layer("conv", Op.CONV, (0,), 1, "relu", 1, 4, (3, 3), (2, 2), (24, 48), (12, 24)),
+    Layer("twin", Op.CONV, (1,), 2, "", 4, 4, (1, 1), (1, 1), (12, 24), (12, 24)),
+    Layer("add", Op.ADD, (1, 2), 3, "", 4, 4, (1, 1), (1, 1), (12, 24), (12, 24)),
+    Layer("pool", Op.GLOBAL_POOL, (3,), 4, "", 4, 4, (1, 1), (1, 1), (12, 24), (1, 1)),
+    Layer("dense", Op.DENSE, (4,), 5, "", 4, 3, (1, 1), (1, 1), (1, 1), (1, 1)),
 ]
 
 
@@ -79,6 +80,18 @@ def test_layers_that_fit_together():
     check_layers(Written(flat), flat)  # a dense layer reads an image as one row
     smaller = [LAYERS[0]._replace(in_size=(12, 48)), *LAYERS[1:]]
     check_layers(Written(smaller), smaller)
+
+
+def test_branches_that_are_joined_fit_together():
+    net = TableBuilder(1, 24, 48)
+    x = net.squeeze_and_excite(net.add("conv", 0, channels=4, kernel=3), 2)
+    x = net.add("concat", x, net.add("depthwise", x, kernel=3), 0)
+    net.add("dense", net.add("global_pool", x), channels=3)
+    layers = net.table().layers()
+    check_layers(Written(layers), layers)
+    astray = [*layers[:-3], layers[-3]._replace(inputs=(6, 99, 0)), *layers[-2:]]
+    with pytest.raises(InputError, match="tensor 99 is not written before it"):
+        check_layers(Written(astray), astray)
 
 
 def changed(row, **fields):
