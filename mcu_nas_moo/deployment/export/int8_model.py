@@ -185,7 +185,9 @@ def _check_layers(model: onnx.ModelProto, subnet: SubnetFile) -> None:
     expected: list[tuple[int, ...]] = []
     for layer in layers:
         channels = (layer.out_channels, layer.in_channels // layer.groups)
-        if layer.op in (Op.CONV, Op.DEPTHWISE):
+        if layer.op in (Op.CONV, Op.DEPTHWISE) or (
+            layer.op == Op.DENSE and layer.in_size != (1, 1)
+        ):
             expected.append((*channels, *layer.kernel))
         elif layer.op == Op.DENSE:
             expected.append(channels)
@@ -201,8 +203,14 @@ def _strip(
     from onnx import TensorProto, helper
 
     graph = model.graph
-    quantize = [node for node in graph.node if node.op_type == "QuantizeLinear"]
-    dequantize = [node for node in graph.node if node.op_type == "DequantizeLinear"]
+    quantize = [
+        node for node in graph.node if node.op_type == "QuantizeLinear" and node.input[0] == INPUT
+    ]
+    dequantize = [
+        node
+        for node in graph.node
+        if node.op_type == "DequantizeLinear" and node.output[0] == OUTPUT
+    ]
     if len(quantize) != 1 or len(dequantize) != 1:
         raise InputError("it has no outer quantisation of input and output")
     parameters = (

@@ -19,7 +19,10 @@ import numpy as np
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.extras import require
+from mcu_nas_moo.deployment.export.int8_functions import all_in_int8
+from mcu_nas_moo.networks.onnx.nodes import SAME_SHAPE
 from mcu_nas_moo.networks.onnx_writer import INPUT, OUTPUT
+from mcu_nas_moo.networks.operators import known_operators
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,15 +31,8 @@ if TYPE_CHECKING:
 
     from mcu_nas_moo.common.arrays import FloatArray
 
-#: Operators of a quantised network, by domain and name.
-INT8_OPERATORS = {
-    ("", "QLinearConv"),
-    ("", "Flatten"),
-    ("", "Reshape"),
-    ("com.microsoft", "QLinearAdd"),
-    ("com.microsoft", "QLinearGlobalAveragePool"),
-    ("com.microsoft", "QGemm"),
-}
+#: What gives the same values another shape.
+_SHAPING = frozenset({"Reshape", "Transpose"})
 # Far enough below int32 that the sum of products with the bias stays within it.
 _LARGEST_BIAS = 2**30
 # Calibration keeps all intermediate tensors of a batch.
@@ -86,7 +82,11 @@ def _quantise(
 
     starts = range(0, len(images), _BATCH)
     batches = ({INPUT: images[start : start + _BATCH]} for start in starts)
-    with tempfile.TemporaryDirectory(prefix="mcu-nas-") as folder, _without_advice():
+    with (
+        tempfile.TemporaryDirectory(prefix="mcu-nas-") as folder,
+        _without_advice(),
+        all_in_int8(model),
+    ):
         # As a file: a model in memory is changed, its weights are moved out of it.
         given, result = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
         onnx.save(model, given)
@@ -133,14 +133,25 @@ def _activation_overrides(
 
 
 def check_operators(model: onnx.ModelProto) -> None:
-    """Raise an InputError if a network has more than int8 operators inside an outer Q and DQ."""
-    for node in model.graph.node:
-        outer = (node.op_type == "QuantizeLinear" and node.input[0] == INPUT) or (
-            node.op_type == "DequantizeLinear" and node.output[0] == OUTPUT
-        )
-        # The ONNX domain has two spellings.
-        domain = "" if node.domain == "ai.onnx" else node.domain
-        if not outer and (domain, node.op_type) not in INT8_OPERATORS:
+    """Raise an InputError for a node that quantising a network of ours does not leave."""
+    nodes = model.graph.node
+    known = {name for operator in known_operators() for name in operator.int8_nodes}
+    entered = {node.output[0] for node in nodes if node.op_type == "DequantizeLinear"}
+    left = {node.input[0] for node in nodes if node.op_type == "QuantizeLinear"}
+    functions = {
+        node.output[0]: node.input[0]
+        for node in nodes
+        if node.op_type in SAME_SHAPE and node.input[0] in entered and node.output[0] in left
+    }
+    for node in nodes:
+        domain = node.domain.removeprefix("ai.onnx")  # it has two spellings
+        name = f"{domain}.{node.op_type}".removeprefix(".")
+        fits = name in known | _SHAPING or node.output[0] in functions
+        if node.op_type == "DequantizeLinear":
+            fits = node.output[0] in {OUTPUT, *functions.values()}
+        elif node.op_type == "QuantizeLinear":
+            fits = node.input[0] in {INPUT, *functions}
+        if not fits:
             raise InputError(
                 f"operator {node.op_type} of node {node.name!r} is not one of an int8 network"
             )
