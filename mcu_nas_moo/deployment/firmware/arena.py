@@ -137,8 +137,8 @@ def tensor_blocks(network: Int8Network, simd: bool = True) -> list[list[Tensor]]
     sizes = {name: prod(shape) for name, shape in network.shapes.items()}  # all are int8
     last = {name: step for step, node in enumerate(network.nodes) for name in node.inputs}
     last[network.output] = len(network.nodes)
-    blocks = {network.input: [_tensor(network.input, sizes, -1, last)]}
-    block_of = {network.input: network.input}
+    blocks = {name: [_tensor(name, sizes, -1, last)] for name in network.inputs}
+    block_of = {name: name for name in network.inputs}
     for step, node in enumerate(network.nodes):
         kernel, output = kernel_of(node), node.output
         tensor = _tensor(output, sizes, step, last)

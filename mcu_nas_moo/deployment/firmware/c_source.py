@@ -100,7 +100,7 @@ def generate_c(model: onnx.ModelProto, simd: bool = True) -> CSource:
         data="\n".join(["#include <stdint.h>", "", *definitions]) + "\n",
         kernels=kernels,
         plan=plan,
-        input_offset=plan.offsets[network.input],
+        input_offset=plan.offsets[network.inputs[0]],
         output_offset=plan.offsets[network.output],
         peak_layer=network.nodes[plan.peak].name.removesuffix("_quant"),
     )

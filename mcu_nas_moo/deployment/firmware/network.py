@@ -10,7 +10,7 @@ import numpy as np
 from mcu_nas_moo.common.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import onnx
 
@@ -24,13 +24,13 @@ class Int8Network:
     Attributes:
         constants: values of initialisers by name.
         shapes: of all activations by name; the first axis is the image, of which there is one.
-        input, output: names of activations.
+        inputs, output: names of activations.
     """
 
     nodes: tuple[Node, ...]
     constants: Mapping[str, Array]
     shapes: Mapping[str, tuple[int, ...]]
-    input: str
+    inputs: tuple[str, ...]
     output: str
 
 
@@ -114,6 +114,7 @@ def read_network(model: onnx.ModelProto) -> Int8Network:
         for name in node.output:
             if name not in shapes:
                 raise InputError(f"the int8 network does not tell the shape of tensor {name!r}")
+    inputs = tuple(item.name for item in graph.input)
     nodes = tuple(
         Node(
             node.name or f"{node.op_type} {number}",
@@ -126,7 +127,7 @@ def read_network(model: onnx.ModelProto) -> Int8Network:
         )
         for number, node in enumerate(graph.node)
     )
-    return Int8Network(nodes, constants, shapes, graph.input[0].name, graph.output[0].name)
+    return Int8Network(nodes, constants, shapes, inputs, graph.output[0].name)
 
 
 def as_image(shape: tuple[int, ...]) -> tuple[int, int, int]:
@@ -140,3 +141,9 @@ def as_image(shape: tuple[int, ...]) -> tuple[int, int, int]:
     channels, *sides = shape[1:]
     height, width = (*[1] * (2 - len(sides)), *sides)
     return channels, height, width
+
+
+def two_sides(values: Sequence[int], missing: int) -> tuple[int, int]:
+    """What a node says of height and width; of signals it says nothing of the height."""
+    height, width = (*[missing] * (2 - len(values)), *values)
+    return height, width

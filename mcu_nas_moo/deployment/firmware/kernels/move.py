@@ -30,3 +30,27 @@ class Flatten(Kernel):
     @property
     def sources(self) -> tuple[Path, ...]:
         return ()
+
+
+class Slice(Kernel):
+    """``Slice`` of int8: neighbouring channels."""
+
+    operators = ("Slice",)
+
+    def problem(self, node: Node) -> str | None:
+        axes = node.constant(3).tolist() if node.has(3) else list(range(len(node.shape(0))))
+        steps = node.constant(4).tolist() if node.has(4) else [1]
+        if axes != [1] or set(steps) != {1}:
+            return "it takes other parts than neighbouring channels; slice along axis 1, step 1"
+        return None
+
+    def code(self, node: Node, c: CallWriter) -> str:
+        channels, *sides = node.shape(0)[1:]
+        start = int(node.constant(1).item())
+        first = min(start + channels if start < 0 else start, channels)
+        source = f"{c.input(0)} + {first * prod(sides)}"
+        return c.call("mcu_nas_copy", c.output, source, prod(node.output_shape))
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        return ()

@@ -14,8 +14,13 @@ from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.user_parts import announced, made
 from mcu_nas_moo.deployment.firmware.kernels.add import Add
 from mcu_nas_moo.deployment.firmware.kernels.kernel import Kernel
-from mcu_nas_moo.deployment.firmware.kernels.move import Flatten
-from mcu_nas_moo.deployment.firmware.kernels.pool import GlobalAveragePool
+from mcu_nas_moo.deployment.firmware.kernels.move import Flatten, Slice
+from mcu_nas_moo.deployment.firmware.kernels.multiply import Multiply
+from mcu_nas_moo.deployment.firmware.kernels.pad import Pad
+from mcu_nas_moo.deployment.firmware.kernels.pool import AveragePool, GlobalAveragePool, MaxPool
+from mcu_nas_moo.deployment.firmware.kernels.resize import Resize
+from mcu_nas_moo.deployment.firmware.kernels.softmax import Softmax
+from mcu_nas_moo.deployment.firmware.kernels.table import Concat, Table
 from mcu_nas_moo.deployment.firmware.kernels.weighted import Convolution, Dense
 
 if TYPE_CHECKING:
@@ -84,5 +89,8 @@ def _look_for_announced() -> None:
         register(made(name, GROUP, "kernel"))
 
 
-for _kernel in (Convolution(), Dense(), Add(), GlobalAveragePool(), Flatten()):
+for _kernel in (
+    *(Convolution(), Dense(), Add(), Multiply(), Table(), Concat(), Softmax()),
+    *(GlobalAveragePool(), AveragePool(), MaxPool(), Resize(), Pad(), Flatten(), Slice()),
+):
     register(_kernel)
