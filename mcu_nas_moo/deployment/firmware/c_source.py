@@ -14,6 +14,7 @@ from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.deployment.firmware.arena import ArenaPlan, plan_arena, tensor_blocks
 from mcu_nas_moo.deployment.firmware.c_writer import ARENA, NodeWriter
 from mcu_nas_moo.deployment.firmware.kernels.register import check_kernels, kernel_of
+from mcu_nas_moo.deployment.firmware.lowering import lower
 from mcu_nas_moo.deployment.firmware.network import read_network
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def generate_c(model: onnx.ModelProto, simd: bool = True) -> CSource:
         InputError: if the network has a layer that no kernel computes, or a name that would end a
             comment of the code.
     """
-    network = read_network(model)
+    network = read_network(lower(model))
     check_kernels(network.nodes)
     _check_names(network.nodes)
     plan = plan_arena(tensor_blocks(network, simd))

@@ -118,8 +118,8 @@ def compile_all(models, folder: Path):
                 code = code.replace(line, "")
             seen.add(line)
         for text in (source.data, code):
-            text = re.sub(r"\bweight(\d+)_", rf"network{number}_\1_", text)
-            parts.append(text.replace("mcu_nas_model", f"network{number}"))
+            renamed = re.sub(r"\bweight(\d+)_", rf"network{number}_\1_", text)
+            parts.append(renamed.replace("mcu_nas_model", f"network{number}"))
     (folder / "all.c").write_text("\n".join(parts))
     library = compile_for_host(folder, folder / "all.c")
     arena = np.ctypeslib.as_array((ctypes.c_int8 * largest).in_dll(library, "mcu_nas_arena"))

@@ -59,7 +59,9 @@ def max_pool(rng):
     window = windows(rng, shape)
     if ceil:
         window["pads"] = [0] * len(window["pads"])
-        window["strides"] = [min(s, k) for s, k in zip(window["strides"], window["kernel_shape"])]
+        window["strides"] = [
+            min(s, k) for s, k in zip(window["strides"], window["kernel_shape"], strict=True)
+        ]
     b.node("MaxPool", [b.input(shape)], **window, ceil_mode=ceil)
     return b
 
@@ -70,7 +72,9 @@ def average_pool(rng):
     window, ceil = windows(rng, shape), int(rng.integers(2))
     if ceil:
         window["pads"] = [0] * len(window["pads"])
-        window["strides"] = [min(s, k) for s, k in zip(window["strides"], window["kernel_shape"])]
+        window["strides"] = [
+            min(s, k) for s, k in zip(window["strides"], window["kernel_shape"], strict=True)
+        ]
     pad = int(rng.integers(2))
     b.node("QLinearAveragePool", inputs, OURS, **window, ceil_mode=ceil, count_include_pad=pad)
     return b

@@ -32,7 +32,8 @@ class Add(Kernel):
             first, second, function = 3 - small, small, "mcu_nas_add_channels"
             sizes = (node.output_shape[1], prod(node.output_shape[2:]))
         return c.call(
-            *(function, c.input(first), c.input(second), c.output, *sizes),
+            function,
+            *(c.input(first), c.input(second), c.output, *sizes),
             *(node.scale(first + 1), node.zero_point(first + 2)),
             *(node.scale(second + 1), node.zero_point(second + 2)),
             *(node.scale(6), node.zero_point(7)),

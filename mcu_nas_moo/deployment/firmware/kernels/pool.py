@@ -70,7 +70,7 @@ def _problem_of_windows(node: Node) -> str | None:
         return "its padding is automatic; give pads"
     if set(attributes.get("dilations", [1])) != {1}:
         return "it is dilated; use a larger window, or a strided pooling"
-    channels, height, width = as_image(node.shape(0))
+    _, height, width = as_image(node.shape(0))
     _, out_height, out_width = as_image(node.output_shape)
     stride_y, stride_x = two_sides(attributes.get("strides", [1, 1]), 1)
     top, left = _begins(node)

@@ -24,18 +24,28 @@ class Resize(Kernel):
 
     def problem(self, node: Node) -> str | None:
         mode, coordinates = _text(node, "mode", "nearest"), _coordinates(node)
-        if mode not in ("nearest", "linear"):
-            return f"it is of the mode {mode}; use nearest or linear"
-        if coordinates not in _COORDINATES:
-            return f"its coordinates are {coordinates}; use one of {', '.join(_COORDINATES)}"
-        if _text(node, "nearest_mode", _NEAREST[0]) not in _NEAREST:
-            return f"its nearest_mode is not one of {', '.join(_NEAREST)}"
-        if node.attributes.get("antialias", 0):
-            return "it smooths what it shrinks; use antialias=0, or an average pooling"
-        if node.shape(0)[:2] != node.output_shape[:2]:
-            return "it changes the number of channels"
-        if mode == "linear" and len(node.shape(0)) != 4:
-            return "it is linear in one dimension; use nearest, or an image of height 1"
+        for holds, problem in (
+            (mode in ("nearest", "linear"), f"it is of the mode {mode}; use nearest or linear"),
+            (
+                coordinates in _COORDINATES,
+                f"its coordinates are {coordinates}; use one of {', '.join(_COORDINATES)}",
+            ),
+            (
+                _text(node, "nearest_mode", _NEAREST[0]) in _NEAREST,
+                f"its nearest_mode is none of {', '.join(_NEAREST)}",
+            ),
+            (
+                not node.attributes.get("antialias", 0),
+                "it smooths what it shrinks; use antialias=0, or an average pooling",
+            ),
+            (node.shape(0)[:2] == node.output_shape[:2], "it changes the number of channels"),
+            (
+                mode == "nearest" or len(node.shape(0)) == 4,
+                "it is linear in one dimension; use nearest, or an image of height 1",
+            ),
+        ):
+            if not holds:
+                return problem
         return None
 
     def code(self, node: Node, c: CallWriter) -> str:
@@ -58,7 +68,7 @@ class Resize(Kernel):
 
 
 class _Axis:
-    """Where the rows, or the columns, of the output lie in the input; in float32 as ONNX Runtime."""
+    """Where rows, or columns, of the output lie in the input; in float32 as in onnxruntime."""
 
     def __init__(self, node: Node, size: int, out_size: int, axis: int) -> None:
         self._size, self._round = size, _text(node, "nearest_mode", _NEAREST[0])
@@ -66,11 +76,9 @@ class _Axis:
         scale = np.float32(out_size) / np.float32(size)
         if node.has(2) and node.constant(2).size >= -axis:
             scale = np.float32(node.constant(2)[axis])
-        self._scale, half, coordinates = scale, np.float32(0.5), _coordinates(node)
+        half, coordinates = np.float32(0.5), _coordinates(node)
         if coordinates == "align_corners":
-            step = np.float32(size - 1) / np.float32(max(out_size - 1, 1))
             self._at = places * np.float32(size - 1) / np.float32(max(out_size - 1, 1))
-            self._at = self._at if out_size > 1 else places * step
         elif coordinates == "asymmetric":
             self._at = places / scale
         elif coordinates == "pytorch_half_pixel" and out_size == 1:
@@ -90,7 +98,8 @@ class _Axis:
             "round_prefer_floor": np.where(at == np.trunc(at) + half, np.floor(at), _round(at)),
             "round_prefer_ceil": _round(at),
         }[self._round]
-        return np.clip(rounded, 0, self._size - 1).astype(np.int16)
+        places: np.ndarray[Any, Any] = np.clip(rounded, 0, self._size - 1).astype(np.int16)
+        return places
 
     def linear(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         """The two rows between which each row lies ``(N, 2)``, and what they count."""

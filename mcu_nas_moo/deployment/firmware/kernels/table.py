@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -61,7 +61,7 @@ class Concat(Kernel):
         return "\n    ".join(lines)
 
 
-def requantised(node: Node, place: int) -> np.ndarray[tuple[int], np.dtype[np.int8]] | None:
+def requantised(node: Node, place: int) -> np.ndarray[Any, np.dtype[np.int8]] | None:
     """What becomes of each byte of an input of a concatenation; None if nothing does.
 
     In the order of onnxruntime: dequantised, divided, rounded to nearest with ties to even.
@@ -72,4 +72,5 @@ def requantised(node: Node, place: int) -> np.ndarray[tuple[int], np.dtype[np.in
     zero_free = EVERY_BYTE.astype(np.int32) - node.zero_point(place + 2)
     values = node.scale(place + 1) * zero_free.astype(np.float32)
     steps = np.rint(values / scale) + np.float32(zero_point)
-    return np.clip(steps, -128, 127).astype(np.int8)
+    table: np.ndarray[Any, np.dtype[np.int8]] = np.clip(steps, -128, 127).astype(np.int8)
+    return table
