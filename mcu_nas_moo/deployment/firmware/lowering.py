@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from mcu_nas_moo.common.errors import InputError
+from mcu_nas_moo.deployment.firmware.kernels.register import instead_of
 from mcu_nas_moo.deployment.firmware.tables import ELEMENTWISE, tables_of_functions
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def lower(model: onnx.ModelProto) -> onnx.ModelProto:
         node = next((node for node in left if node.op_type not in ELEMENTWISE), left[0])
         raise InputError(
             f"layer {node.name!r} cannot become firmware: {node.op_type} of floats has no kernel; "
-            "use an operator that onnxruntime quantises, or a function of one tensor"
+            f"use {instead_of(node.op_type)}, or a function of one tensor"
         )
     return lowered
 

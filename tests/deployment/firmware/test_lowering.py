@@ -175,3 +175,22 @@ def test_an_operator_without_int8_meaning_is_refused_by_name():
     b.node("QuantizeLinear", [y, *b.scaled(rng)])
     with pytest.raises(ValueError, match=r"InstanceNormalization t1.*of floats has no kernel"):
         lower(b.model())
+
+
+@pytest.mark.parametrize(
+    ("operator", "weights", "instead"),
+    [
+        ("LayerNormalization", (4, 3, 3), "batch normalisation"),
+        ("ConvTranspose", (4, 2, 2, 2), "a resize and a convolution"),
+        ("MatMul", (1, 4, 3, 3), "pointwise convolutions, and squeeze-and-excite"),
+    ],
+)
+def test_operators_without_a_kernel_name_what_replaces_them(operator, weights, instead):
+    rng = np.random.default_rng(0)
+    b = Builder()
+    x = b.node("DequantizeLinear", [b.input((1, 4, 3, 3)), *b.scaled(rng)])
+    more = {"axis": 1} if operator == "LayerNormalization" else {}
+    y = b.node(operator, [x, b.constant(np.ones(weights, np.float32))], **more)
+    b.node("QuantizeLinear", [y, *b.scaled(rng)])
+    with pytest.raises(ValueError, match=f"{operator} t1.* has no kernel; use {instead}"):
+        lower(b.model())

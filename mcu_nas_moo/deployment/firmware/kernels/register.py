@@ -31,6 +31,14 @@ if TYPE_CHECKING:
 #: Entry-point group of packages that bring kernels.
 GROUP = "kernels"
 _KNOWN: dict[str, Kernel] = {}
+#: What does the same, or nearly, with kernels; for operators without one.
+_INSTEAD = {
+    "ConvTranspose": "a resize and a convolution",
+    "LayerNormalization": "batch normalisation, which convolutions take in",
+    "InstanceNormalization": "batch normalisation, which convolutions take in",
+    "MatMul": "pointwise convolutions, and squeeze-and-excite in the place of attention",
+    "QLinearMatMul": "pointwise convolutions, and squeeze-and-excite in the place of attention",
+}
 
 
 def register(kernel: Kernel) -> None:
@@ -55,7 +63,7 @@ def kernel_of(node: Node) -> Kernel:
     if kernel is None:
         raise InputError(
             f"layer {node.name!r} cannot become firmware: {node.operator} has no kernel; "
-            f"use one of {', '.join(sorted(_KNOWN))}"
+            f"use {instead_of(node.operator)}"
         )
     try:
         problem = _problem_of_scales(node) or kernel.problem(node)
@@ -64,6 +72,11 @@ def kernel_of(node: Node) -> Kernel:
     if problem:
         raise InputError(f"layer {node.name!r} cannot become firmware: {problem}")
     return kernel
+
+
+def instead_of(operator: str) -> str:
+    """What to use for an operator without a kernel."""
+    return _INSTEAD.get(operator, f"one of {', '.join(sorted(_KNOWN))}")
 
 
 def check_kernels(nodes: Iterable[Node]) -> None:
