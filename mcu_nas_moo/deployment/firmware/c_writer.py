@@ -52,8 +52,9 @@ class NodeWriter:
 
     @property
     def scratch(self) -> str:
-        """Address of the scratch memory in C."""
-        return self._address(scratch_name(self._number))
+        """Address of the scratch memory in C; NULL if the node needs none."""
+        name = scratch_name(self._number)
+        return self._address(name) if name in self._offsets else "NULL"
 
     def _address(self, tensor: str) -> str:
         return f"{ARENA} + {self._offsets[tensor]}"

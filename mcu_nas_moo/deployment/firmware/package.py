@@ -25,7 +25,7 @@ from mcu_nas_moo.deployment.firmware.firmware_report import (
     write_report,
 )
 from mcu_nas_moo.deployment.firmware.memory_map import MemoryMap, board_of, memory_map
-from mcu_nas_moo.deployment.firmware.toolchain import DoesNotFitError, Toolchain
+from mcu_nas_moo.deployment.firmware.toolchain import SIMD_CORES, DoesNotFitError, Toolchain
 from mcu_nas_moo.hardware.cost_model import CostModel
 from mcu_nas_moo.spaces.abilities import HasNetworks, with_ability
 
@@ -78,8 +78,11 @@ def build_firmware(
     _check_place(folder)
     with _temporary_folder_beside(folder) as temporary:
         made = temporary / folder.name
+        simd = request.toolchain.has_simd(device.core)
+        if device.core in SIMD_CORES and not simd:
+            say(f"{request.toolchain.name} has no DSP extension for {device.core}: slower kernels")
         say("generating C")
-        source = generate_c(request.model.model)
+        source = generate_c(request.model.model, simd)
         write_sources(source, chip_map, request, made)
         say("compiling and linking")
         try:

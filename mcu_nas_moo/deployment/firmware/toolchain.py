@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcu_nas_moo.common import processes
@@ -16,7 +19,6 @@ from mcu_nas_moo.common.extras import require
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 GCC = "arm-none-eabi-gcc"
 #: Cores that code can be made for, with the flags that name them: of gcc, and of zig's clang.
@@ -36,7 +38,7 @@ CORES = {
     ),
     "cortex-m33": (
         ("-mcpu=cortex-m33", "-mfpu=fpv5-sp-d16", "-mfloat-abi=hard"),
-        ("-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m33+fp_armv8d16sp"),
+        ("-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m33+dsp+fp_armv8d16sp"),
     ),
     "cortex-m55": (
         # Without its vector extension: sums of floats in another order would be other numbers.
@@ -44,6 +46,8 @@ CORES = {
         ("-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m55-mve+fp_armv8d16sp"),
     ),
 }
+#: Cores whose chips have the DSP extension: two products of int16 in one instruction.
+SIMD_CORES = ("cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55")
 #: For both compilers. Products and sums of floats stay apart, as onnxruntime computes them.
 _FLAGS = (
     *("-std=c11", "-O3", "-fwrapv", "-ffp-contract=off", "-ffreestanding"),
@@ -92,6 +96,13 @@ class Toolchain:
         if self.name == "gcc":
             return (*of_gcc, *_FLAGS)
         return (*of_zig, *_FLAGS, "-fno-sanitize=all", "-fomit-frame-pointer")
+
+    def has_simd(self, core: str) -> bool:
+        """Whether code for a core uses the DSP extension."""
+        with tempfile.TemporaryDirectory() as folder:
+            macros = Path(folder, "macros")
+            self._run([*self.flags(core), "-dM", "-E", "-x", "c", os.devnull, "-o", str(macros)])
+            return "__ARM_FEATURE_SIMD32" in macros.read_text()
 
     def compile(
         self, core: str, sources: Sequence[Path], include: Sequence[Path], folder: Path

@@ -8,12 +8,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* One copy of a function, whatever it is called with. */
+/*
+ * One copy of a function that knows nothing of its callers: it takes the same instructions in every
+ * network. clang has no word for it; of a function that is `used`, it does not know all callers.
+ */
 #if defined(__clang__)
-#define MCU_NAS_ONCE __attribute__((noinline, unused))
+#define MCU_NAS_ONCE __attribute__((noinline, noduplicate, used))
 #else
-#define MCU_NAS_ONCE __attribute__((noinline, noclone, unused))
+#define MCU_NAS_ONCE __attribute__((noipa, unused))
 #endif
+
+#define MCU_NAS_INLINE static inline __attribute__((always_inline))
+
+/* Hides from the optimiser what becomes of a pointer in a loop. It would keep more pointers than
+   there are registers, add a copy of the loop for strides of 1, or unroll it. */
+#define MCU_NAS_OPAQUE(pointer) __asm__("" : "+r"(pointer))
 
 /* Nearest integer; of values beyond +-2^22 only the sign and that they are large is kept. */
 static inline int32_t mcu_nas_round(float value) {
@@ -62,11 +71,18 @@ static inline float mcu_nas_fma(float a, float b, float c) {
 
 /* The int8 number of a value that is in steps of its scale, zero point not yet added. */
 static inline int8_t mcu_nas_quantise(float value, int32_t zero_point) {
-    const int32_t lowest = INT8_MIN - zero_point, highest = INT8_MAX - zero_point;
     int32_t rounded = mcu_nas_round(value);
+#if defined(__ARM_FEATURE_DSP)
+    /* A sum that saturates at int32, then at int8. */
+    __asm__("qadd %0, %1, %2" : "=r"(rounded) : "r"(rounded), "r"(zero_point));
+    __asm__("ssat %0, #8, %1" : "=r"(rounded) : "r"(rounded));
+    return (int8_t)rounded;
+#else
+    const int32_t lowest = INT8_MIN - zero_point, highest = INT8_MAX - zero_point;
     rounded = rounded < lowest ? lowest : rounded;
     rounded = rounded > highest ? highest : rounded;
     return (int8_t)(rounded + zero_point);
+#endif
 }
 
 static inline void mcu_nas_copy(int8_t *to, const int8_t *from, int count) {

@@ -25,7 +25,7 @@ class CallWriter(Protocol):
 
     @property
     def scratch(self) -> str:
-        """Address of the scratch memory in C."""
+        """Address of the scratch memory in C; NULL if the node needs none."""
 
     def constant(self, name: str, values: np.ndarray[Any, Any]) -> str:
         """An array of constants in Flash; returns what it is called in C.

@@ -2,93 +2,96 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mcu_nas_moo.deployment.firmware.kernels.geometry import Geometry
 from mcu_nas_moo.deployment.firmware.kernels.kernel import Kernel
-from mcu_nas_moo.deployment.firmware.network import as_image
 
 if TYPE_CHECKING:
+    from mcu_nas_moo.common.arrays import FloatArray, IntArray
     from mcu_nas_moo.deployment.firmware.kernels.kernel import CallWriter
     from mcu_nas_moo.deployment.firmware.network import Node
 
-_SOURCE = Path(__file__).with_name("convolution.h")
+_SOURCES = tuple(
+    Path(__file__).with_name(name) for name in ("simd.h", "convolution.h", "depthwise.h")
+)
 # Places of the inputs that both operators have in common.
 _WEIGHTS, _WEIGHT_SCALES, _WEIGHT_ZEROS = 3, 4, 5
+#: Sizes are int16 in the C code.
+_SIZE_LIMIT = 2**15
 
 
 class Convolution(Kernel):
-    """``QLinearConv``: pointwise, depthwise, and over all channels."""
+    """``QLinearConv`` of one or two dimensions."""
 
     operators = ("QLinearConv",)
 
     @property
     def sources(self) -> tuple[Path, ...]:
-        return (_SOURCE,)
+        return _SOURCES
 
     def problem(self, node: Node) -> str | None:
-        height, width = node.constant(_WEIGHTS).shape[2:]
-        groups = node.attributes.get("group", 1)
+        kernel = list(node.constant(_WEIGHTS).shape[2:])
+        groups, pads = node.attributes.get("group", 1), node.attributes.get("pads", [0])
         channels, outputs = node.shape(0)[1], node.output_shape[1]
-        one_depthwise = groups in (1, channels) and (groups == 1 or outputs == channels)
         for holds, problem in (
-            (height == width, "its kernel is not square"),
             (
-                node.attributes.get("kernel_shape", [height, width]) == [height, width],
+                node.attributes.get("kernel_shape", kernel) == kernel,
                 "its kernel_shape is not that of its weights",
             ),
-            (len(set(node.attributes.get("strides", [1]))) == 1, "its stride is not square"),
             (
                 node.attributes.get("auto_pad", b"NOTSET") == b"NOTSET",
                 "its padding is automatic; give pads",
             ),
-            (len(set(_pads(node))) == 1, "it pads the sides differently"),
-            (set(node.attributes.get("dilations", [1])) == {1}, "it is dilated"),
-            (one_depthwise, f"it has {groups} groups for {channels} channels"),
+            (min(pads) >= 0, "its padding is negative; cut the input before"),
+            (
+                channels % groups == outputs % groups == 0,
+                f"it has {groups} groups for {channels} channels and {outputs} outputs",
+            ),
+            (
+                max(*node.shape(0), *node.output_shape, *pads) < _SIZE_LIMIT,
+                f"one of its sizes is {_SIZE_LIMIT:,} or more",
+            ),
         ):
             if not holds:
                 return problem
         return _problem_of_weights(node, outputs, bias=8)
 
     def overwrites(self, node: Node) -> tuple[int, ...]:
-        return (0,) if _is_depthwise(node) else ()
+        return (0,) if Geometry.of(node).depthwise else ()
 
     def scratch_bytes(self, node: Node, simd: bool) -> int:
-        if not _is_depthwise(node):
-            return 0
-        _, height, width = as_image(node.shape(0))
-        border = 2 * _pads(node)[0]
-        return (height + border) * (width + border)
+        return Geometry.of(node).scratch_bytes(simd)
 
     def code(self, node: Node, c: CallWriter) -> str:
-        weights = node.constant(_WEIGHTS)
-        channels, height, width = as_image(node.shape(0))
-        outputs, out_height, out_width = as_image(node.output_shape)
-        kernel, stride, padding = weights.shape[2], _stride(node), _pads(node)[0]
+        g = Geometry.of(node)
         common = (c.input(0), c.output, *_constants(node, c, bias=8, output=6))
-        if kernel == 1 and stride == 1 and padding == 0 and not _is_depthwise(node):
-            return c.call("mcu_nas_pointwise", *common, channels, outputs, height * width)
-        geometry = c.structure(
-            *("mcu_nas_geometry", "geometry"),
-            *(height, width, out_height, out_width, stride, padding),
-        )
-        if _is_depthwise(node):
-            c.instance(f"MCU_NAS_DEPTHWISE({kernel}, {stride})")
-            function = f"mcu_nas_depthwise_{kernel}x{kernel}s{stride}"
-            return c.call(function, *common, channels, geometry, c.scratch)
-        return c.call("mcu_nas_convolution", *common, channels, outputs, kernel, geometry)
+        if g.function == "mcu_nas_dense":
+            return c.call(g.function, *common, g.channels, g.outputs)
+        if g.function == "mcu_nas_pointwise":
+            pixels = g.in_size.y * g.in_size.x
+            return c.call(g.function, *common, g.channels, g.outputs, pixels, c.scratch)
+        sizes = (g.in_size, g.out_size, g.kernel, g.stride, g.dilation, g.padding)
+        geometry = c.structure("mcu_nas_geometry", "geometry", *chain.from_iterable(sizes))
+        if g.unrolled:
+            c.instance(f"MCU_NAS_DEPTHWISE({g.kernel.y}, {g.kernel.x}, {g.stride.x})")
+        if g.depthwise:
+            return c.call(g.function, *common, g.groups, geometry, c.scratch)
+        return c.call(g.function, *common, g.groups, g.channels, g.outputs, geometry, c.scratch)
 
 
 class Dense(Kernel):
-    """``QGemm``: a pointwise convolution of one pixel."""
+    """``QGemm``."""
 
     operators = ("QGemm",)
 
     @property
     def sources(self) -> tuple[Path, ...]:
-        return (_SOURCE,)
+        return _SOURCES
 
     def problem(self, node: Node) -> str | None:
         attributes = node.attributes
@@ -101,31 +104,32 @@ class Dense(Kernel):
     def code(self, node: Node, c: CallWriter) -> str:
         outputs, inputs = node.constant(_WEIGHTS).shape
         constants = _constants(node, c, bias=6, output=7)
-        return c.call("mcu_nas_pointwise", c.input(0), c.output, *constants, inputs, outputs, 1)
+        return c.call("mcu_nas_dense", c.input(0), c.output, *constants, inputs, outputs)
 
 
-def _is_depthwise(node: Node) -> bool:
-    return bool(node.attributes.get("group", 1) > 1)
-
-
-def _pads(node: Node) -> list[int]:
-    return list(node.attributes.get("pads", [0]))
-
-
-def _stride(node: Node) -> int:
-    return int(node.attributes.get("strides", [1])[0])
-
-
-def _constants(node: Node, c: CallWriter, bias: int, output: int) -> tuple[str, str, str]:
-    """Weights, bias and quantisation in C; ``output`` is the place of the output's scale."""
-    scales = c.constant("scales", node.constant(_WEIGHT_SCALES).astype(np.float32))
+def _constants(node: Node, c: CallWriter, bias: int, output: int) -> tuple[str, str]:
+    """Weights and quantisation in C; ``output`` is the place of the output's scale."""
+    biases, multipliers = folded(node, bias, output)
     quantisation = c.structure(
         *("mcu_nas_quantisation", "quantisation"),
-        *(node.scale(1), scales, node.scale(output)),
+        *(c.constant("biases", biases), c.constant("multipliers", multipliers)),
         *(node.zero_point(2), node.zero_point(output + 1)),
     )
-    weights = c.constant("values", node.constant(_WEIGHTS))
-    return weights, c.constant("bias", node.constant(bias)), quantisation
+    return c.constant("values", node.constant(_WEIGHTS)), quantisation
+
+
+def folded(node: Node, bias: int, output: int) -> tuple[IntArray, FloatArray]:
+    """Biases and multipliers, one per output channel ``(n_outputs,)``.
+
+    An output is round((bias + sum of w (x - x_zero)) * x_scale * w_scale / y_scale) + y_zero. What
+    x_zero adds is the same for every pixel, as borders are padded with x_zero: it goes into the
+    bias, and the three scales into one, in float32 and in onnxruntime's order.
+    """
+    weights = node.constant(_WEIGHTS).astype(np.int64)
+    sums = weights.reshape(len(weights), -1).sum(axis=1)
+    biases = node.constant(bias) - node.zero_point(2) * sums
+    scales = np.ravel(node.constant(_WEIGHT_SCALES)).astype(np.float32)
+    return biases.astype(np.int32), node.scale(1) * scales / node.scale(output)
 
 
 def _problem_of_weights(node: Node, outputs: int, bias: int) -> str | None:
