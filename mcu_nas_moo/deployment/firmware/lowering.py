@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from mcu_nas_moo.common.errors import InputError
-from mcu_nas_moo.deployment.firmware.kernels.register import instead_of
+from mcu_nas_moo.deployment.firmware.kernels.register import instead_of, known_operators
 from mcu_nas_moo.deployment.firmware.tables import ELEMENTWISE, tables_of_functions
 
 if TYPE_CHECKING:
@@ -25,10 +25,13 @@ if TYPE_CHECKING:
 _QUANTISE, _DEQUANTISE = "QuantizeLinear", "DequantizeLinear"
 _OURS = "com.microsoft"
 #: Operators that move values, or choose among them: the same in float and in int8.
-_MOVING = {"Flatten", "Reshape", "Squeeze", "Unsqueeze", "Identity", "MaxPool", "Slice", "Pad"}
-#: Operators with an int8 twin QLinear..., whose inputs are tensors, each with scale and zero point,
-#: then those of the output.
-_TWINS = {"Add", "Mul", "AveragePool", "GlobalAveragePool", "Softmax"}
+_MOVING = {
+    *("Flatten", "Reshape", "Squeeze", "Unsqueeze", "Identity", "Transpose"),
+    *("MaxPool", "Slice", "Pad"),
+}
+#: An operator has an int8 twin QLinear... if a kernel computes that. Its inputs are tensors, each
+#: with scale and zero point, then scale and zero point of the output; but not so in these.
+_OTHER_ORDER = {"Concat", "Conv"}
 
 
 class _Scale(NamedTuple):
@@ -152,7 +155,9 @@ class _Graph:
         if node.op_type != _QUANTISE:
             return None
         maker = makers.get(node.input[0])
-        if maker is None or maker.op_type not in _TWINS or maker.domain not in ("", "ai.onnx"):
+        if maker is None or maker.op_type in _OTHER_ORDER:
+            return None
+        if f"QLinear{maker.op_type}" not in known_operators():
             return None
         inputs: list[str] = []
         for name in maker.input:

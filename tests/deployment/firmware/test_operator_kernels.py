@@ -136,6 +136,12 @@ def some_channels(rng):
     return b
 
 
+def transpose(rng):
+    b, shape = Builder(), random_shape(rng)
+    b.node("Transpose", [b.input(shape)], perm=rng.permutation(len(shape)).tolist())
+    return b
+
+
 def softmax(rng):
     b, shape = Builder(), random_shape(rng, 20)
     if rng.integers(2):
@@ -158,6 +164,7 @@ NETWORKS = {
     "linear": resize("linear"),
     "pad": pad,
     "channels": some_channels,
+    "transpose": transpose,
 }
 
 

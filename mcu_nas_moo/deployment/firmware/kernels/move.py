@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from mcu_nas_moo.deployment.firmware.kernels.kernel import CallWriter
     from mcu_nas_moo.deployment.firmware.network import Node
 
+_AXES = 4
+
 
 class Flatten(Kernel):
     """Another shape of the same values, which stay where they are if nothing else reads them."""
@@ -54,3 +56,29 @@ class Slice(Kernel):
     @property
     def sources(self) -> tuple[Path, ...]:
         return ()
+
+
+class Transpose(Kernel):
+    """``Transpose`` of int8, of up to four axes."""
+
+    operators = ("Transpose",)
+
+    def problem(self, node: Node) -> str | None:
+        if len(node.shape(0)) > _AXES:
+            return f"it has {len(node.shape(0))} axes; reshape to {_AXES} before"
+        return None
+
+    def code(self, node: Node, c: CallWriter) -> str:
+        shape = node.shape(0)
+        order = node.attributes.get("perm", list(range(len(shape)))[::-1])
+        steps = [prod(shape[axis + 1 :]) for axis in order]
+        more = _AXES - len(shape)
+        numbers = (*[1] * more, *node.output_shape, *[0] * more, *steps)
+        axes = c.structure(
+            "mcu_nas_axes", "axes", _braced(numbers[:_AXES]), _braced(numbers[_AXES:])
+        )
+        return c.call("mcu_nas_transpose", c.input(0), c.output, axes)
+
+
+def _braced(numbers: tuple[int, ...]) -> str:
+    return f"{{{', '.join(map(str, numbers))}}}"

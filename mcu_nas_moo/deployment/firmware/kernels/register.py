@@ -14,7 +14,7 @@ from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.common.user_parts import announced, made
 from mcu_nas_moo.deployment.firmware.kernels.add import Add
 from mcu_nas_moo.deployment.firmware.kernels.kernel import Kernel
-from mcu_nas_moo.deployment.firmware.kernels.move import Flatten, Slice
+from mcu_nas_moo.deployment.firmware.kernels.move import Flatten, Slice, Transpose
 from mcu_nas_moo.deployment.firmware.kernels.multiply import Multiply
 from mcu_nas_moo.deployment.firmware.kernels.pad import Pad
 from mcu_nas_moo.deployment.firmware.kernels.pool import AveragePool, GlobalAveragePool, MaxPool
@@ -58,8 +58,7 @@ def kernel_of(node: Node) -> Kernel:
     Raises:
         InputError: if there is none, or it cannot; the message names the node.
     """
-    _look_for_announced()
-    kernel = _KNOWN.get(node.operator)
+    kernel = _KNOWN[node.operator] if node.operator in known_operators() else None
     if kernel is None:
         raise InputError(
             f"layer {node.name!r} cannot become firmware: {node.operator} has no kernel; "
@@ -72,6 +71,12 @@ def kernel_of(node: Node) -> Kernel:
     if problem:
         raise InputError(f"layer {node.name!r} cannot become firmware: {problem}")
     return kernel
+
+
+def known_operators() -> frozenset[str]:
+    """Types of ONNX nodes that have a kernel."""
+    _look_for_announced()
+    return frozenset(_KNOWN)
 
 
 def instead_of(operator: str) -> str:
@@ -105,5 +110,6 @@ def _look_for_announced() -> None:
 for _kernel in (
     *(Convolution(), Dense(), Add(), Multiply(), Table(), Concat(), Softmax()),
     *(GlobalAveragePool(), AveragePool(), MaxPool(), Resize(), Pad(), Flatten(), Slice()),
+    Transpose(),
 ):
     register(_kernel)
