@@ -47,7 +47,7 @@ def many_operators(seed):
     x = net.squeeze_and_excite(net.add(function, x), 4)
     x = net.add("concat", *(net.add("pool", x, kernel=3, kind=k) for k in ("max", "average")), x)
     x = net.add(function, net.add("depthwise", x, kernel=3))
-    x = net.add("conv", x, channels=8)
+    x = net.add("conv", x, channels=8, kernel=3, dilation=2, groups=2)
     x = net.add("resize", net.add("resize", x, mode="bilinear"), mode="nearest")
     x = net.add("pool", net.add("pad", x, border=2), kernel=2, stride=2, padding="valid")
     x = net.add("add", net.add("conv", x, channels=8), net.add("mul", x, x))
