@@ -24,6 +24,7 @@ PRINTED = {
     "analysis": r"subnets, \d+ fit, \d+ are on the front(.|\n)*Picture: small-search.analysis\.",
     "own_data": r"error on pictures \(20 epochs\)(.|\n)*resolution=",
     "own_evaluator": r"'warm_up_ms': 2\.\d+\} fits\n(.|\n)*does not fit into the lab's board",
+    "own_operator": r"\d\.\d KiB of Flash, 0\.\d{3} million instructions",
     "own_optimiser": r"\d\d of the 29 points of the front, after 1000 of 3,328",
     "own_problem": r"90 weeks of 7,776 are on the front",
     "own_space": r"0\.81 million MACs: width1=16 width2=24 kernel=5 depth=2",
@@ -138,6 +139,21 @@ def test_optimisers_problems_and_tables_go_into_the_harness(folder, options):
     assert "own_optimiser:Mine" in printed
     page = program(folder, "mcu-nas-bench", "report", out)
     assert "html" in page
+
+
+def test_an_operator_goes_from_a_search_to_firmware_that_computes_the_same(folder):
+    run(folder, sys.executable, "-c", "from pathlib import Path; from own_data import make_pictures"
+        "; make_pictures(Path('stripes'))")  # fmt: skip
+    search = ["--space", "own_operator:Shuffled", "--objectives", "flash,macs", "--algo", "random"]
+    program(folder, "mcu-nas", "search", *search, "--profile", "cortex-m4", "--out", "shuffled")
+    program(folder, "mcu-nas", "front", "pick", "1", "--from", "shuffled", "--out", "one.yaml")
+    data = ["--data", "stripes"]
+    short = ["--from", "scratch", "--no-distil", "--epochs", "1", "--qat-epochs", "0"]
+    program(folder, "mcu-nas", "retrain", "one.yaml", *data, *short, "--batch-size", "16")
+    program(folder, "mcu-nas", "export", "one.yaml", *data, "--calibration-images", "32")
+    program(folder, "mcu-nas", "firmware", "one.yaml", "--profile", "cortex-m4")
+    told = program(folder, "mcu-nas", "verify", "one.yaml", *data, "--profile", "cortex-m4")
+    assert "VERIFIED: bit-exact" in told
 
 
 def test_failures_are_counted_by_reason(folder):

@@ -95,8 +95,9 @@ class EmulatedFirmware:
         """Figures of the genotypes ``X`` ``(N, n_genes)``, see the contract.
 
         Raises:
-            InputError: if the space has no networks.
+            InputError: if the space has no networks, or cannot be found again by its name.
         """
+        SpaceReference(**SpaceReference.fields_of(space)).search_space()
         figures = np.full((len(X), len(self.metrics)), np.nan)
         reasons = [""] * len(X)
         for row in range(len(X)):

@@ -14,33 +14,35 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
+    from mcu_nas_moo.contracts.metrics import Metric
     from mcu_nas_moo.search.measured_front import MeasuredFront
 
 
 def measured_table(measured: MeasuredFront, numbers: Sequence[int]) -> Table:
-    """One row for each subnet; ``numbers`` are their places on the front, from 0 on."""
+    """One row for each subnet; ``numbers`` are their places on the front, from 0 on.
+
+    Where the search believed something, a cell is that, an arrow, what was found, and how far off
+    the belief was.
+    """
     from rich.table import Column
 
-    heads = []
-    for metric in measured.metrics:
-        known = measured.believed(metric) is not None
-        heads += [f"{metric.heading}\nbelieved", "found", "off by"] if known else [metric.heading]
     number = Column("#", justify="right", no_wrap=True)
-    name = Column("name", no_wrap=True, overflow="ellipsis", min_width=12)
-    table = new_table((number, name), heads)
+    name = Column("name", no_wrap=True, overflow="ellipsis", min_width=10)
+    table = new_table((number, name), [metric.heading for metric in measured.metrics])
     for row, place in enumerate(numbers):
-        cells = []
-        for metric in measured.metrics:
-            believed, found = measured.believed(metric), float(measured.found[metric.name][row])
-            text = "-" if math.isnan(found) else metric.number(found)
-            if believed is None:
-                cells.append(text)
-                continue
-            guess = float(believed[row])
-            off = "" if math.isnan(found) or not found else f"{100 * (guess / found - 1):+.0f} %"
-            cells += [metric.number(guess), text, off]
+        cells = [_cell(measured, metric, row) for metric in measured.metrics]
         table.add_row(str(place + 1), measured.subnets.names[row], *cells)
     return table
+
+
+def _cell(measured: MeasuredFront, metric: Metric, row: int) -> str:
+    found, believed = float(measured.found[metric.name][row]), measured.believed(metric)
+    text = "-" if math.isnan(found) else metric.number(found)
+    if believed is None:
+        return text
+    guess = float(believed[row])
+    off = "" if math.isnan(found) or not found else f" ({100 * (guess / found - 1):+.0f} %)"
+    return f"{metric.number(guess)} → {text}{off}"
 
 
 def measured_csv(measured: MeasuredFront) -> str:

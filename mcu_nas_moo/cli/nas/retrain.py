@@ -114,8 +114,15 @@ def retrain(
 
     if weights is not None and start == "scratch" and not settings.distil:
         raise InputError("--supernet has no effect with --from scratch and --no-distil")
-    supernet = TrainedSupernet.load(weights, device)
-    supernet.spaces_named([chosen.space])  # other spaces should not wait for the images
+    supernet: TrainedSupernet | None = TrainedSupernet.load(weights, device)
+    assert supernet is not None
+    if start == "supernet" or settings.distil:
+        try:
+            supernet.spaces_named([chosen.space])  # other spaces should not wait for the images
+        except InputError as error:
+            raise InputError(f"{error}, or train without one: --from scratch --no-distil") from None
+    elif chosen.space not in [space.name for space in supernet.spaces]:
+        supernet = None  # nothing to compare with
     console = plain_console()
     _train(chosen, data, settings, folder, device, supernet, console)
     next_one = [*arguments_of(subnet, out), "--data", str(data)]
@@ -142,7 +149,7 @@ def _train(
     settings: RetrainingSettings,
     folder: DeploymentFolder,
     device: str,
-    supernet: TrainedSupernet,
+    supernet: TrainedSupernet | None,
     console: Console,
 ) -> None:
     from mcu_nas_moo.common.json_files import write_json
@@ -153,11 +160,11 @@ def _train(
     with console.status("Reading images ..."):
         images = ImageFolder.read(data).to(device)
     trainer = training.Retrainer(subnet, images, settings, folder.retrained, device, supernet)
-    known = supernet.classes
     _warn_of_other_data(subnet, images.class_names, data.absolute().name)
-    if settings.start == "supernet" and known != len(images.class_names):
+    others = supernet is not None and supernet.classes != len(images.class_names)
+    if supernet is not None and settings.start == "supernet" and others:
         console.print(
-            f"The supernet tells {known} classes apart, the images have "
+            f"The supernet tells {supernet.classes} classes apart, the images have "
             f"{len(images.class_names)}: all its weights are used but those of the classifier."
         )
     if trainer.epoch:

@@ -95,6 +95,7 @@ def search(
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     task = problem.task()
     check_algorithm(algo, task, trials, seed, jobs)  # bad input should leave nothing behind
+    _tell_of_kernels(task)
     reference = known_reference(task)
     name = _name(task) if study_name is None else printable(study_name)
     folder = SearchFolder(out or SEARCHES / _name(task))
@@ -129,6 +130,25 @@ def search(
             )
         console.print(f"{text}.")
     _finish(study, task, folder, reference, console)
+
+
+def _tell_of_kernels(task: Task) -> None:
+    """Say at once, and not after a training, that networks cannot become firmware."""
+    from mcu_nas_moo.spaces.abilities import HasNetworks
+
+    if not isinstance(task.space, HasNetworks):
+        return
+    import numpy as np
+
+    from mcu_nas_moo.deployment.firmware.kernels.register import operators_without_kernel
+
+    table = task.space.network(task.space.sample(1, np.random.default_rng(0)))
+    missing = operators_without_kernel(table)
+    if missing:
+        note(
+            f"{', '.join(missing)} not on firmware yet: networks of {task.space.name} are costed, "
+            "trained and exported, and `mcu-nas firmware` will refuse them"
+        )
 
 
 def _name(task: Task) -> str:

@@ -7,6 +7,7 @@ module that uses it, or announced by an installed package in the entry-point gro
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from mcu_nas_moo.common.errors import InputError
@@ -57,7 +58,10 @@ def register(operator: Operator) -> None:
 
 
 def _origin(operator: Operator) -> str:
-    return f"{type(operator).__module__}:{type(operator).__qualname__}"
+    module = sys.modules.get(type(operator).__module__)
+    # The same file may be a module of two names: its own, and that of the main program.
+    place = getattr(module, "__file__", None) or type(operator).__module__
+    return f"{place}:{type(operator).__qualname__}"
 
 
 def operator_of(name: str) -> Operator:

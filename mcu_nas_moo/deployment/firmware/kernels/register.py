@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mcu_nas_moo.deployment.firmware.network import Node
+    from mcu_nas_moo.networks.layer_table import LayerTable
 
 #: Entry-point group of packages that bring kernels.
 GROUP = "kernels"
@@ -88,6 +89,16 @@ def check_kernels(nodes: Iterable[Node]) -> None:
     """Raise an InputError that names the first node which no kernel computes."""
     for node in nodes:
         kernel_of(node)
+
+
+def operators_without_kernel(table: LayerTable) -> list[str]:
+    """Names of the operators in a layer table whose int8 nodes no kernel computes."""
+    _look_for_announced()
+    nodes = {
+        operator.name: {name.rpartition(".")[2] for name in operator.int8_nodes}
+        for operator, _ in table.topology.operators
+    }
+    return [name for name, needed in nodes.items() if not needed <= _KNOWN.keys()]
 
 
 def _problem_of_scales(node: Node) -> str | None:

@@ -1,0 +1,59 @@
+"""An operator of one's own: channel shuffle (ShuffleNet, Zhang et al., CVPR 2018).
+
+python own_operator.py
+mcu-nas search --space own_operator:Shuffled --evaluator emulator --objectives flash,instructions
+"""
+
+import numpy as np
+
+from mcu_nas_moo import Gene, SearchSpace, Task, load_space
+from mcu_nas_moo.contracts.network_io import InputSpec, OutputSpec
+from mcu_nas_moo.deployment.firmware.kernels.kernel import Kernel
+from mcu_nas_moo.deployment.firmware.kernels.register import register as register_kernel
+from mcu_nas_moo.networks.operators import Operator, register
+from mcu_nas_moo.networks.table_builder import TableBuilder
+
+
+class ChannelShuffle(Operator):
+    name = "channel_shuffle"
+    attributes = {"parts": 2}
+
+    def forward(self, layer, *inputs):
+        return inputs[0].unflatten(1, (self.get(layer, "parts"), -1)).transpose(1, 2).flatten(1, 2)
+
+    def write(self, layer, graph, inputs, output, parameters):
+        parts, (height, width) = self.get(layer, "parts"), layer.in_size
+        x = graph.reshaped(inputs[0], f"{layer.name}.split", (0, parts, -1, height * width))
+        x = graph.node("Transpose", [x], f"{layer.name}.turned", layer.name, perm=[0, 2, 1, 3])
+        graph.reshaped(x, output, (0, layer.in_channels, height, width))
+
+
+class Exchange(Kernel):  # its C code lies in own_operator.h
+    operators = ("Transpose",)
+
+    def code(self, node, c):
+        return c.call("own_exchange", c.input(0), c.output, *node.shape(0)[1:])
+
+
+class Shuffled(SearchSpace):
+    input, output = InputSpec(channels=3, height=32, width=32), OutputSpec(classes=2)
+
+    def __init__(self):
+        super().__init__("shuffled", [Gene("width", (8, 16, 24)), Gene("kernel", (3, 5))])
+
+    def network(self, X):
+        width, kernel = (np.array(g.options)[x] for g, x in zip(self.genes, self.check(X).T))
+        net = TableBuilder(3, 32, 32, networks=len(X))
+        x = net.add("conv", 0, channels=width, kernel=3, stride=4, activation="relu")
+        x = net.separable(net.add("channel_shuffle", x, parts=4), 2 * width, kernel)
+        net.add("dense", net.add("global_pool", x), channels=2)
+        return net.table()
+
+
+register(ChannelShuffle())
+register_kernel(Exchange())
+if __name__ == "__main__":
+    space = load_space("own_operator:Shuffled")
+    task = Task(space, "cortex-m4", ["flash", "instructions"], evaluators=["emulator"])
+    flash, instructions = task.evaluate(np.array([[1, 0]])).F[0]
+    print(f"{flash:.1f} KiB of Flash, {instructions:.3f} million instructions")
