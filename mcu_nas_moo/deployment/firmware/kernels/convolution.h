@@ -251,8 +251,6 @@ MCU_NAS_INLINE void mcu_nas_pixels(const int8_t *input, int stride, int8_t *outp
             sums[0] += weight * *input;
         }
         input += stride;
-        MCU_NAS_OPAQUE(input);
-        MCU_NAS_OPAQUE(weights);
     }
     for (int i = 0; i < count; ++i) {
         output[i] = mcu_nas_requantise(sums[i], multiplier, zero_point);

@@ -49,7 +49,9 @@ static inline int32_t mcu_nas_round(float value) {
 /* a * b + c, rounded once. */
 static inline float mcu_nas_fma(float a, float b, float c) {
 #if defined(__ARM_FP) && (__ARM_FP & 4)
-    return __builtin_fmaf(a, b, c);
+    /* clang would call a function for the builtin. */
+    __asm__("vfma.f32 %0, %1, %2" : "+t"(c) : "t"(a), "t"(b));
+    return c;
 #else
     /* The product is exact in double. The sum is rounded to odd, so that rounding it again to float
        does no harm: Boldo and Melquiond, IEEE Transactions on Computers 57 (2008). */
