@@ -10,7 +10,7 @@ from int8_networks import int8_model
 from mcu_nas_moo.deployment.firmware import package
 from mcu_nas_moo.deployment.firmware.firmware_report import read_report
 from mcu_nas_moo.deployment.firmware.package import FirmwareRequest, build_firmware
-from mcu_nas_moo.deployment.firmware.toolchain import DoesNotFitError
+from mcu_nas_moo.deployment.firmware.toolchain import DoesNotFitError, Toolchain
 from mcu_nas_moo.hardware.profile import load_profile
 
 
@@ -94,6 +94,21 @@ def test_a_chip_too_small_is_told_in_bytes_and_nothing_is_left(memory, request_f
     assert (f"fullest in layer {report.peak_layer}" in message) == (memory == "sram_kib")
     assert [path.name for path in tmp_path.iterdir()] == ["fits"]
     assert contents(tmp_path / "fits") == before
+
+
+def test_a_compiler_without_the_dsp_extension_is_said(request_for, tmp_path, monkeypatch):
+    monkeypatch.setattr(Toolchain, "has_simd", lambda *_: False)
+    said = []
+    arena = build_firmware(request_for("cortex-m7"), tmp_path / "m7", said.append).arena_bytes
+    assert any("no DSP extension for cortex-m7" in line for line in said)
+    monkeypatch.undo()
+    said.clear()
+    build = build_firmware(request_for("cortex-m7"), tmp_path / "m7", said.append)
+    assert not any("DSP" in line for line in said)
+    assert build.arena_bytes >= arena
+    said.clear()
+    build_firmware(request_for("cortex-m0plus"), tmp_path / "m0", said.append)
+    assert not any("DSP" in line for line in said)  # these cores have none
 
 
 def test_a_failure_half_way_leaves_nothing(request_for, tmp_path, monkeypatch):
