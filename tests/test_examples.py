@@ -24,7 +24,7 @@ PRINTED = {
     "analysis": r"subnets, \d+ fit, \d+ are on the front(.|\n)*Picture: small-search.analysis\.",
     "own_data": r"error on pictures \(20 epochs\)(.|\n)*resolution=",
     "own_evaluator": r"'warm_up_ms': 2\.\d+\} fits\n(.|\n)*does not fit into the lab's board",
-    "own_operator": r"\d\.\d KiB of Flash, 0\.\d{3} million instructions",
+    "own_operator": r"KiB of Flash, million instructions: \d\.\d+ 0\.\d+",
     "own_optimiser": r"\d\d of the 29 points of the front, after 1000 of 3,328",
     "own_problem": r"90 weeks of 7,776 are on the front",
     "own_space": r"0\.81 million MACs: width1=16 width2=24 kernel=5 depth=2",
