@@ -19,11 +19,11 @@ class ChannelShuffle(Operator):
     def forward(self, layer, *inputs):
         return inputs[0].unflatten(1, (self.get(layer, "parts"), -1)).transpose(1, 2).flatten(1, 2)
 
-    def write(self, layer, graph, inputs, output, parameters):
+    def write(self, layer, graph):
         parts, (height, width) = self.get(layer, "parts"), layer.in_size
-        x = graph.reshaped(inputs[0], f"{layer.name}.split", (0, parts, -1, height * width))
+        x = graph.reshaped(graph.inputs[0], f"{layer.name}.split", (0, parts, -1, height * width))
         x = graph.node("Transpose", [x], f"{layer.name}.turned", layer.name, perm=[0, 2, 1, 3])
-        graph.reshaped(x, output, (0, layer.in_channels, height, width))
+        graph.reshaped(x, graph.output, (0, layer.in_channels, height, width))
 
 
 class Exchange(Kernel):  # its C code lies in own_operator.h

@@ -42,10 +42,10 @@ def to_onnx(module: SubnetModule) -> onnx.ModelProto:
         inner = f"{layer.name}.inner" if layer.activation else output
         parameters = _parameters(module, layer) if operator.weighted else {}
         inputs = [tensors[tensor] for tensor in layer.inputs]
-        operator.write(layer, graph, inputs, inner, parameters)
+        operator.write(layer, graph.of_layer(inputs, inner, parameters))
         if layer.activation:
             named = layer._replace(name=f"{layer.name}.{layer.activation}")
-            operator_of(layer.activation).write(named, graph, [inner], output, {})
+            operator_of(layer.activation).write(named, graph.of_layer([inner], output))
     image: list[str | int | None] = ["batch", first.in_channels, *first.in_size]
     shape: list[str | int | None] = ["batch", last.out_channels, *last.out_size]
     whole = helper.make_graph(

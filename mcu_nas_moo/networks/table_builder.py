@@ -9,7 +9,7 @@ import numpy as np
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.networks.layer import Slot
 from mcu_nas_moo.networks.layer_table import LayerTable, Topology
-from mcu_nas_moo.networks.operators import Shape, Window, operator_of
+from mcu_nas_moo.networks.operators import Shape, Wanted, operator_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,11 +84,11 @@ class TableBuilder:
         operator.check(given)
         number = len(self._slots) + 1
         shapes = [operator.in_shape(self._shapes[tensor]) for tensor in inputs]
-        window = Window(self._both(kernel), self._both(stride))
-        wanted = None if channels is None else self._numbers(channels)
         facts: dict[str, Any] = {**operator.attributes, **attributes, "groups": groups}
+        number_wanted = None if channels is None else self._numbers(channels)
+        wanted = Wanted(number_wanted, self._both(kernel), self._both(stride), facts)
         try:
-            after = operator.out_shape(shapes, wanted, window, facts)
+            after = operator.out_shape(shapes, wanted)
         except InputError as error:
             raise InputError(f"layer {name or number} ({op}): {error}") from None
         mask = np.broadcast_to(np.asarray(active, dtype=np.bool_), (self._n,))
@@ -101,7 +101,7 @@ class TableBuilder:
         before = shapes[0]
         sizes = (before.height, before.width, after.height, after.width)
         self._columns.append(
-            (before.channels, after.channels, *window.kernel, *window.stride, *sizes)
+            (before.channels, after.channels, *wanted.kernel, *wanted.stride, *sizes)
         )
         self._active.append(mask)
         self._shapes.append(after)

@@ -254,8 +254,8 @@ class Doubled(Operator):
     def forward(self, layer, *inputs):
         return 2 * inputs[0]
 
-    def write(self, layer, graph, inputs, output, parameters):
-        graph.node("Add", [*inputs, *inputs], output, layer.name)
+    def write(self, layer, graph):
+        graph.node("Add", [*graph.inputs, *graph.inputs], graph.output, layer.name)
 
 
 @pytest.fixture

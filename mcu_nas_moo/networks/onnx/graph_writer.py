@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +24,10 @@ class GraphWriter:
 
     Args:
         sizes: height and width of each tensor that layers write, by name.
+
+    Attributes:
+        inputs, output: names of the tensors of the layer that is being written.
+        parameters: its ``weight`` and ``bias``, if it is a weighted one.
     """
 
     def __init__(self, sizes: Mapping[str, tuple[int, int]]) -> None:
@@ -30,6 +35,20 @@ class GraphWriter:
         self.initialisers: list[onnx.TensorProto] = []
         self._sizes = sizes
         self._flat: set[str] = set()
+        self.inputs: Sequence[str] = ()
+        self.output = ""
+        self.parameters: Mapping[str, FloatArray] = {}
+
+    def of_layer(
+        self,
+        inputs: Sequence[str],
+        output: str,
+        parameters: Mapping[str, FloatArray] | None = None,
+    ) -> GraphWriter:
+        """The same graph, for the nodes of one layer that reads and writes these tensors."""
+        part = copy(self)  # nodes and constants are shared
+        part.inputs, part.output, part.parameters = inputs, output, parameters or {}
+        return part
 
     def node(
         self,

@@ -15,7 +15,7 @@ from mcu_nas_moo.common.naming import unknown_name
 from mcu_nas_moo.common.user_parts import announced, made
 from mcu_nas_moo.networks.operators import activation, arithmetic, convolution, moving, pooling
 from mcu_nas_moo.networks.operators.dense import Dense
-from mcu_nas_moo.networks.operators.operator import Layers, Operator, Shape, Window
+from mcu_nas_moo.networks.operators.operator import Layers, Operator, Shape, Wanted
 from mcu_nas_moo.networks.operators.sequence import LayerNorm, MatMul
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ __all__ = [
     "Layers",
     "Operator",
     "Shape",
-    "Window",
+    "Wanted",
     "known_operators",
     "number_of",
     "onnx_readers",

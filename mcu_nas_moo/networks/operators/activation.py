@@ -11,11 +11,10 @@ from mcu_nas_moo.networks.onnx.step import Fusion
 from mcu_nas_moo.networks.operators.operator import Operator
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     import torch
 
-    from mcu_nas_moo.common.arrays import FloatArray
     from mcu_nas_moo.networks.layer import Layer
     from mcu_nas_moo.networks.onnx.graph_writer import GraphWriter
     from mcu_nas_moo.networks.onnx.network import Network
@@ -54,16 +53,9 @@ class Function(Elementwise):
         out: torch.Tensor = getattr(F, self.functional)(inputs[0])
         return out
 
-    def write(
-        self,
-        layer: Layer,
-        graph: GraphWriter,
-        inputs: Sequence[str],
-        output: str,
-        parameters: Mapping[str, FloatArray],
-    ) -> None:
+    def write(self, layer: Layer, graph: GraphWriter) -> None:
         node, attributes = self.onnx
-        graph.node(node, inputs, output, layer.name, **attributes)
+        graph.node(node, graph.inputs, graph.output, layer.name, **attributes)
 
     @property
     def readers(self) -> Mapping[str, Handler]:
@@ -81,16 +73,9 @@ class Relu6(Function):
 
     name, functional = Op.RELU6, "relu6"
 
-    def write(
-        self,
-        layer: Layer,
-        graph: GraphWriter,
-        inputs: Sequence[str],
-        output: str,
-        parameters: Mapping[str, FloatArray],
-    ) -> None:
+    def write(self, layer: Layer, graph: GraphWriter) -> None:
         bounds = [graph.constant(f"{layer.name}.{what}", value) for what, value in _BOUNDS]
-        graph.node("Clip", [*inputs, *bounds], output, layer.name)
+        graph.node("Clip", [*graph.inputs, *bounds], graph.output, layer.name)
 
 
 class HardSwish(Function):
@@ -123,23 +108,16 @@ class Gelu(Function):
 
     name, functional = Op.GELU, "gelu"
 
-    def write(
-        self,
-        layer: Layer,
-        graph: GraphWriter,
-        inputs: Sequence[str],
-        output: str,
-        parameters: Mapping[str, FloatArray],
-    ) -> None:
+    def write(self, layer: Layer, graph: GraphWriter) -> None:
         # ONNX has it as one node from operator set 20 on.
-        (x,), name = inputs, layer.name
+        (x,), name = graph.inputs, layer.name
         root = graph.constant(f"{name}.root", 0.5**0.5)
         one, half = graph.constant(f"{name}.one", 1.0), graph.constant(f"{name}.half", 0.5)
         scaled = graph.node("Mul", [x, root], f"{name}.scaled", f"{name}.scale")
         error = graph.node("Erf", [scaled], f"{name}.error", f"{name}.erf")
         gate = graph.node("Add", [error, one], f"{name}.gate", f"{name}.shift")
         whole = graph.node("Mul", [x, gate], f"{name}.whole", f"{name}.product")
-        graph.node("Mul", [whole, half], output, name)
+        graph.node("Mul", [whole, half], graph.output, name)
 
 
 class Softmax(Elementwise):
@@ -154,25 +132,18 @@ class Softmax(Elementwise):
         by_group = x.reshape(len(x), groups, x.shape[1] // groups, *x.shape[2:])
         return by_group.softmax(2).reshape(x.shape)
 
-    def write(
-        self,
-        layer: Layer,
-        graph: GraphWriter,
-        inputs: Sequence[str],
-        output: str,
-        parameters: Mapping[str, FloatArray],
-    ) -> None:
+    def write(self, layer: Layer, graph: GraphWriter) -> None:
         groups = layer.groups
         if groups == 1:
-            graph.node("Softmax", inputs, output, layer.name, axis=1)
+            graph.node("Softmax", graph.inputs, graph.output, layer.name, axis=1)
             return
         if layer.in_channels % groups:
             raise InputError(f"layer {layer.name!r}: {groups} groups do not divide its channels")
-        (x,), name = inputs, layer.name
+        (x,), name = graph.inputs, layer.name
         height, width = layer.in_size
         split = graph.reshaped(x, f"{name}.split", (0, groups, -1, height * width))
         shares = graph.node("Softmax", [split], f"{name}.shares", name, axis=2)
-        graph.reshaped(shares, output, (0, layer.out_channels, height, width))
+        graph.reshaped(shares, graph.output, (0, layer.out_channels, height, width))
 
     @property
     def readers(self) -> Mapping[str, Handler]:
@@ -188,16 +159,9 @@ class Zero(Operator):
     def forward(self, layer: Layer, *inputs: torch.Tensor) -> torch.Tensor:
         return inputs[0] * 0
 
-    def write(
-        self,
-        layer: Layer,
-        graph: GraphWriter,
-        inputs: Sequence[str],
-        output: str,
-        parameters: Mapping[str, FloatArray],
-    ) -> None:
+    def write(self, layer: Layer, graph: GraphWriter) -> None:
         zero = graph.constant(f"{layer.name}.zero", 0.0)
-        graph.node("Mul", [*inputs, zero], output, layer.name)
+        graph.node("Mul", [*graph.inputs, zero], graph.output, layer.name)
 
 
 _BOUNDS = (("least", 0.0), ("most", 6.0))

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.networks.layer import Op
 from mcu_nas_moo.networks.onnx.step import Fusion
-from mcu_nas_moo.networks.operators.operator import Operator, Shape, Window
+from mcu_nas_moo.networks.operators.operator import Operator, Shape, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import torch
 
-    from mcu_nas_moo.common.arrays import FloatArray, IntArray
     from mcu_nas_moo.networks.layer import Layer
     from mcu_nas_moo.networks.onnx.graph_writer import GraphWriter
     from mcu_nas_moo.networks.onnx.network import Network
@@ -37,13 +36,7 @@ class _Joining(Operator):
     many_inputs = clamps = True
     onnx: ClassVar[str]
 
-    def out_shape(
-        self,
-        inputs: Sequence[Shape],
-        channels: IntArray | None,
-        window: Window,
-        attributes: Mapping[str, Any],
-    ) -> Shape:
+    def out_shape(self, inputs: Sequence[Shape], wanted: Wanted) -> Shape:
         first, *others = inputs
         for other in others:
             same = [np.array_equal(a, b) for a, b in zip(first, other, strict=True)]
@@ -52,15 +45,8 @@ class _Joining(Operator):
                 raise InputError(f"{self.name} reads tensors of different shapes")
         return first
 
-    def write(
-        self,
-        layer: Layer,
-        graph: GraphWriter,
-        inputs: Sequence[str],
-        output: str,
-        parameters: Mapping[str, FloatArray],
-    ) -> None:
-        graph.node(self.onnx, inputs, output, layer.name)
+    def write(self, layer: Layer, graph: GraphWriter) -> None:
+        graph.node(self.onnx, graph.inputs, graph.output, layer.name)
 
 
 class Add(_Joining):
@@ -101,13 +87,7 @@ class Concat(Operator):
     many_inputs = True
     int8_nodes: ClassVar = frozenset({"com.microsoft.QLinearConcat"})
 
-    def out_shape(
-        self,
-        inputs: Sequence[Shape],
-        channels: IntArray | None,
-        window: Window,
-        attributes: Mapping[str, Any],
-    ) -> Shape:
+    def out_shape(self, inputs: Sequence[Shape], wanted: Wanted) -> Shape:
         for other in inputs[1:]:
             if not all(map(np.array_equal, inputs[0][1:], other[1:])):
                 raise InputError(f"{self.name} reads tensors of different sizes")
@@ -118,15 +98,8 @@ class Concat(Operator):
 
         return torch.cat(inputs, dim=1)
 
-    def write(
-        self,
-        layer: Layer,
-        graph: GraphWriter,
-        inputs: Sequence[str],
-        output: str,
-        parameters: Mapping[str, FloatArray],
-    ) -> None:
-        graph.node("Concat", inputs, output, layer.name, axis=1)
+    def write(self, layer: Layer, graph: GraphWriter) -> None:
+        graph.node("Concat", graph.inputs, graph.output, layer.name, axis=1)
 
     @property
     def readers(self) -> Mapping[str, Handler]:

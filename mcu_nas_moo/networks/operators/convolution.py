@@ -11,7 +11,7 @@ from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.networks.layer import Op
 from mcu_nas_moo.networks.onnx.layout import Layout
 from mcu_nas_moo.networks.onnx.step import Fusion, pair
-from mcu_nas_moo.networks.operators.operator import Layers, Operator, Shape, Window
+from mcu_nas_moo.networks.operators.operator import Layers, Operator, Shape, Wanted
 from mcu_nas_moo.networks.operators.windows import padding_of, sizes_after
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from mcu_nas_moo.common.arrays import FloatArray, IntArray
+    from mcu_nas_moo.common.arrays import IntArray
     from mcu_nas_moo.networks.layer import Layer
     from mcu_nas_moo.networks.onnx.graph_writer import GraphWriter
     from mcu_nas_moo.networks.onnx.network import Network
@@ -37,16 +37,10 @@ class Convolution(Operator):
     attributes: ClassVar = {"dilation": 1, "padding": "same"}
     int8_nodes: ClassVar = frozenset({"QLinearConv"})
 
-    def out_shape(
-        self,
-        inputs: Sequence[Shape],
-        channels: IntArray | None,
-        window: Window,
-        attributes: Mapping[str, Any],
-    ) -> Shape:
-        if channels is None:
+    def out_shape(self, inputs: Sequence[Shape], wanted: Wanted) -> Shape:
+        if wanted.channels is None:
             raise InputError(f"{self.name} needs a number of output channels")
-        return Shape(channels, *sizes_after(inputs[0], window, attributes))
+        return Shape(wanted.channels, *sizes_after(inputs[0], wanted))
 
     def weights(self, layers: Layers) -> IntArray:
         filters: IntArray = layers.out_channels * (layers.in_channels // layers.groups)
@@ -68,20 +62,13 @@ class Convolution(Operator):
         padding, dilation = padding_of(layer.kernel, attributes), attributes["dilation"]
         return F.conv2d(x, weights, bias, layer.stride, padding, dilation, groups)
 
-    def write(
-        self,
-        layer: Layer,
-        graph: GraphWriter,
-        inputs: Sequence[str],
-        output: str,
-        parameters: Mapping[str, FloatArray],
-    ) -> None:
+    def write(self, layer: Layer, graph: GraphWriter) -> None:
         attributes = self._attributes(layer)
         dilation = attributes["dilation"]
         graph.node(
             "Conv",
-            [*inputs, *graph.constants(layer, parameters)],
-            output,
+            [*graph.inputs, *graph.constants(layer, graph.parameters)],
+            graph.output,
             layer.name,
             kernel_shape=layer.kernel,
             strides=layer.stride,
@@ -104,15 +91,9 @@ class Depthwise(Convolution):
     name = Op.DEPTHWISE
     mac_unit = "depthwise_mac"
 
-    def out_shape(
-        self,
-        inputs: Sequence[Shape],
-        channels: IntArray | None,
-        window: Window,
-        attributes: Mapping[str, Any],
-    ) -> Shape:
-        channels = inputs[0].channels if channels is None else channels
-        return super().out_shape(inputs, channels, window, attributes)
+    def out_shape(self, inputs: Sequence[Shape], wanted: Wanted) -> Shape:
+        channels = inputs[0].channels if wanted.channels is None else wanted.channels
+        return super().out_shape(inputs, wanted._replace(channels=channels))
 
     def weights(self, layers: Layers) -> IntArray:
         return layers.out_channels * (layers.kernel_height * layers.kernel_width)
@@ -129,17 +110,11 @@ class TransposedConvolution(Convolution):
     attributes: ClassVar = {}
     int8_nodes: ClassVar = frozenset({"ConvTranspose"})
 
-    def out_shape(
-        self,
-        inputs: Sequence[Shape],
-        channels: IntArray | None,
-        window: Window,
-        attributes: Mapping[str, Any],
-    ) -> Shape:
-        if channels is None:
+    def out_shape(self, inputs: Sequence[Shape], wanted: Wanted) -> Shape:
+        if wanted.channels is None:
             raise InputError(f"{self.name} needs a number of output channels")
-        (shape,), stride = inputs, window.stride
-        return Shape(channels, shape.height * stride[0], shape.width * stride[1])
+        (shape,), stride = inputs, wanted.stride
+        return Shape(wanted.channels, shape.height * stride[0], shape.width * stride[1])
 
     def macs(self, layers: Layers) -> IntArray:
         return self.weights(layers) * (layers.in_height * layers.in_width)
@@ -157,19 +132,12 @@ class TransposedConvolution(Convolution):
         padding, extra = self._margins(layer)
         return F.conv_transpose2d(x, weights, bias, layer.stride, padding, extra, layer.groups)
 
-    def write(
-        self,
-        layer: Layer,
-        graph: GraphWriter,
-        inputs: Sequence[str],
-        output: str,
-        parameters: Mapping[str, FloatArray],
-    ) -> None:
+    def write(self, layer: Layer, graph: GraphWriter) -> None:
         padding, extra = self._margins(layer)
         graph.node(
             "ConvTranspose",
-            [*inputs, *graph.constants(layer, parameters)],
-            output,
+            [*graph.inputs, *graph.constants(layer, graph.parameters)],
+            graph.output,
             layer.name,
             kernel_shape=layer.kernel,
             strides=layer.stride,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.networks.layer import Op
 from mcu_nas_moo.networks.onnx.layout import Layout
-from mcu_nas_moo.networks.operators.operator import Layers, Operator, Shape, Window
+from mcu_nas_moo.networks.operators.operator import Layers, Operator, Shape, Wanted
 from mcu_nas_moo.networks.operators.sequence import read_product
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from mcu_nas_moo.common.arrays import FloatArray, IntArray
+    from mcu_nas_moo.common.arrays import IntArray
     from mcu_nas_moo.networks.layer import Layer
     from mcu_nas_moo.networks.onnx.graph_writer import GraphWriter
     from mcu_nas_moo.networks.onnx.network import Network
@@ -43,16 +43,10 @@ class Dense(Operator):
         one = np.ones_like(shape.height)
         return Shape(shape.channels * shape.height * shape.width, one, one)
 
-    def out_shape(
-        self,
-        inputs: Sequence[Shape],
-        channels: IntArray | None,
-        window: Window,
-        attributes: Mapping[str, Any],
-    ) -> Shape:
-        if channels is None:
+    def out_shape(self, inputs: Sequence[Shape], wanted: Wanted) -> Shape:
+        if wanted.channels is None:
             raise InputError(f"{self.name} needs a number of outputs")
-        return inputs[0]._replace(channels=channels)
+        return inputs[0]._replace(channels=wanted.channels)
 
     def weights(self, layers: Layers) -> IntArray:
         return layers.in_channels * layers.out_channels
@@ -71,25 +65,18 @@ class Dense(Operator):
             return F.linear(x.flatten(1), weights, bias)
         return F.linear(x.movedim(1, -1), weights, bias).movedim(-1, 1)
 
-    def write(
-        self,
-        layer: Layer,
-        graph: GraphWriter,
-        inputs: Sequence[str],
-        output: str,
-        parameters: Mapping[str, FloatArray],
-    ) -> None:
-        (x,) = inputs
+    def write(self, layer: Layer, graph: GraphWriter) -> None:
+        (x,) = graph.inputs
         if layer.in_size == (1, 1):
             if graph.rank(x) > 2:
                 x = graph.node("Flatten", [x], f"{layer.name}.flat", f"{layer.name}.flatten")
-            names = graph.constants(layer, parameters)
-            graph.node("Gemm", [x, *names], output, layer.name, transB=1)
+            names = graph.constants(layer, graph.parameters)
+            graph.node("Gemm", [x, *names], graph.output, layer.name, transB=1)
             return
         # The same as a convolution of one pixel, which keeps the channels where they are.
-        weights = parameters["weight"][:, :, None, None]
-        names = graph.constants(layer, {**parameters, "weight": weights})
-        graph.node("Conv", [x, *names], output, layer.name, kernel_shape=(1, 1))
+        weights = graph.parameters["weight"][:, :, None, None]
+        names = graph.constants(layer, {**graph.parameters, "weight": weights})
+        graph.node("Conv", [x, *names], graph.output, layer.name, kernel_shape=(1, 1))
 
     @property
     def readers(self) -> Mapping[str, Handler]:

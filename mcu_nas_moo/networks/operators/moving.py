@@ -11,14 +11,13 @@ from mcu_nas_moo.networks.layer import Op
 from mcu_nas_moo.networks.onnx.layout import Layout
 from mcu_nas_moo.networks.onnx.network import FREE, READ_CHANNELS_FIRST, transposed_order
 from mcu_nas_moo.networks.onnx.step import Fusion
-from mcu_nas_moo.networks.operators.operator import Operator, Shape, Window
+from mcu_nas_moo.networks.operators.operator import Operator, Shape, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import torch
 
-    from mcu_nas_moo.common.arrays import FloatArray, IntArray
     from mcu_nas_moo.networks.layer import Layer
     from mcu_nas_moo.networks.onnx.graph import OnnxGraph
     from mcu_nas_moo.networks.onnx.graph_writer import GraphWriter
@@ -40,14 +39,8 @@ class Resize(Operator):
     attributes: ClassVar = {"factor": 2, "mode": "nearest"}
     int8_nodes: ClassVar = frozenset({"Resize"})
 
-    def out_shape(
-        self,
-        inputs: Sequence[Shape],
-        channels: IntArray | None,
-        window: Window,
-        attributes: Mapping[str, Any],
-    ) -> Shape:
-        factor = attributes["factor"]
+    def out_shape(self, inputs: Sequence[Shape], wanted: Wanted) -> Shape:
+        factor = wanted.attributes["factor"]
         if not isinstance(factor, int) or factor < 1:
             raise InputError(f"{self.name} takes a whole factor from 1 on, got {factor!r}")
         return Shape(inputs[0].channels, inputs[0].height * factor, inputs[0].width * factor)
@@ -59,22 +52,15 @@ class Resize(Operator):
         corners = None if mode == "nearest" else False
         return F.interpolate(inputs[0], layer.out_size, mode=mode, align_corners=corners)
 
-    def write(
-        self,
-        layer: Layer,
-        graph: GraphWriter,
-        inputs: Sequence[str],
-        output: str,
-        parameters: Mapping[str, FloatArray],
-    ) -> None:
+    def write(self, layer: Layer, graph: GraphWriter) -> None:
         _, mode = self._mode(layer)
         nearest = mode == "nearest"
         factors = [b / a for a, b in zip(layer.in_size, layer.out_size, strict=True)]
         scales = graph.constant(f"{layer.name}.scales", [1.0, 1.0, *factors])
         graph.node(
             "Resize",
-            [*inputs, "", scales],
-            output,
+            [*graph.inputs, "", scales],
+            graph.output,
             layer.name,
             mode=mode,
             coordinate_transformation_mode="asymmetric" if nearest else "half_pixel",
@@ -101,14 +87,8 @@ class Pad(Operator):
     attributes: ClassVar = {"border": 1}
     int8_nodes: ClassVar = frozenset({"Pad"})
 
-    def out_shape(
-        self,
-        inputs: Sequence[Shape],
-        channels: IntArray | None,
-        window: Window,
-        attributes: Mapping[str, Any],
-    ) -> Shape:
-        both = 2 * attributes["border"]
+    def out_shape(self, inputs: Sequence[Shape], wanted: Wanted) -> Shape:
+        both = 2 * wanted.attributes["border"]
         return Shape(inputs[0].channels, inputs[0].height + both, inputs[0].width + both)
 
     def forward(self, layer: Layer, *inputs: torch.Tensor) -> torch.Tensor:
@@ -116,18 +96,11 @@ class Pad(Operator):
 
         return F.pad(inputs[0], [self.get(layer, "border")] * 4)
 
-    def write(
-        self,
-        layer: Layer,
-        graph: GraphWriter,
-        inputs: Sequence[str],
-        output: str,
-        parameters: Mapping[str, FloatArray],
-    ) -> None:
+    def write(self, layer: Layer, graph: GraphWriter) -> None:
         border = self.get(layer, "border")
         widths = np.array([0, 0, border, border] * 2, dtype=np.int64)
         pads = graph.constant(f"{layer.name}.pads", widths)
-        graph.node("Pad", [*inputs, pads], output, layer.name)
+        graph.node("Pad", [*graph.inputs, pads], graph.output, layer.name)
 
     @property
     def readers(self) -> Mapping[str, Handler]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from mcu_nas_moo.common.arrays import FloatArray, IntArray
+    from mcu_nas_moo.common.arrays import IntArray
     from mcu_nas_moo.networks.layer import Attributes, Layer
     from mcu_nas_moo.networks.onnx.graph_writer import GraphWriter
     from mcu_nas_moo.networks.onnx.network import Network
@@ -31,11 +31,19 @@ class Shape(NamedTuple):
     width: IntArray
 
 
-class Window(NamedTuple):
-    """Kernel and stride of layers, each (height, width) with one number per network, ``(N,)``."""
+class Wanted(NamedTuple):
+    """What layers are asked to be.
 
+    Attributes:
+        channels: that they write, ``(N,)``; None where the operator decides.
+        kernel, stride: (height, width), one of each per network, ``(N,)``; 1 without a window.
+        attributes: all of the operator, with the layer's values, and its ``groups``.
+    """
+
+    channels: IntArray | None
     kernel: tuple[IntArray, IntArray]
     stride: tuple[IntArray, IntArray]
+    attributes: Mapping[str, Any]
 
 
 class Layers(Protocol):
@@ -109,20 +117,12 @@ class Operator:
         """A tensor as the operator reads it."""
         return shape
 
-    def out_shape(
-        self,
-        inputs: Sequence[Shape],
-        channels: IntArray | None,
-        window: Window,
-        attributes: Mapping[str, Any],
-    ) -> Shape:
+    def out_shape(self, inputs: Sequence[Shape], wanted: Wanted) -> Shape:
         """Shape of what it writes.
 
         Args:
             inputs: shapes of what it reads.
-            channels: wanted ones ``(N,)``; None where the operator decides.
-            window: 1 where it has none.
-            attributes: all of :attr:`attributes`, with the layer's values, and its ``groups``.
+            wanted: what the layers are asked to be.
 
         Raises:
             InputError: if the inputs do not fit together.
@@ -151,20 +151,12 @@ class Operator:
         """What a layer with ``weights`` of the shape that its module has computes."""
         raise NotImplementedError
 
-    def write(
-        self,
-        layer: Layer,
-        graph: GraphWriter,
-        inputs: Sequence[str],
-        output: str,
-        parameters: Mapping[str, FloatArray],
-    ) -> None:
+    def write(self, layer: Layer, graph: GraphWriter) -> None:
         """Add the layer to an ONNX graph.
 
         Args:
-            graph: gets the nodes; the main one has the layer's name.
-            inputs, output: names of tensors.
-            parameters: ``weight`` and ``bias`` of a weighted layer.
+            graph: gets the nodes, of which the main one has the layer's name; it tells the names of
+                the layer's inputs and output, and its parameters.
 
         Raises:
             InputError: if it has no counterpart in ONNX.

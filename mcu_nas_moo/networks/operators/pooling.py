@@ -10,7 +10,7 @@ from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.networks.layer import Op
 from mcu_nas_moo.networks.onnx.layout import Layout
 from mcu_nas_moo.networks.onnx.step import pair
-from mcu_nas_moo.networks.operators.operator import Operator, Shape, Window
+from mcu_nas_moo.networks.operators.operator import Operator, Shape, Wanted
 from mcu_nas_moo.networks.operators.windows import padding_of, sizes_after
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     import torch
 
-    from mcu_nas_moo.common.arrays import FloatArray, IntArray
     from mcu_nas_moo.networks.layer import Layer
     from mcu_nas_moo.networks.onnx.graph_writer import GraphWriter
     from mcu_nas_moo.networks.onnx.network import Network
@@ -37,14 +36,8 @@ class Pool(Operator):
     attributes: ClassVar = {"kind": "average", "padding": "same"}
     int8_nodes: ClassVar = frozenset({"MaxPool", "com.microsoft.QLinearAveragePool"})
 
-    def out_shape(
-        self,
-        inputs: Sequence[Shape],
-        channels: IntArray | None,
-        window: Window,
-        attributes: Mapping[str, Any],
-    ) -> Shape:
-        return Shape(inputs[0].channels, *sizes_after(inputs[0], window, attributes))
+    def out_shape(self, inputs: Sequence[Shape], wanted: Wanted) -> Shape:
+        return Shape(inputs[0].channels, *sizes_after(inputs[0], wanted))
 
     def forward(self, layer: Layer, *inputs: torch.Tensor) -> torch.Tensor:
         import torch.nn.functional as F
@@ -54,18 +47,11 @@ class Pool(Operator):
             return F.max_pool2d(x, layer.kernel, layer.stride, padding)
         return F.avg_pool2d(x, layer.kernel, layer.stride, padding, count_include_pad=False)
 
-    def write(
-        self,
-        layer: Layer,
-        graph: GraphWriter,
-        inputs: Sequence[str],
-        output: str,
-        parameters: Mapping[str, FloatArray],
-    ) -> None:
+    def write(self, layer: Layer, graph: GraphWriter) -> None:
         graph.node(
             self._node(layer),
-            inputs,
-            output,
+            graph.inputs,
+            graph.output,
             layer.name,
             kernel_shape=layer.kernel,
             strides=layer.stride,
@@ -97,33 +83,20 @@ class GlobalPool(Operator):
     attributes: ClassVar = {"keep_size": 0}
     int8_nodes: ClassVar = frozenset({"com.microsoft.QLinearGlobalAveragePool", "Flatten"})
 
-    def out_shape(
-        self,
-        inputs: Sequence[Shape],
-        channels: IntArray | None,
-        window: Window,
-        attributes: Mapping[str, Any],
-    ) -> Shape:
+    def out_shape(self, inputs: Sequence[Shape], wanted: Wanted) -> Shape:
         one = np.ones_like(inputs[0].height)
         return Shape(inputs[0].channels, one, one)
 
     def forward(self, layer: Layer, *inputs: torch.Tensor) -> torch.Tensor:
         return inputs[0].mean(dim=(2, 3), keepdim=bool(self.get(layer, "keep_size")))
 
-    def write(
-        self,
-        layer: Layer,
-        graph: GraphWriter,
-        inputs: Sequence[str],
-        output: str,
-        parameters: Mapping[str, FloatArray],
-    ) -> None:
+    def write(self, layer: Layer, graph: GraphWriter) -> None:
         if self.get(layer, "keep_size"):
-            graph.node("GlobalAveragePool", inputs, output, layer.name)
+            graph.node("GlobalAveragePool", graph.inputs, graph.output, layer.name)
             return
         inner = f"{layer.name}.inner" if not layer.activation else f"{layer.name}.pooled"
-        graph.node("GlobalAveragePool", inputs, inner, layer.name)
-        graph.node("Flatten", [inner], output, f"{layer.name}.flatten")
+        graph.node("GlobalAveragePool", graph.inputs, inner, layer.name)
+        graph.node("Flatten", [inner], graph.output, f"{layer.name}.flatten")
 
     @property
     def readers(self) -> Mapping[str, Handler]:

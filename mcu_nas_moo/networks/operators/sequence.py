@@ -6,7 +6,7 @@ A sequence of T tokens of d features has d channels, height 1 and width T.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from mcu_nas_moo.common.errors import InputError
 from mcu_nas_moo.networks.layer import Op
 from mcu_nas_moo.networks.onnx.layout import Layout
 from mcu_nas_moo.networks.onnx.layout import Shape as ImageShape
-from mcu_nas_moo.networks.operators.operator import Layers, Operator, Shape, Window
+from mcu_nas_moo.networks.operators.operator import Layers, Operator, Shape, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from mcu_nas_moo.common.arrays import FloatArray, IntArray
+    from mcu_nas_moo.common.arrays import IntArray
     from mcu_nas_moo.networks.layer import Layer
     from mcu_nas_moo.networks.onnx.graph_writer import GraphWriter
     from mcu_nas_moo.networks.onnx.network import Network
@@ -55,19 +55,12 @@ class LayerNorm(Operator):
 
         return F.layer_norm(x.movedim(1, -1), weights.shape, weights, bias).movedim(-1, 1)
 
-    def write(
-        self,
-        layer: Layer,
-        graph: GraphWriter,
-        inputs: Sequence[str],
-        output: str,
-        parameters: Mapping[str, FloatArray],
-    ) -> None:
-        (x,), name = inputs, layer.name
+    def write(self, layer: Layer, graph: GraphWriter) -> None:
+        (x,), name = graph.inputs, layer.name
         last = graph.node("Transpose", [x], f"{name}.last", f"{name}.to_last", perm=[0, 2, 3, 1])
-        names = [last, *graph.constants(layer, parameters)]
+        names = [last, *graph.constants(layer, graph.parameters)]
         scaled = graph.node("LayerNormalization", names, f"{name}.scaled", name, axis=-1)
-        graph.node("Transpose", [scaled], output, f"{name}.to_first", perm=[0, 3, 1, 2])
+        graph.node("Transpose", [scaled], graph.output, f"{name}.to_first", perm=[0, 3, 1, 2])
 
     @property
     def readers(self) -> Mapping[str, Handler]:
@@ -88,16 +81,10 @@ class MatMul(Operator):
     attributes: ClassVar = {"scores": 0, "scale": 1.0}
     int8_nodes: ClassVar = frozenset({"QLinearMatMul"})
 
-    def out_shape(
-        self,
-        inputs: Sequence[Shape],
-        channels: IntArray | None,
-        window: Window,
-        attributes: Mapping[str, Any],
-    ) -> Shape:
+    def out_shape(self, inputs: Sequence[Shape], wanted: Wanted) -> Shape:
         first, second = inputs
-        heads, tokens = attributes["groups"], second.height * second.width
-        if attributes["scores"]:
+        heads, tokens = wanted.attributes["groups"], second.height * second.width
+        if wanted.attributes["scores"]:
             read, written = second.channels, heads * tokens
         else:
             read, written = heads * tokens, second.channels
@@ -120,18 +107,13 @@ class MatMul(Operator):
         out: torch.Tensor = (second @ first) * self.get(layer, "scale")
         return out.reshape(len(out), layer.out_channels, *layer.out_size)
 
-    def write(
-        self,
-        layer: Layer,
-        graph: GraphWriter,
-        inputs: Sequence[str],
-        output: str,
-        parameters: Mapping[str, FloatArray],
-    ) -> None:
+    def write(self, layer: Layer, graph: GraphWriter) -> None:
         name, heads = layer.name, layer.groups
         first, second = (
             graph.reshaped(x, f"{name}.operand{place}", (0, heads, -1, tokens))
-            for place, (x, tokens) in enumerate(zip(inputs, graph.tokens(inputs), strict=True))
+            for place, (x, tokens) in enumerate(
+                zip(graph.inputs, graph.tokens(graph.inputs), strict=True)
+            )
         )
         if self.get(layer, "scores"):
             second = graph.node(
@@ -142,7 +124,7 @@ class MatMul(Operator):
         if scale != 1:
             factor = graph.constant(f"{name}.factor", scale)
             product = graph.node("Mul", [product, factor], f"{name}.scaled", f"{name}.scale")
-        graph.reshaped(product, output, (0, layer.out_channels, *layer.out_size))
+        graph.reshaped(product, graph.output, (0, layer.out_channels, *layer.out_size))
 
 
 def read_product(network: Network, node: OnnxNode) -> None:

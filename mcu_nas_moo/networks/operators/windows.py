@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mcu_nas_moo.common.arrays import IntArray
-    from mcu_nas_moo.networks.operators.operator import Shape, Window
+    from mcu_nas_moo.networks.operators.operator import Shape, Wanted
 
 #: ``same``: half a window of zeros on each side, so that the stride alone makes outputs smaller;
 #: ``valid``: no padding.
@@ -19,29 +19,32 @@ PADDINGS = ("same", "valid")
 
 def padding_of(kernel: tuple[int, int], attributes: Mapping[str, Any]) -> tuple[int, int]:
     """Rows above and below, and columns left and right."""
-    padding, dilation = attributes["padding"], int(attributes.get("dilation", 1))
-    if padding not in PADDINGS:
-        raise InputError(f"padding must be one of {', '.join(PADDINGS)}, got {padding!r}")
-    if padding == "valid":
+    if not _is_padded(attributes):
         return 0, 0
+    dilation = int(attributes.get("dilation", 1))
     return dilation * (kernel[0] // 2), dilation * (kernel[1] // 2)
 
 
-def sizes_after(
-    shape: Shape, window: Window, attributes: Mapping[str, Any]
-) -> tuple[IntArray, IntArray]:
-    """Height and width of what windows with these attributes write, ``(N,)``.
+def sizes_after(shape: Shape, wanted: Wanted) -> tuple[IntArray, IntArray]:
+    """Height and width of what windows write, ``(N,)``.
 
     Raises:
         InputError: if a window is larger than the image with its padding.
     """
-    dilation = int(attributes.get("dilation", 1))
-    padded = padding_of((1, 1), attributes) is not None and attributes["padding"] == "same"
+    attributes = wanted.attributes
+    dilation, padded = int(attributes.get("dilation", 1)), _is_padded(attributes)
     sizes = []
-    for size, kernel, stride in zip(shape[1:], window.kernel, window.stride, strict=True):
+    for size, kernel, stride in zip(shape[1:], wanted.kernel, wanted.stride, strict=True):
         border = dilation * (kernel // 2) if padded else 0
         reach = size + 2 * border - dilation * (kernel - 1) - 1
         if (reach < 0).any():
             raise InputError("a window is larger than the image that it reads")
         sizes.append(reach // stride + 1)
     return sizes[0], sizes[1]
+
+
+def _is_padded(attributes: Mapping[str, Any]) -> bool:
+    padding = attributes["padding"]
+    if padding not in PADDINGS:
+        raise InputError(f"padding must be one of {', '.join(PADDINGS)}, got {padding!r}")
+    return bool(padding == "same")
